@@ -1,0 +1,35 @@
+"""What a driver author needs: the contract's protocols and values, and the registry that finds drivers."""
+
+from vmpattern.driver.budget import TokenBucket
+from vmpattern.driver.contract import (
+    VERSION,
+    Balancer,
+    Changes,
+    Clock,
+    Console,
+    Driver,
+    DriverFactory,
+    LaunchReport,
+    LaunchRequest,
+    Prober,
+    Selector,
+    Timekeeper,
+    Watcher,
+)
+
+__all__ = [
+    "VERSION",
+    "Balancer",
+    "Changes",
+    "Clock",
+    "Console",
+    "Driver",
+    "DriverFactory",
+    "LaunchReport",
+    "LaunchRequest",
+    "Prober",
+    "Selector",
+    "Timekeeper",
+    "TokenBucket",
+    "Watcher",
+]

@@ -1,0 +1,36 @@
+"""Token buckets: how many calls a cloud allows. Arithmetic only; the caller brings the time."""
+
+import attrs
+
+
+@attrs.define
+class TokenBucket:
+    """A bucket of `burst` tokens that refills by `per_second`; it starts full. Times are seconds, never going back."""
+
+    burst: float
+    per_second: float
+    at: float = 0.0
+    tokens: float = attrs.field(default=attrs.Factory(lambda self: self.burst, takes_self=True))
+
+    def wait(self, now: float, cost: float = 1.0) -> float:
+        """Return the seconds from `now` until `cost` tokens are there; a cost above the burst waits for a full bucket.
+
+        Guarantees:
+            Taking at `now + wait(now, cost)` succeeds, in spite of rounding.
+        """
+        missing = min(cost, self.burst) - self._level(now)
+        return missing / self.per_second if missing > 1e-9 else 0.0
+
+    def take(self, now: float, cost: float = 1.0) -> bool:
+        """Take `cost` tokens if they are there; a cost above the burst takes a full bucket into debt."""
+        if self.wait(now, cost) > 0.0:
+            return False
+        self.tokens, self.at = self._level(now) - cost, max(now, self.at)
+        return True
+
+    def refund(self, cost: float) -> None:
+        """Give back tokens of a call that was never sent."""
+        self.tokens = min(self.burst, self.tokens + cost)
+
+    def _level(self, now: float) -> float:
+        return min(self.burst, self.tokens + max(0.0, now - self.at) * self.per_second)

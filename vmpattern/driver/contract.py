@@ -1,0 +1,249 @@
+"""The driver contract, version 1: what a cloud driver must offer, as protocols and the values that pass through them.
+
+A verb is one logical attempt: drivers never sleep, retry, print or read the environment. Any verb may raise any
+`DriverError`; anything else that a driver lets through is taken for a broken contract. Drivers are called from several
+threads at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import attrs
+from immutabledict import immutabledict
+
+from vmpattern.errors import DriverError
+from vmpattern.model import (
+    Capabilities,
+    Health,
+    HealthCheck,
+    Image,
+    ImageId,
+    Instance,
+    InstanceId,
+    LaunchKey,
+    MachineType,
+    Market,
+    Membership,
+    Options,
+    Revision,
+)
+
+VERSION = 1
+
+
+class Clock(Protocol):
+    """Something that tells the time in epoch seconds."""
+
+    def now(self) -> float:
+        """Return the present moment in epoch seconds; never less than before."""
+        ...
+
+
+@attrs.frozen
+class Selector:
+    """Whose instances: a deployment's, or one fleet's of it."""
+
+    deployment: str
+    fleet: str | None = None
+
+    def matches(self, instance: Instance) -> bool:
+        """Tell whether the instance is selected."""
+        return instance.deployment == self.deployment and self.fleet in (None, instance.fleet)
+
+
+@attrs.frozen(kw_only=True)
+class LaunchRequest:
+    """What to launch: `count` alike instances in one zone, bearing one key. Sent again, it is sent byte for byte.
+
+    `env` is the service's environment with its secrets resolved: never to be logged, stored or put into an error.
+    """
+
+    key: LaunchKey
+    count: int
+    deployment: str
+    fleet: str
+    revision: Revision
+    zone: str
+    machine_type: str
+    market: Market
+    image: ImageId
+    inputs: str = ""
+    previous: Revision | None = None
+    disk_gib: int = 0
+    port: int | None = None
+    env: Mapping[str, str] = attrs.field(factory=immutabledict, converter=immutabledict, repr=False)
+    options: Options = immutabledict()
+
+
+@attrs.frozen(kw_only=True)
+class LaunchReport:
+    """What became of each instance of a launch: the four counts add up to the request's.
+
+    `created` and `adopted` bear the request's key and aren't terminating; `failures` has an error for each that
+    failed; `unknown` counts those of which nothing is known.
+    """
+
+    created: tuple[Instance, ...] = attrs.field(default=(), converter=tuple)
+    adopted: tuple[Instance, ...] = attrs.field(default=(), converter=tuple)
+    failures: tuple[DriverError, ...] = attrs.field(default=(), converter=tuple)
+    unknown: int = 0
+
+
+class Driver(Protocol):
+    """What every driver offers."""
+
+    @property
+    def name(self) -> str:
+        """The entry point's name."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this cloud and this driver can do, as data."""
+        ...
+
+    def instances(self, selector: Selector) -> tuple[Instance, ...]:
+        """List every selected instance, every page, terminating ones included; order irrelevant.
+
+        Raises:
+            DriverError: the list isn't complete. A short list is never returned.
+        """
+        ...
+
+    def launch(self, request: LaunchRequest) -> LaunchReport:
+        """Create or adopt by `request.key`; labels are set in the same call.
+
+        Raises:
+            KeySpent: the key's instances are provably gone.
+            KeyConflict: the key was used for another request.
+            OutcomeUnknown: sent, and no answer came.
+            DriverError: nothing was created.
+        """
+        ...
+
+    def terminate(self, ids: Sequence[InstanceId]) -> None:
+        """End these instances: accepted or already gone is success. What lacks our labels is never touched.
+
+        Raises:
+            DriverError: it isn't certain that every one of them will end.
+        """
+        ...
+
+    def label(self, ids: Sequence[InstanceId], labels: Mapping[str, str]) -> None:
+        """Set mutable labels; an empty value removes one.
+
+        Raises:
+            Unsupported: the capability `mutable_labels` isn't declared.
+        """
+        ...
+
+    def images(self, selector: Selector) -> tuple[Image, ...]:
+        """List every image of the deployment, complete or an error."""
+        ...
+
+    def delete_images(self, ids: Sequence[ImageId]) -> None:
+        """Delete images of ours; already gone is success.
+
+        Raises:
+            Invalid: an image is in use; none was deleted.
+        """
+        ...
+
+    def machine_types(self) -> tuple[MachineType, ...]:
+        """List what the cloud sells, with zones, and prices where known (never zero for unknown)."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections; the driver isn't used afterwards."""
+        ...
+
+
+@runtime_checkable
+class Prober(Protocol):
+    """A driver that answers the service's health check itself, since its network can't be reached from outside."""
+
+    def probe(self, ids: Sequence[InstanceId], check: HealthCheck) -> Mapping[InstanceId, Health]:
+        """Ask these instances; an id without an answer is absent or UNKNOWN."""
+        ...
+
+
+@runtime_checkable
+class Balancer(Protocol):
+    """A driver that can put instances behind a balancer; `balancer` is what the file says, in the driver's terms."""
+
+    def members(self, balancer: Options) -> Mapping[InstanceId, Membership]:
+        """List the balancer's members; whoever isn't in it is ABSENT. Complete or an error."""
+        ...
+
+    def register(self, balancer: Options, ids: Sequence[InstanceId]) -> None:
+        """Add members; those already there are success."""
+        ...
+
+    def deregister(self, balancer: Options, ids: Sequence[InstanceId]) -> None:
+        """Start draining members: no new requests; absent ones are success."""
+        ...
+
+
+@runtime_checkable
+class Console(Protocol):
+    """A driver that can show what an instance printed."""
+
+    def console(self, instance: InstanceId) -> str:
+        """Return the console's output as far as the cloud keeps it."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Changes:
+    """What changed since a cursor: rows, probes and members anew; `next_at` is when something will change by itself."""
+
+    cursor: int
+    instances: tuple[Instance, ...]
+    probed: Mapping[InstanceId, Health]
+    total: int
+    next_at: float | None
+
+
+@runtime_checkable
+class Watcher(Protocol):
+    """A driver that can tell changes since a cursor, so that a tick costs what changed. Simulated clouds have it."""
+
+    def changes(self, selector: Selector, cursor: int) -> Changes:
+        """Return what changed after `cursor`; 0 is the beginning of the world."""
+        ...
+
+
+@runtime_checkable
+class Timekeeper(Protocol):
+    """A driver whose cloud has a time of its own, which only moves when somebody moves it.
+
+    `pace` is how many simulated seconds pass in a real one; 0 means at once.
+    """
+
+    @property
+    def clock(self) -> Clock:
+        """The cloud's clock."""
+        ...
+
+    @property
+    def pace(self) -> float:
+        """Simulated seconds in a real one; 0: as fast as possible."""
+        ...
+
+    def advance(self, until: float) -> None:
+        """Move the clock forward to `until`; backward is ignored."""
+        ...
+
+
+class DriverFactory(Protocol):
+    """What an entry point names: a class, or anything that is called like one."""
+
+    @property
+    def Options(self) -> type:
+        """The attrs class of the driver's own settings; unknown keys and wrong types are refused by name."""
+        ...
+
+    def __call__(self, options: object, *, directory: Path) -> Driver:
+        """Make a driver; relative paths in `options` start at `directory`. Doesn't talk to the cloud yet."""
+        ...

@@ -1,0 +1,120 @@
+"""How many instances, where, and how they change: fleets, placements, rollout policies, clouds, deployments."""
+
+from collections.abc import Mapping
+
+import attrs
+from immutabledict import immutabledict
+
+from vmpattern.model.service import Service
+from vmpattern.model.words import Market, Options, Place, Share, checked_name
+
+positive = attrs.validators.gt(0)
+not_negative = attrs.validators.ge(0)
+
+
+@attrs.frozen(kw_only=True)
+class Placement:
+    """One place where instances of a fleet may run.
+
+    `zones` empty: every zone of the cloud. `machine_type` None: the smallest type that fits the service's resources.
+    `weight` is the placement's part of the size under SPREAD.
+    """
+
+    cloud: str
+    zones: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    machine_type: str | None = None
+    market: Market = Market.ON_DEMAND
+    weight: int = attrs.field(default=1, validator=positive)
+    options: Options = attrs.field(factory=immutabledict, converter=immutabledict)
+
+
+@attrs.frozen(kw_only=True)
+class Rollout:
+    """How a fleet changes. Times are seconds; see the reference page for what each knob guarantees.
+
+    `max_failures` None means max(1, 10 %), `blast_budget` None means max(5, 20 %) of the size.
+    """
+
+    strategy: str = attrs.field(default="rolling", validator=attrs.validators.in_(("rolling",)))
+    max_surge: Share = Share(1)
+    max_unavailable: Share = Share(0)
+    max_in_flight: int = attrs.field(default=10, validator=positive)
+    min_ready_s: float = attrs.field(default=30.0, validator=not_negative)
+    launch_deadline_s: float = attrs.field(default=300.0, validator=positive)
+    ready_deadline_s: float = attrs.field(default=900.0, validator=positive)
+    progress_deadline_s: float = attrs.field(default=1200.0, validator=positive)
+    max_failures: Share | None = None
+    drain_s: float = attrs.field(default=300.0, validator=not_negative)
+    keep_failed: int = attrs.field(default=1, validator=not_negative)
+    keep_failed_s: float = attrs.field(default=3600.0, validator=not_negative)
+    blast_budget: Share | None = None
+    blast_window_s: float = attrs.field(default=600.0, validator=positive)
+
+    def __attrs_post_init__(self) -> None:
+        if self.max_surge.number == 0 and self.max_unavailable.number == 0:
+            raise ValueError("max_surge and max_unavailable are both 0: nothing could ever be replaced")
+
+
+@attrs.frozen(kw_only=True)
+class Fleet:
+    """So many instances of one service in given placements, changed by a rollout policy.
+
+    `balancer` maps cloud names to the balancer there, in the driver's own terms.
+    """
+
+    name: str = attrs.field(validator=checked_name)
+    service: str
+    size: int = attrs.field(validator=not_negative)
+    placements: tuple[Placement, ...] = attrs.field(converter=tuple)
+    place: Place = Place.SPREAD
+    rollout: Rollout = Rollout()
+    balancer: Mapping[str, Options] = attrs.field(factory=immutabledict, converter=immutabledict)
+
+    def __attrs_post_init__(self) -> None:
+        if not self.placements:
+            raise ValueError(f"fleet {self.name} has no placement")
+
+
+@attrs.frozen(kw_only=True)
+class Cloud:
+    """A configured cloud: the driver's entry point and its options. Relative paths start at `directory`."""
+
+    name: str = attrs.field(validator=checked_name)
+    driver: str
+    options: Options = attrs.field(factory=immutabledict, converter=immutabledict)
+    directory: str = "."
+
+
+@attrs.frozen(kw_only=True)
+class Deployment:
+    """The named whole of one file: its name is part of every label, key and lease."""
+
+    name: str = attrs.field(validator=checked_name)
+    clouds: Mapping[str, Cloud] = attrs.field(converter=immutabledict)
+    services: Mapping[str, Service] = attrs.field(converter=immutabledict)
+    fleets: Mapping[str, Fleet] = attrs.field(converter=immutabledict)
+
+    def __attrs_post_init__(self) -> None:
+        for fleet in self.fleets.values():
+            if fleet.service not in self.services:
+                raise ValueError(f"fleet {fleet.name} names the service {fleet.service}, which isn't there")
+            used = {placement.cloud for placement in fleet.placements} | set(fleet.balancer)
+            if missing := sorted(used - set(self.clouds)):
+                raise ValueError(f"fleet {fleet.name} names the cloud {missing[0]}, which isn't there")
+
+    def resized(self, sizes: Mapping[str, int]) -> "Deployment":
+        """Return this deployment with other sizes for the fleets that `sizes` names.
+
+        Raises:
+            KeyError: a name is no fleet of this deployment.
+        """
+        changed = {name: attrs.evolve(self.fleets[name], size=size) for name, size in sizes.items()}
+        return attrs.evolve(self, fleets={**self.fleets, **changed})
+
+    def only(self, names: tuple[str, ...]) -> "Deployment":
+        """Return this deployment with just the fleets in `names`; all of them when `names` is empty.
+
+        Raises:
+            KeyError: a name is no fleet of this deployment.
+        """
+        return attrs.evolve(self, fleets={name: self.fleets[name] for name in names}) if names else self

@@ -1,0 +1,171 @@
+"""What was observed: instances, images, machine types, what a cloud can do, and all of it at one moment."""
+
+import enum
+from collections.abc import Mapping
+
+import attrs
+from immutabledict import immutabledict
+
+from vmpattern.model.words import (
+    Health,
+    ImageId,
+    InstanceId,
+    LaunchKey,
+    Market,
+    Membership,
+    Phase,
+    Revision,
+)
+
+
+@attrs.frozen(kw_only=True)
+class Instance:
+    """One VM of one fleet, as a provider lists it; times are epoch seconds.
+
+    `health` is the provider's own word. `inputs` tells the revision's parts apart (see `naming.inputs`), `previous` is
+    the revision that the launch replaced.
+    """
+
+    id: InstanceId
+    cloud: str
+    deployment: str
+    fleet: str
+    revision: Revision
+    key: LaunchKey
+    zone: str
+    machine_type: str
+    image: ImageId
+    phase: Phase
+    launched_at: float
+    name: str = ""
+    market: Market = Market.ON_DEMAND
+    health: Health = Health.UNKNOWN
+    address: str | None = None
+    inputs: str = ""
+    previous: Revision | None = None
+    kept_until: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Image:
+    """A VM image that bears our labels: which service it holds, and the digest of what was baked."""
+
+    id: ImageId
+    cloud: str
+    deployment: str
+    service: str
+    digest: str
+    created_at: float
+    base: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class MachineType:
+    """A kind of VM that a cloud sells. Prices are US dollars an hour; a market without a price is *unknown*, not free.
+
+    `zones` are those that offer the type, sorted.
+    """
+
+    name: str
+    vcpus: int
+    memory_mib: int
+    zones: tuple[str, ...] = attrs.field(converter=tuple)
+    prices: Mapping[Market, float] = attrs.field(factory=immutabledict, converter=immutabledict)
+
+    def price(self, market: Market) -> float | None:
+        """Return dollars an hour in `market`, None where unknown."""
+        return self.prices.get(market)
+
+
+class Idempotency(enum.Enum):
+    """What a launch sent twice with one key does.
+
+    BATCH: the provider remembers the whole request (EC2's ClientToken). INSTANCE: every instance has a name that can
+    exist only once (GCE). NONE: it launches again (Nova).
+    """
+
+    BATCH = "batch"
+    INSTANCE = "instance"
+    NONE = "none"
+
+
+@attrs.frozen
+class RequestBudget:
+    """A token bucket of the provider: `burst` calls at once, then `per_second`."""
+
+    burst: float
+    per_second: float
+
+
+@attrs.frozen(kw_only=True)
+class Latencies:
+    """Typical seconds: of a call, from launch to running, from running to healthy, from terminate to gone."""
+
+    call_s: float = 1.0
+    boot_s: float = 20.0
+    ready_s: float = 10.0
+    terminate_s: float = 20.0
+    drain_s: float = 10.0
+
+
+@attrs.frozen(kw_only=True)
+class Capabilities:
+    """What a driver declares of itself: data, checked when planning, exercised by the kit.
+
+    `staleness_s` is the longest age of what a list shows. `budgets` are keyed by `read`, `launch`, `terminate`,
+    `label`, `balancer` (calls) and `launch-instances`, `terminate-instances` (instances). `probes` says that the driver
+    itself answers the service's health check (an optional protocol).
+    """
+
+    max_batch: int = 100
+    max_terminate: int = 1000
+    page_size: int = 1000
+    idempotency: Idempotency = Idempotency.NONE
+    label_count: int = 50
+    mutable_labels: bool = False
+    markets: frozenset[Market] = frozenset({Market.ON_DEMAND})
+    staleness_s: float = 0.0
+    call_timeout_s: float = 30.0
+    native_health: bool = False
+    probes: bool = False
+    balancer: bool = False
+    console: bool = False
+    budgets: Mapping[str, RequestBudget] = attrs.field(factory=immutabledict, converter=immutabledict)
+    latencies: Latencies = Latencies()
+
+
+@attrs.frozen(kw_only=True)
+class CloudObservation:
+    """One cloud at one moment.
+
+    `error` None: `instances` is every instance of the deployment there, complete. `error` set: the cloud couldn't be
+    read, the rest says nothing, and no destructive act may follow from it. `probed` and `members` hold the words of the
+    health check and of the balancer, for the instances that were asked.
+    """
+
+    name: str
+    at: float
+    capabilities: Capabilities
+    instances: tuple[Instance, ...] = attrs.field(default=(), converter=tuple)
+    machine_types: tuple[MachineType, ...] = attrs.field(default=(), converter=tuple)
+    probed: Mapping[InstanceId, Health] = attrs.field(factory=immutabledict, converter=immutabledict)
+    members: Mapping[InstanceId, Membership] = attrs.field(factory=immutabledict, converter=immutabledict)
+    error: str | None = None
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """Every zone in which the cloud offers a machine type, sorted."""
+        return tuple(sorted({zone for machine_type in self.machine_types for zone in machine_type.zones}))
+
+
+@attrs.frozen(kw_only=True)
+class Observation:
+    """Every cloud of a deployment, as read together; `calls` counts the API calls that the reading cost."""
+
+    at: float
+    clouds: Mapping[str, CloudObservation] = attrs.field(converter=immutabledict)
+    calls: int = 0
+
+    def instances(self) -> tuple[Instance, ...]:
+        """Return every observed instance, by cloud in the deployment's order, then as listed."""
+        return tuple(instance for cloud in self.clouds.values() for instance in cloud.instances)

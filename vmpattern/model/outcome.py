@@ -1,0 +1,124 @@
+"""What happened: events while it happens, and the outcome at the end."""
+
+import enum
+from collections.abc import Mapping
+
+import attrs
+from immutabledict import immutabledict
+
+from vmpattern.errors import ApplyFailed
+from vmpattern.model.words import InstanceId
+
+
+class EventKind(enum.Enum):
+    """What an event tells."""
+
+    READ = "read"
+    UNREADABLE = "unreadable"
+    SETTLED = "settled"
+    LAUNCHING = "launching"
+    LAUNCHED = "launched"
+    LAUNCH_FAILED = "launch-failed"
+    LAUNCH_UNKNOWN = "launch-unknown"
+    RUNNING = "running"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    READY = "ready"
+    FAILED = "failed"
+    KEPT = "kept"
+    REGISTERED = "registered"
+    DRAINING = "draining"
+    DRAINED = "drained"
+    TERMINATING = "terminating"
+    TERMINATED = "terminated"
+    GONE = "gone"
+    BLOCKED = "blocked"
+    RETRY = "retry"
+    CALL_FAILED = "call-failed"
+    STOPPING = "stopping"
+    PAUSED = "paused"
+    DONE = "done"
+
+
+@attrs.frozen(kw_only=True)
+class Event:
+    """One thing that happened; `at` in epoch seconds of the executor's clock.
+
+    `planned` is False for a termination that the plan didn't name. `total` and `ready` are the fleet's counts after it.
+    """
+
+    at: float
+    kind: EventKind
+    fleet: str = ""
+    cloud: str = ""
+    zone: str = ""
+    count: int = 0
+    instances: tuple[InstanceId, ...] = ()
+    message: str = ""
+    planned: bool = True
+    total: int = 0
+    ready: int = 0
+
+    def __str__(self) -> str:
+        where = "/".join(part for part in (self.cloud, self.zone) if part)
+        what = ", ".join(self.instances) if len(self.instances) <= 3 else f"{len(self.instances)} instances"
+        told = [self.fleet, self.kind.value, where, what or (str(self.count) if self.count else ""), self.message]
+        return " ".join(part for part in told if part) + ("" if self.planned else " (unplanned)")
+
+
+class Result(enum.Enum):
+    """How an apply ended."""
+
+    COMPLETE = "complete"
+    NOTHING = "nothing"
+    FAILED = "failed"
+    PAUSED = "paused"
+    ROLLED_BACK = "rolled-back"
+    INTERRUPTED = "interrupted"
+
+
+@attrs.frozen(kw_only=True)
+class Failure:
+    """An error that a person should see: its code, how far it reaches, and what to do."""
+
+    code: str
+    scope: str
+    message: str
+
+
+@attrs.frozen(kw_only=True)
+class FleetOutcome:
+    """What an apply did to one fleet: instances created and destroyed, ready and wanted at the end."""
+
+    created: int
+    destroyed: int
+    ready: int
+    size: int
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """The end of an apply: never raised, always returned; `raise_for_failure` turns it into an error on request."""
+
+    result: Result
+    fleets: Mapping[str, FleetOutcome] = attrs.field(converter=immutabledict)
+    duration_s: float
+    api_calls: int
+    errors: tuple[Failure, ...] = ()
+    remaining: tuple[str, ...] = ()
+    events: tuple[Event, ...] = attrs.field(default=(), repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the fleets are as asked for."""
+        return self.result in (Result.COMPLETE, Result.NOTHING)
+
+    def raise_for_failure(self) -> None:
+        """Raise if the outcome isn't success.
+
+        Raises:
+            ApplyFailed: the apply failed, paused, was rolled back or interrupted; the text names every error.
+        """
+        if not self.ok:
+            told = [f"{failure.code} ({failure.scope}): {failure.message}" for failure in self.errors]
+            raise ApplyFailed("\n".join([f"the apply ended {self.result.value}", *told, *self.remaining]))

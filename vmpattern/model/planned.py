@@ -1,0 +1,135 @@
+"""What is planned: where instances go, what changes and why, the steps, and what all of it will take."""
+
+import enum
+from collections.abc import Mapping
+
+import attrs
+from immutabledict import immutabledict
+
+from vmpattern.model.fleet import Deployment
+from vmpattern.model.words import ImageId, InstanceId, Market, Options, Revision
+
+
+@attrs.frozen(kw_only=True)
+class Slot:
+    """One zone of one placement, with everything resolved that a launch there needs.
+
+    `admits` are the machine types that count as in date there; `rank` orders slots under ORDERED and CHEAPEST.
+    """
+
+    cloud: str
+    zone: str
+    placement: int
+    machine_type: str
+    market: Market
+    revision: Revision
+    image: ImageId
+    admits: frozenset[str]
+    inputs: str = ""
+    weight: int = 1
+    rank: int = 0
+    price_per_hour: float | None = None
+    options: Options = immutabledict()
+
+
+class Action(enum.Enum):
+    """What a step does."""
+
+    LAUNCH = "launch"
+    REGISTER = "register"
+    DRAIN = "drain"
+    TERMINATE = "terminate"
+    KEEP = "keep"
+
+
+@attrs.frozen(kw_only=True)
+class Step:
+    """One act of a plan: seconds count from the start of the apply.
+
+    A launch lasts until its instances are ready, a drain until the balancer let go, a terminate until the provider
+    accepted. `instances` are provider ids; those of a launch are the forecast's guess.
+    """
+
+    action: Action
+    fleet: str
+    cloud: str
+    zone: str
+    count: int
+    instances: tuple[InstanceId, ...]
+    start_s: float
+    duration_s: float
+
+
+@attrs.frozen(kw_only=True)
+class Reason:
+    """Why instances change: the field, what it was and what it will be (digests where values may be secret)."""
+
+    field: str
+    before: str | int | None
+    after: str | int | None
+    count: int
+
+
+@attrs.frozen(kw_only=True)
+class FleetPlan:
+    """What a plan does to one fleet.
+
+    `create + replace` instances are launched, `replace + destroy` terminated, `keep` stay. `terminates` are all ids
+    that the plan may terminate: its envelope. `on_failure` says in words what happens when it goes wrong.
+    """
+
+    size: int
+    create: int
+    replace: int
+    destroy: int
+    keep: int
+    slots: tuple[Slot, ...] = attrs.field(converter=tuple)
+    reasons: tuple[Reason, ...] = attrs.field(default=(), converter=tuple)
+    terminates: tuple[InstanceId, ...] = attrs.field(default=(), converter=tuple)
+    on_failure: str = ""
+    notes: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything is launched or terminated."""
+        return bool(self.create or self.replace or self.destroy)
+
+
+@attrs.frozen(kw_only=True)
+class Forecast:
+    """What carrying out the plan takes if the world is as assumed: seconds, calls, instance counts, dollars an hour.
+
+    Prices are None where one is unknown. `ends` is how the forecast apply ended: `complete`, or why it couldn't.
+    """
+
+    duration_s: float
+    api_calls: int
+    lowest_ready: Mapping[str, int] = attrs.field(converter=immutabledict)
+    highest_total: Mapping[str, int] = attrs.field(converter=immutabledict)
+    price_before: float | None = None
+    price_after: float | None = None
+    price_peak: float | None = None
+    ends: str = "complete"
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """A forecast of an apply: frozen, comparable, with a JSON form (`forms.plan_to_json`).
+
+    `observed_at` tells when each cloud was read. `observed` lists the ids seen, by fleet, and `assumed` what the
+    forecast took for granted, in words.
+    """
+
+    deployment: Deployment
+    at: float
+    fleets: Mapping[str, FleetPlan] = attrs.field(converter=immutabledict)
+    steps: tuple[Step, ...] = attrs.field(converter=tuple)
+    forecast: Forecast
+    observed: Mapping[str, tuple[InstanceId, ...]] = attrs.field(converter=immutabledict)
+    observed_at: Mapping[str, float] = attrs.field(converter=immutabledict)
+    notes: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+
+    @property
+    def changes(self) -> bool:
+        """Whether applying the plan would change anything."""
+        return any(fleet.changes for fleet in self.fleets.values())

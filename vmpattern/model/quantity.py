@@ -1,0 +1,98 @@
+"""Durations, sizes and shares as people write them, and back. Text in, values out; errors are `ValueError`."""
+
+import re
+
+from vmpattern.model.words import Share
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_MIB = {"MiB": 1, "GiB": 1024, "TiB": 1024 * 1024}
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
+
+
+def parse_duration(text: str) -> float:
+    """Parse a duration into seconds.
+
+    Example:
+        >>> parse_duration("30s"), parse_duration("1.5m"), parse_duration("200ms")
+        (30.0, 90.0, 0.2)
+
+    Raises:
+        ValueError: no number, or a unit other than ms, s, m, h, d.
+    """
+    return _parse(text, _SECONDS, 'a duration such as "30s", "5m" or "1h"')
+
+
+def format_duration(seconds: float) -> str:
+    """Write seconds in the largest unit that loses nothing, so that `parse_duration` gives them back.
+
+    Example:
+        >>> format_duration(90.0), format_duration(3600), format_duration(0.25)
+        ('90s', '1h', '250ms')
+    """
+    for unit in ("d", "h", "m"):
+        if seconds and seconds % _SECONDS[unit] == 0:
+            return f"{seconds / _SECONDS[unit]:.0f}{unit}"
+    if seconds and seconds < 1 and round(seconds * 1000, 6) == int(seconds * 1000):
+        return f"{seconds * 1000:.0f}ms"
+    return f"{seconds:g}s" if float(f"{seconds:g}") == seconds else f"{seconds!r}s"
+
+
+def parse_mib(text: str) -> int:
+    """Parse a size of memory into MiB.
+
+    Example:
+        >>> parse_mib("4GiB"), parse_mib("0.5GiB")
+        (4096, 512)
+
+    Raises:
+        ValueError: no number, a unit other than MiB, GiB, TiB, or not a whole number of MiB.
+    """
+    return _whole(text, _parse(text, _MIB, 'a size such as "512MiB" or "4GiB"'), "MiB")
+
+
+def parse_gib(text: str) -> int:
+    """Parse a size of disk into GiB.
+
+    Raises:
+        ValueError: as `parse_mib`, or not a whole number of GiB.
+    """
+    return _whole(text, parse_mib(text) / 1024, "GiB")
+
+
+def format_mib(mib: int) -> str:
+    """Write MiB in the largest unit that loses nothing.
+
+    Example:
+        >>> format_mib(4096), format_mib(1536)
+        ('4GiB', '1536MiB')
+    """
+    return f"{mib // 1024}GiB" if mib % 1024 == 0 else f"{mib}MiB"
+
+
+def parse_share(value: str | int) -> Share:
+    """Parse a number of instances, or a percentage of the size.
+
+    Example:
+        >>> parse_share("25%"), parse_share(2)
+        (Share(number=25, percent=True), Share(number=2, percent=False))
+
+    Raises:
+        ValueError: negative, or neither a whole number nor a whole percentage.
+    """
+    match = re.fullmatch(r"(\d+)(%?)", str(value).strip())
+    if not match:
+        raise ValueError(f'expected a whole number or a share such as "25%", found {value!r}')
+    return Share(int(match[1]), percent=bool(match[2]))
+
+
+def _parse(text: str, units: dict[str, float] | dict[str, int], expected: str) -> float:
+    match = _NUMBER.fullmatch(text.strip())
+    if not match or match[2] not in units:
+        raise ValueError(f"expected {expected}, found {text!r}")
+    return round(float(match[1]) * units[match[2]], 9)
+
+
+def _whole(text: str, number: float, unit: str) -> int:
+    if number != int(number):
+        raise ValueError(f"expected a whole number of {unit}, found {text!r}")
+    return int(number)

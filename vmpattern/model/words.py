@@ -1,0 +1,110 @@
+"""The small words that the model shares: names, shares of a size, secrets, and the states of a VM."""
+
+import enum
+import re
+from typing import NewType
+
+import attrs
+from immutabledict import immutabledict
+
+InstanceId = NewType("InstanceId", str)
+ImageId = NewType("ImageId", str)
+Revision = NewType("Revision", str)
+LaunchKey = NewType("LaunchKey", str)
+
+Scalar = str | int | float | bool
+Option = Scalar | tuple["Option", ...] | immutabledict[str, "Option"]
+"""A driver's own setting, as a file can say it."""
+Options = immutabledict[str, Option]
+
+NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+NAME_RULE = "a lower-case letter, then at most 39 of a-z, 0-9 and -"
+
+
+def is_name(text: str) -> bool:
+    """Tell whether `text` may name a deployment, cloud, service or fleet."""
+    return NAME.fullmatch(text) is not None
+
+
+def checked_name(instance: object, attribute: "attrs.Attribute[str]", value: str) -> None:
+    """Validate an attrs field as a name."""
+    if not is_name(value):
+        raise ValueError(f"{attribute.name} {value!r} isn't a name: {NAME_RULE}")
+
+
+class Phase(enum.Enum):
+    """What the provider says of a VM, in the order of its life."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    TERMINATING = "terminating"
+    TERMINATED = "terminated"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the VM still counts: it exists and nobody asked for its end."""
+        return self in (Phase.PENDING, Phase.RUNNING, Phase.STOPPED)
+
+
+class Health(enum.Enum):
+    """One witness's word on a VM. UNKNOWN means not asked or no answer, and is never taken for either."""
+
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    UNKNOWN = "unknown"
+
+
+class Membership(enum.Enum):
+    """Where a VM stands with a balancer: absent, served (healthy or not), or on its way out."""
+
+    ABSENT = "absent"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    DRAINING = "draining"
+
+
+class Market(enum.Enum):
+    """How a VM is paid for."""
+
+    ON_DEMAND = "on-demand"
+    SPOT = "spot"
+
+
+class Place(enum.Enum):
+    """How a fleet's placements share its size."""
+
+    SPREAD = "spread"
+    ORDERED = "ordered"
+    CHEAPEST = "cheapest"
+
+
+@attrs.frozen
+class Share:
+    """A number of instances, absolute or as a percentage of the size.
+
+    Example:
+        >>> Share(25, percent=True).up(6), Share(25, percent=True).down(6), Share(2).up(6)
+        (2, 1, 2)
+    """
+
+    number: int = attrs.field(validator=attrs.validators.ge(0))
+    percent: bool = attrs.field(default=False, kw_only=True)
+
+    def up(self, size: int) -> int:
+        """Resolve against `size`, rounding up: 25 % of 6 is 2."""
+        return -(-self.number * size // 100) if self.percent else self.number
+
+    def down(self, size: int) -> int:
+        """Resolve against `size`, rounding down: 25 % of 6 is 1."""
+        return self.number * size // 100 if self.percent else self.number
+
+    def __str__(self) -> str:
+        return f"{self.number}%" if self.percent else str(self.number)
+
+
+@attrs.frozen
+class Secret:
+    """A reference to a secret, never the secret: `env:NAME`, `file:PATH` or `command:LINE`, resolved at launch."""
+
+    ref: str

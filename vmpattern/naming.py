@@ -1,0 +1,131 @@
+"""The names that vmpattern gives: labels, revisions and launch keys. Values in, strings out.
+
+Labels are the state, so their form is a contract: keys of at most 63 characters, values of `[a-z0-9_-]{1,63}`, at most
+ten of them, so that every cloud takes them as they are.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+import attrs
+
+from vmpattern.model import Fleet, ImageId, InstanceId, LaunchKey, Placement, Revision, Secret, Service
+
+DEPLOYMENT = "vmpattern-deployment"
+FLEET = "vmpattern-fleet"
+REVISION = "vmpattern-revision"
+INPUTS = "vmpattern-inputs"
+KEY = "vmpattern-key"
+PREVIOUS = "vmpattern-from"
+KEPT_UNTIL = "vmpattern-kept-until"
+
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+
+
+def digest(*parts: object, size: int = 12) -> str:
+    """Return `size` characters of `[a-z2-7]` (5 bits each) that depend on every part, in order.
+
+    Parts are compared by their JSON form with sorted keys; at most 51 characters.
+    """
+    text = json.dumps(parts, sort_keys=True, default=_plain, separators=(",", ":"))
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
+    return "".join(_ALPHABET[number >> 5 * index & 31] for index in range(size))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Secret):
+        return {"secret": value.ref}
+    if attrs.has(type(value)):
+        return {field.name: getattr(value, field.name) for field in attrs.fields(type(value))}
+    raise TypeError(f"{type(value).__name__} has no form to digest")
+
+
+_INPUTS = {"i": "image", "e": "env", "r": "resources", "m": "machine_type", "p": "port", "o": "options"}
+"""One letter for each part of a revision, and the field that a person changed."""
+
+
+@attrs.frozen
+class Inputs:
+    """The parts of a revision: a revision digest of all, and a short digest of each for telling what changed."""
+
+    revision: Revision
+    text: str
+
+
+def inputs(service: Service, fleet: Fleet, placement: Placement, image: str) -> Inputs:
+    """Return the revision of one placement's inputs as written; `image` is the image id or its content digest.
+
+    Guarantees:
+        Only what is written enters: no price, no resolved machine type, no zone, size, weight or rollout policy, and no
+        order of keys. Secrets enter as references.
+    """
+    resources = service.resources
+    by_type = placement.machine_type is not None
+    parts = {
+        "i": image,
+        "e": service.env,
+        "r": [resources.disk_gib] if by_type else [resources.vcpus, resources.memory_mib, resources.disk_gib],
+        "m": placement.machine_type,
+        "p": service.port,
+        "o": [placement.options, placement.market.value],
+    }
+    text = "-".join(letter + digest(part, size=6) for letter, part in parts.items())
+    return Inputs(Revision(digest(fleet.name, parts)), text)
+
+
+def changed_inputs(before: str, after: str) -> tuple[tuple[str, str, str], ...]:
+    """Compare two `Inputs.text`: (field, digest before, digest after) of each part that differs.
+
+    A part that one side lacks (labels of another version) counts as different, with an empty digest.
+    """
+    was, now = (_digests(text) for text in (before, after))
+    letters = [letter for letter in _INPUTS if was.get(letter) != now.get(letter)]
+    return tuple((_INPUTS[letter], was.get(letter, ""), now.get(letter, "")) for letter in letters)
+
+
+def _digests(text: str) -> dict[str, str]:
+    return {part[0]: part[1:] for part in text.split("-") if part}
+
+
+@attrs.frozen(kw_only=True)
+class KeyScope:
+    """What a launch key depends on, apart from the instances that are visible and the attempt."""
+
+    deployment: str
+    fleet: str
+    revision: Revision
+    cloud: str
+    zone: str
+    machine_type: str
+    market: str
+    image: ImageId
+
+
+def launch_key(scope: KeyScope, *, count: int, visible: int, attempt: int) -> LaunchKey:
+    """Return the key of a launch: who sees the same instances asks under the same key.
+
+    `visible` is `visible_digest` of the fleet's instances; `attempt` counts spent keys and like launches in flight.
+    """
+    parts = (*attrs.astuple(scope), count, f"{visible:x}", attempt)
+    return LaunchKey("k" + digest(*parts, size=31))
+
+
+def id_digest(instance: InstanceId) -> int:
+    """Return one instance's part in the digest of a set: parts add up modulo 2**128, in any order."""
+    return int.from_bytes(hashlib.blake2b(instance.encode(), digest_size=16).digest(), "big")
+
+
+def launch_labels(
+    *, deployment: str, fleet: str, revision: Revision, inputs: str, key: LaunchKey, previous: Revision | None
+) -> dict[str, str]:
+    """Return the labels that a driver sets in the very call that launches; immutable afterwards."""
+    labels = {DEPLOYMENT: deployment, FLEET: fleet, REVISION: revision, INPUTS: inputs, KEY: key}
+    return {name: value for name, value in {**labels, PREVIOUS: previous or ""}.items() if value}
+
+
+def instance_id(key: LaunchKey, ordinal: int) -> InstanceId:
+    """Return the id of a simulated instance: the same key and ordinal give the same id."""
+    return InstanceId("i-" + digest(key, ordinal, size=12))
