@@ -6,10 +6,7 @@ import attrs
 from immutabledict import immutabledict
 
 from vmpattern.model.service import Service
-from vmpattern.model.words import Market, Options, Place, Share, checked_name
-
-positive = attrs.validators.gt(0)
-not_negative = attrs.validators.ge(0)
+from vmpattern.model.words import Market, Options, Place, Share, checked_name, not_negative, positive
 
 
 @attrs.frozen(kw_only=True)
