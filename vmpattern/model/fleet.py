@@ -107,11 +107,3 @@ class Deployment:
         """
         changed = {name: attrs.evolve(self.fleets[name], size=size) for name, size in sizes.items()}
         return attrs.evolve(self, fleets={**self.fleets, **changed})
-
-    def only(self, names: tuple[str, ...]) -> "Deployment":
-        """Return this deployment with just the fleets in `names`; all of them when `names` is empty.
-
-        Raises:
-            KeyError: a name is no fleet of this deployment.
-        """
-        return attrs.evolve(self, fleets={name: self.fleets[name] for name in names}) if names else self

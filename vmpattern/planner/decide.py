@@ -194,7 +194,7 @@ class _Turn:
 
     def _is_worth_keeping(self, row: Row) -> bool:
         capabilities = self.index.clouds[row.instance.cloud].capabilities
-        fresh_failure = row.ours and row.dated and row.instance.kept_until is None
+        fresh_failure = row.ours and row.dated and row.instance.kept_until is None and not row.keep_refused
         return fresh_failure and capabilities.mutable_labels and self.fleet.size > 0
 
     def end_drained(self) -> None:

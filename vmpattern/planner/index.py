@@ -96,6 +96,7 @@ class FleetIndex:
         self.launching: dict[LaunchKey, Launching] = {}
         self.spent: set[LaunchKey] = set()
         self.blocks: dict[Scope, tuple[str, float]] = {}
+        self.version = 0
         self.in_flight = 0
         self.failures = 0
         self.stop_reason = ""
@@ -230,6 +231,8 @@ class FleetIndex:
             first = True
         else:
             first = False
+            if row.instance == instance and row.probed is probed and row.membership is membership and not row.missing:
+                return []
             if _PHASES[instance.phase] < _PHASES[row.instance.phase]:
                 instance = attrs.evolve(instance, phase=row.instance.phase)
         if instance.phase is Phase.TERMINATED:
@@ -244,6 +247,14 @@ class FleetIndex:
         self._leave(row)
         self._purge()
         return [Transition(row, row.state, None, "it is gone")]
+
+    def keep(self, instance: InstanceId, until: float, now: float) -> list[Transition]:
+        """Note that a failed instance is kept until then; nothing if it is gone."""
+        row = self.rows.get(instance)
+        if row is None:
+            return []
+        kept = attrs.evolve(row.instance, kept_until=until)
+        return self.see(kept, now, probed=row.probed, membership=row.membership)
 
     def update(self, ids: Iterable[InstanceId], now: float, **facts: float | bool | None) -> list[Transition]:
         """Set facts of rows (fields of `Row`) and draw the consequences; unknown ids are passed over."""
@@ -270,6 +281,26 @@ class FleetIndex:
             if draining is not None and now >= draining + self.fleet.rollout.drain_s:
                 row.drained = True
             changes += self._settle(row, now, row.state)
+        return changes
+
+    def miss(self, cloud: str, shown: Set[InstanceId], asked_at: float, now: float) -> list[Transition]:
+        """Draw the consequences of a complete list that doesn't show rows of `cloud`.
+
+        A row that the list must show is missing at first, which makes it not ready, and gone when a later list at least
+        the staleness apart doesn't show it either: one bad list loses nobody.
+        """
+        staleness = self.clouds[cloud].capabilities.staleness_s
+        unseen = [
+            row
+            for row in self.rows.values()
+            if row.instance.cloud == cloud and row.instance.id not in shown and asked_at >= row.known_at + staleness
+        ]
+        changes: list[Transition] = []
+        for row in unseen:
+            if row.missing and asked_at > row.missing_at and asked_at >= row.missing_at + staleness:
+                changes += self.forget(row.instance.id)
+            elif not row.missing:
+                changes += self.update((row.instance.id,), now, missing=True, missing_at=asked_at)
         return changes
 
     def launch_sent(self, key: LaunchKey, slot: int, count: int) -> None:
@@ -387,11 +418,13 @@ class FleetIndex:
         return row is None or row.due != entry[0]
 
     def _enter(self, row: Row) -> None:
+        self.version += 1
         self._count(row, 1)
         for queue, entry in self._queues(row):
             insort(queue, entry)
 
     def _leave(self, row: Row) -> None:
+        self.version += 1
         self._count(row, -1)
         for queue, entry in self._queues(row):
             del queue[bisect_left(queue, entry)]

@@ -83,9 +83,11 @@ class Row:
     ending_sent: bool = False
     ending: bool = False
     keep_sent: bool = False
+    keep_refused: bool = False
     register_sent: bool = False
     failed: bool = False
     missing: bool = False
+    missing_at: float = math.inf
     state: State = State.STARTING
     due: float = math.inf
 
