@@ -50,7 +50,7 @@ def plan(
     orders = [
         FleetOrder(fleet=fleet, slots=resolutions[name].slots, named=None) for name, fleet in desired.fleets.items()
     ]
-    clouds = {name: _copy(cloud) for name, cloud in observation.clouds.items()}
+    clouds = {name: _copy(desired, cloud) for name, cloud in observation.clouds.items()}
     runtime = VirtualRuntime(observation.at, tuple(clouds.values()))
     outcome = carry_out(desired, orders, clouds, runtime)
     told = _Told(desired, resolutions, observation, outcome)
@@ -111,8 +111,11 @@ def _resolutions(
     return found
 
 
-def _copy(cloud: CloudObservation) -> SimulatedCloud:
-    return SimulatedCloud.from_observation(cloud)
+def _copy(deployment: Deployment, cloud: CloudObservation) -> SimulatedCloud:
+    balancers = {
+        name: fleet.balancer[cloud.name] for name, fleet in deployment.fleets.items() if cloud.name in fleet.balancer
+    }
+    return SimulatedCloud.from_observation(cloud, balancers=balancers)
 
 
 class _Told:
@@ -339,4 +342,4 @@ class _Prices:
         return self._told(self._most)
 
     def _told(self, price: float) -> float | None:
-        return None if self._unknown else round(price, 6)
+        return None if self._unknown else round(price, 6) + 0.0

@@ -130,6 +130,7 @@ class Engine:
     def _read(self, now: float) -> None:
         for name, cloud in self._clouds.items():
             if cloud.due <= now and not cloud.reading:
+                cloud.skipped_calls += cloud.reader.skipped_calls(cloud.asked_at, now)
                 cloud.reading, cloud.asked_at, cloud.asked_for = True, now, math.inf
                 call = Call(
                     verb="instances",
@@ -171,10 +172,9 @@ class Engine:
         if cloud.failures:
             cloud.failures = 0
             self._on_event(Event(at=now, kind=EventKind.READ, cloud=name))
-        due, skipped = cloud.reader.took(reading, asked_at)
-        wanted = self._tick_at(cloud, asked_at, cloud.asked_for)
-        if wanted < due:
-            skipped, due = round((wanted - asked_at) / cloud.reader.poll_s) - 1, wanted
+        due = cloud.reader.took(reading, asked_at)
+        if not math.isinf(cloud.asked_for):
+            due = min(due, cloud.reader.tick_after(asked_at, cloud.asked_for))
         cloud.due = max(due, now)
         settled = self._settles(cloud, asked_at)
         if not settled:
@@ -202,7 +202,6 @@ class Engine:
             for run in by_fleet.values():
                 run.tell_changes(run.index.miss(name, shown, asked_at, now), now)
         self._acts.resolve_unknown(name, asked_at)
-        cloud.skipped_calls += skipped * math.ceil(cloud.reader.cost)
 
     def _settles(self, cloud: CloudRun, asked_at: float) -> bool:
         """Whether the lists so far are far enough apart; the first one sets the time."""
@@ -216,13 +215,7 @@ class Engine:
         cloud = self._clouds[name]
         cloud.asked_for = min(cloud.asked_for, not_before)
         if not cloud.reading and not cloud.failures:
-            cloud.due = min(cloud.due, max(self._tick_at(cloud, cloud.asked_at, not_before), self._runtime.now()))
-
-    def _tick_at(self, cloud: CloudRun, asked_at: float, not_before: float) -> float:
-        if math.isinf(not_before) or math.isinf(asked_at):
-            return not_before
-        poll = cloud.reader.poll_s
-        return asked_at + max(1, math.ceil((not_before - asked_at) / poll - 1e-9)) * poll
+            cloud.due = min(cloud.due, max(cloud.reader.tick_after(cloud.asked_at, not_before), self._runtime.now()))
 
     # -- answers and ends ---------------------------------------------------------------------------------------------
 
@@ -255,7 +248,7 @@ class Engine:
                 self._acts.withdraw(call)
 
     def _outcome(self) -> Outcome:
-        result = self._result()
+        result, now = self._result(), self._runtime.now()
         errors = [failure for run in self._runs for failure in run.errors]
         for run in self._runs:
             decision = run.decision
@@ -265,12 +258,15 @@ class Engine:
                 failure = Failure(code=code, scope=f"fleet {run.fleet.name}", message=f"{text}{waiting}")
                 errors += [] if self._stopping or run.fatal else [failure]
         kind = EventKind.PAUSED if result is Result.PAUSED else EventKind.DONE
-        self._on_event(Event(at=self._runtime.now(), kind=kind, message=result.value))
+        self._on_event(Event(at=now, kind=kind, message=result.value))
         return Outcome(
             result=result,
             fleets={run.fleet.name: run.outcome() for run in self._runs},
-            duration_s=self._runtime.now() - self._began,
-            api_calls=sum(cloud.account.calls + cloud.skipped_calls for cloud in self._clouds.values()),
+            duration_s=now - self._began,
+            api_calls=sum(
+                cloud.account.calls + cloud.skipped_calls + cloud.reader.skipped_calls(cloud.asked_at, now)
+                for cloud in self._clouds.values()
+            ),
             errors=tuple(errors),
             remaining=() if result in (Result.COMPLETE, Result.NOTHING) else self._remaining(),
         )

@@ -11,6 +11,9 @@ from vmpattern.planner import Decision, FleetIndex, State, Transition
 
 TOLD = {State.BROKEN: EventKind.FAILED, State.AILING: EventKind.UNHEALTHY, State.READY: EventKind.READY}
 
+EXPECTED = {(EventKind.READY, None), (EventKind.READY, State.PROVING), (EventKind.GONE, State.ENDING)}
+"""Changes that are no news: it was ready all the time, or its end was announced."""
+
 
 @attrs.define(eq=False)
 class FleetRun:
@@ -73,9 +76,8 @@ class FleetRun:
         """Give off an event for each change of state that people care about."""
         for change in changes:
             kind = EventKind.GONE if change.after is None else TOLD.get(change.after)
-            if kind is EventKind.READY and change.before in (None, State.PROVING):
-                continue
-            if kind is not None:
+            expected = (kind, change.before) in EXPECTED
+            if kind is not None and not expected:
                 instance = change.row.instance
                 message = "" if kind in (EventKind.READY, EventKind.GONE) else change.reason
                 self.tell(

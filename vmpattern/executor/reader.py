@@ -80,17 +80,28 @@ class Reader:
         rows = self._driver.instances(self._selector)
         return Reading(instances=rows, probed=self._probes(rows), members=self._members(), complete=True)
 
-    def took(self, reading: Reading, asked_at: float) -> tuple[float, int]:
-        """Take note of a reading: return when the next tick is due and how many ticks are skipped until then."""
+    def took(self, reading: Reading, asked_at: float) -> float:
+        """Take note of a reading, and return when the next tick is due: the next one at which anything may be new."""
         self._cursor = reading.cursor
         if reading.complete:
             self.known = len(reading.instances)
         if not self._watch:
-            return asked_at + self._poll_s, 0
-        if reading.next_at is None:
-            return math.inf, 0
-        ticks = max(1, math.ceil((reading.next_at - asked_at) / self._poll_s - 1e-9))
-        return asked_at + ticks * self._poll_s, ticks - 1
+            return asked_at + self._poll_s
+        if reading.next_at is None or math.isinf(reading.next_at):
+            return math.inf
+        return self.tick_after(asked_at, reading.next_at)
+
+    def tick_after(self, asked_at: float, moment: float) -> float:
+        """Return the first tick after the one at `asked_at` that isn't before `moment`."""
+        ticks = math.ceil((moment - asked_at) / self._poll_s - 1e-9)
+        return asked_at + max(1, ticks) * self._poll_s
+
+    def skipped_calls(self, asked_at: float, now: float) -> int:
+        """Return the calls of the ticks between a reading and `now` that a change feed made needless."""
+        if not self._watch or math.isinf(asked_at):
+            return 0
+        ticks = math.ceil((now - asked_at) / self._poll_s - 1e-9) - 1
+        return max(0, ticks) * math.ceil(self.cost)
 
     @property
     def poll_s(self) -> float:

@@ -146,7 +146,7 @@ RULES: tuple[Rule, ...] = (
     (State.READY, lambda row, terms, now: _is_proven(row, terms, now) and _serves(row), "healthy for min_ready"),
     (State.PROVING, lambda row, terms, now: row.found_healthy and _serves(row), "healthy when first seen"),
     (State.JOINING, _is_proven, "healthy for min_ready, not yet behind its balancer"),
-    (State.AILING, lambda row, terms, now: row.was_healthy, "was healthy, answers badly since a moment"),
+    (State.AILING, lambda row, terms, now: row.unhealthy_at is not None and row.was_healthy, "it answers badly"),
     (State.STARTING, lambda row, terms, now: True, "nothing is known against it"),
 )
 """First match wins; each row has its reason."""
