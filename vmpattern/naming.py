@@ -126,4 +126,4 @@ def launch_labels(
 
 def instance_id(key: LaunchKey, ordinal: int) -> InstanceId:
     """Return the id of a simulated instance: the same key and ordinal give the same id."""
-    return InstanceId("i-" + digest(key, ordinal, size=12))
+    return InstanceId("i-" + hashlib.blake2b(f"{key}/{ordinal}".encode(), digest_size=6).hexdigest())

@@ -26,9 +26,9 @@ from vmpattern.simulation import launching, loading
 from vmpattern.simulation.api import Api
 from vmpattern.simulation.balancers import Balancers
 from vmpattern.simulation.consoles import boot_lines
-from vmpattern.simulation.faults import FaultKind, Faults
+from vmpattern.simulation.faults import NONE, FaultKind, Faults
 from vmpattern.simulation.ledger import Ledger, written
-from vmpattern.simulation.spec import EPOCH, CloudSpec
+from vmpattern.simulation.spec import EPOCH, USUAL, CloudSpec
 from vmpattern.simulation.vm import Vm
 from vmpattern.simulation.world import World
 
@@ -57,7 +57,7 @@ class SimulatedCloud:
     """
 
     def __init__(
-        self, spec: CloudSpec = CloudSpec(), *, faults: Faults = Faults(), start: float = EPOCH, pace: float = 0.0
+        self, spec: CloudSpec = USUAL, *, faults: Faults = NONE, start: float = EPOCH, pace: float = 0.0
     ) -> None:
         self.spec = spec
         self.pace = pace
@@ -73,7 +73,7 @@ class SimulatedCloud:
         observation: CloudObservation,
         *,
         balancers: Mapping[str, Options] | None = None,
-        faults: Faults = Faults(),
+        faults: Faults = NONE,
     ) -> "SimulatedCloud":
         """Make a world that is as observed, to forecast from.
 
@@ -134,16 +134,17 @@ class SimulatedCloud:
     def launch(self, request: LaunchRequest) -> LaunchReport:
         """Create or adopt by the key, as `Driver.launch`, by the rules of the declared idempotency."""
         with self._lock:
+            text = written(request)
             call = self._api.change(
                 "launch",
                 request.key,
-                written(request),
+                text,
                 costs={"launch": 1, "launch-instances": request.count},
                 zone=request.zone,
                 machine_type=request.machine_type,
             )
             launching.check(self.spec, request)
-            report = launching.launch(self._world, self._ledger, call, request)
+            report = launching.launch(self._world, self._ledger, call, request, text)
             call.reply()
             return report
 
@@ -255,7 +256,7 @@ class SimulatedCloud:
             probed: dict[InstanceId, Health] = {}
             for id in sorted(world.changed_since(cursor)):
                 vm = world.vms.get(id)
-                row = vm.row if vm is not None else world.gone[id][1]
+                row = vm.row if vm is not None else world.gone[id]
                 if selector.matches(row):
                     rows.append(row)
                     if vm is not None:

@@ -96,6 +96,9 @@ class Faults:
         return draw(self.seed, kind.value, *parts)
 
 
+NONE = Faults()
+
+
 def draw(seed: int, *parts: str | int) -> float:
     """Return a number in [0, 1), evenly spread, that depends on the seed and the parts only."""
     raw = hashlib.blake2b(repr((seed, parts)).encode(), digest_size=8).digest()

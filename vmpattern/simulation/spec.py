@@ -93,3 +93,6 @@ class CloudSpec:
     quota: int | None = None
     bad_images: frozenset[ImageId] = attrs.field(default=frozenset(), converter=frozenset)
     strict: bool = True
+
+
+USUAL = CloudSpec()

@@ -6,7 +6,7 @@ step costs what changes in it, not what there is.
 
 import heapq
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 
 from vmpattern.driver import Selector
@@ -24,8 +24,8 @@ class World:
     """Everything that exists in one simulated cloud.
 
     `changed` maps ids to the position of their last change, in that order; `gone` holds the last rows of those that no
-    list shows any more, for a day. `live` counts what isn't ending by (zone, machine type), (zone, None) and, for the
-    whole, ("", None).
+    list shows any more, for a day. `live` counts what isn't ending by zone and machine type, `rows` what lists show by
+    deployment and fleet.
     """
 
     def __init__(self, spec: CloudSpec, faults: Faults, start: float) -> None:
@@ -34,13 +34,14 @@ class World:
         self.start = start
         self.at = start
         self.vms: dict[InstanceId, Vm] = {}
-        self.gone: dict[InstanceId, tuple[float, Instance]] = {}
+        self.gone: dict[InstanceId, Instance] = {}
         self.changed: dict[InstanceId, int] = {}
         self.position = 0
         self.seq = 0
         self.vanishing: deque[tuple[float, InstanceId]] = deque()
-        self.live: dict[tuple[str, str | None], int] = {}
-        self.rows: dict[tuple[str, str], int] = {}
+        self.forgetting: deque[tuple[float, InstanceId]] = deque()
+        self.live: Counter[tuple[str, str]] = Counter()
+        self.rows: Counter[tuple[str, str]] = Counter()
         self.past = Past(spec.capabilities.staleness_s if faults.has(FaultKind.STALE_LIST) else 0.0)
         self.out = self._zones_out(start)
         self._heap: list[tuple[float, int, InstanceId]] = []
@@ -63,9 +64,9 @@ class World:
         """Put a VM into the world as it is, with what happens to it next."""
         row = vm.row
         self.vms[row.id] = vm
-        self.rows[row.deployment, row.fleet] = self.rows.get((row.deployment, row.fleet), 0) + 1
+        self.rows[row.deployment, row.fleet] += 1
         if row.phase.is_live:
-            self._count(row, 1)
+            self.live[row.zone, row.machine_type] += 1
         if row.phase is Phase.TERMINATED:
             self.vanishing.append((self.at + SHOWN_AFTER_END_S, row.id))
         self._schedule(vm, turn, due)
@@ -75,7 +76,7 @@ class World:
         """Begin to end a VM; one that is ending or has ended is left alone."""
         if not vm.row.phase.is_live:
             return
-        self._count(vm.row, -1)
+        self.live[vm.row.zone, vm.row.machine_type] -= 1
         terminate_s = HANG_S if vm.fate.delete_hangs else self.spec.capabilities.latencies.terminate_s
         self._schedule(vm, Turn.GONE, self.at + terminate_s)
         self.show(vm, Phase.TERMINATING, vm.row.kept_until)
@@ -101,10 +102,15 @@ class World:
             return Health.UNKNOWN
         return Health.HEALTHY if self._health(vm) is Health.HEALTHY else Health.UNHEALTHY
 
+    def count_live(self, zone: str | None = None, machine_type: str | None = None) -> int:
+        """Count what isn't ending, of a zone and a machine type; None means of all."""
+        places = self.live.items()
+        return sum(n for (z, t), n in places if zone in (None, z) and machine_type in (None, t))
+
     def total(self, selector: Selector) -> int:
         """Count the rows that a complete list shows now."""
         if selector.fleet is not None:
-            return self.rows.get((selector.deployment, selector.fleet), 0)
+            return self.rows[selector.deployment, selector.fleet]
         return sum(count for (deployment, _), count in self.rows.items() if deployment == selector.deployment)
 
     def changed_since(self, position: int) -> Iterator[InstanceId]:
@@ -138,14 +144,16 @@ class World:
         self.at = max(self.at, until)
         while self.vanishing and self.vanishing[0][0] <= self.at:
             self._vanish(*self.vanishing.popleft())
-        while self.gone and (oldest := next(iter(self.gone.items())))[1][0] + REMEMBERED_S <= self.at:
-            del self.gone[oldest[0]]
-            self.changed.pop(oldest[0], None)
+        while self.forgetting and self.forgetting[0][0] <= self.at:
+            id = self.forgetting.popleft()[1]
+            del self.gone[id]
+            self.changed.pop(id, None)
 
     def _vanish(self, at: float, id: InstanceId) -> None:
         row = self.vms.pop(id).row
         self.rows[row.deployment, row.fleet] -= 1
-        self.gone[id] = (at, row)
+        self.gone[id] = row
+        self.forgetting.append((at + REMEMBERED_S, id))
         self.past.record(at, id, None)
 
     def _next_turn(self) -> float:
@@ -229,7 +237,3 @@ class World:
     def _tell(self, row: Instance) -> None:
         self.tell(row.id)
         self.past.record(self.at, row.id, row)
-
-    def _count(self, row: Instance, by: int) -> None:
-        for scope in ((row.zone, row.machine_type), (row.zone, None), ("", None)):
-            self.live[scope] = self.live.get(scope, 0) + by
