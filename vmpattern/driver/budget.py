@@ -19,7 +19,9 @@ class TokenBucket:
             Taking at `now + wait(now, cost)` succeeds, in spite of rounding.
         """
         missing = min(cost, self.burst) - self._level(now)
-        return missing / self.per_second if missing > 1e-9 else 0.0
+        seconds = missing / self.per_second
+        # Epoch seconds carry a quarter of a microsecond: less than that is no time to wait.
+        return seconds if seconds > 1e-6 else 0.0
 
     def take(self, now: float, cost: float = 1.0) -> bool:
         """Take `cost` tokens if they are there; a cost above the burst takes a full bucket into debt."""
