@@ -4,6 +4,7 @@ Labels are the state, so their form is a contract: keys of at most 63 characters
 ten of them, so that every cloud takes them as they are.
 """
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping
@@ -20,8 +21,6 @@ KEY = "vmpattern-key"
 PREVIOUS = "vmpattern-from"
 KEPT_UNTIL = "vmpattern-kept-until"
 
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
-
 
 def digest(*parts: object, size: int = 12) -> str:
     """Return `size` characters of `[a-z2-7]` (5 bits each) that depend on every part, in order.
@@ -29,8 +28,7 @@ def digest(*parts: object, size: int = 12) -> str:
     Parts are compared by their JSON form with sorted keys; at most 51 characters.
     """
     text = json.dumps(parts, sort_keys=True, default=_plain, separators=(",", ":"))
-    number = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
-    return "".join(_ALPHABET[number >> 5 * index & 31] for index in range(size))
+    return base64.b32encode(hashlib.sha256(text.encode()).digest())[:size].decode().lower()
 
 
 def _plain(value: object) -> object:

@@ -147,7 +147,7 @@ class Acts:
         costs = {"terminate": 1.0, "terminate-instances": float(len(action.ids))}
         call = Call(
             verb="terminate",
-            label=naming.digest(action.ids),
+            label=action.ids[0],
             run=lambda: driver.terminate(action.ids),
             done=terminated,
             costs=costs,
@@ -200,7 +200,7 @@ class Acts:
         work: Callable[[], None],
         done: Callable[[Call, Answer], None],
     ) -> None:
-        label = naming.digest(verb, ids)
+        label = f"{verb} {ids[0]}"
         call = Call(verb=verb, label=label, run=work, done=done, costs={"balancer": 1.0})
         self._submit(run, self._accounts[cloud], call)
 
@@ -219,7 +219,7 @@ class Acts:
         run.index.update((action.id,), self._runtime.now(), keep_sent=True)
         call = Call(
             verb="label",
-            label=naming.digest("keep", action.id),
+            label=action.id,
             run=lambda: account.driver.label((action.id,), labels),
             done=kept,
             costs={"label": 1.0},

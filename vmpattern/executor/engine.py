@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
-from vmpattern import naming
 from vmpattern.driver import Driver
 from vmpattern.errors import DriverError
 from vmpattern.executor.account import Account, Call
@@ -74,11 +73,15 @@ class Engine:
         self._deployment = deployment
         self._began = runtime.now()
         tickets = itertools.count()
-        seed = naming.digest(deployment)
-        self._accounts = {name: Account(name, driver, runtime, tickets, seed) for name, driver in drivers.items()}
+        self._accounts = {
+            name: Account(name, driver, runtime, tickets, self._tell_retry) for name, driver in drivers.items()
+        }
         self._clouds = {
             name: CloudRun(self._reader(name, driver, probe, watch), self._accounts[name], due=self._began)
             for name, driver in drivers.items()
+        }
+        self._fleets_in = {
+            name: {run.fleet.name: run for run in self._runs if name in run.index.clouds} for name in drivers
         }
         self._acts = Acts(deployment, self._accounts, runtime, self._look_again)
 
@@ -103,7 +106,8 @@ class Engine:
         if self._stop() and not self._stopping:
             self._begin_stop(now)
         for run in self._runs:
-            run.tell_changes(run.index.advance(now), now)
+            if run.index.next_due() <= now:
+                run.tell_changes(run.index.advance(now), now)
         self._read(now)
         for run in self._runs:
             if run.wake_at <= now or run.index.version != run.decided:
@@ -120,17 +124,18 @@ class Engine:
         run.decided = run.index.version
 
     def _wake_at(self) -> float:
-        times = [run.wake_at for run in self._runs]
+        now = self._runtime.now()
+        times = [now if run.index.version != run.decided else run.next_at() for run in self._runs]
         times += [cloud.due for cloud in self._clouds.values() if not cloud.reading]
         times += [account.next_at() for account in self._accounts.values()]
-        return max(min(times), self._runtime.now())
+        return max(min(times), now)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def _read(self, now: float) -> None:
         for name, cloud in self._clouds.items():
             if cloud.due <= now and not cloud.reading:
-                cloud.skipped_calls += cloud.reader.skipped_calls(cloud.asked_at, now)
+                cloud.skipped_calls += cloud.reader.skipped_calls(cloud.asked_at, now - cloud.reader.poll_s)
                 cloud.reading, cloud.asked_at, cloud.asked_for = True, now, math.inf
                 call = Call(
                     verb="instances",
@@ -180,7 +185,7 @@ class Engine:
         if not settled:
             self._look_again(name, cloud.settles_at or now)
         fresh_until = (cloud.due if cloud.reader.watches else asked_at) + FRESH_S
-        by_fleet = {run.fleet.name: run for run in self._runs if name in run.index.clouds}
+        by_fleet = self._fleets_in[name]
         for run in by_fleet.values():
             state = run.index.clouds[name]
             if (settled and not state.settled) or not state.seen or now > state.fresh_until:
@@ -196,7 +201,8 @@ class Engine:
                     membership=reading.members.get(instance.id, Membership.ABSENT),
                     ours=instance.key in run_of.keys,
                 )
-                run_of.tell_changes(changes, now)
+                if changes:
+                    run_of.tell_changes(changes, now)
         if reading.complete:
             shown = {instance.id for instance in rows}
             for run in by_fleet.values():
@@ -221,21 +227,13 @@ class Engine:
 
     def _take(self, answer: Answer) -> None:
         for account in self._accounts.values():
-            taken = account.answered(answer)
-            if taken is not None:
-                call, delay = taken
-                if delay is not None and answer.error is not None:
-                    text = f"{call.verb} again in {delay:.1f} s: {answer.error}"
-                    self._on_event(
-                        Event(
-                            at=self._runtime.now(),
-                            kind=EventKind.RETRYING,
-                            fleet=call.fleet,
-                            cloud=account.name,
-                            message=text,
-                        )
-                    )
+            if account.answered(answer):
                 return
+
+    def _tell_retry(self, account: Account, call: Call, error: DriverError, delay: float) -> None:
+        text = f"{call.verb} again in {delay:.1f} s: {error}"
+        now = self._runtime.now()
+        self._on_event(Event(at=now, kind=EventKind.RETRYING, fleet=call.fleet, cloud=account.name, message=text))
 
     def _begin_stop(self, now: float) -> None:
         self._stopping = True
