@@ -52,6 +52,9 @@ class Window:
         return here and self.from_s <= at_s < self.until_s
 
 
+_NO_RATES: immutabledict[FaultKind, float] = immutabledict()
+
+
 def _checked_rates(rates: Mapping[FaultKind, float]) -> immutabledict[FaultKind, float]:
     for kind, rate in rates.items():
         if not 0 <= rate <= 1:
@@ -63,8 +66,8 @@ def _checked_rates(rates: Mapping[FaultKind, float]) -> immutabledict[FaultKind,
 class Faults:
     """Which faults a world has. `Faults()` has none, and then nothing random happens at all."""
 
-    rates: Mapping[FaultKind, float] = attrs.field(factory=immutabledict, converter=_checked_rates)
-    windows: tuple[Window, ...] = attrs.field(default=(), converter=tuple)
+    rates: Mapping[FaultKind, float] = attrs.field(default=_NO_RATES, converter=_checked_rates)
+    windows: tuple[Window, ...] = ()
     seed: int = 0
 
     def __bool__(self) -> bool:

@@ -85,7 +85,7 @@ def _create(
     room, refusal = _room(world, call, request, len(ordinals))
     if room == 0:
         raise refusal()
-    rows = []
+    rows: list[Instance] = []
     for ordinal in ordinals[:room]:
         row = launched(request, ordinal, cloud=world.spec.name, at=world.at)
         world.add(row, _fate(world, request, ordinal))

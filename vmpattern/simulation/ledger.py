@@ -16,7 +16,7 @@ class Entry:
     """One key: the request that it came with, as text, and the instances that it made, by ordinal."""
 
     request: str
-    ids: dict[int, InstanceId] = attrs.field(factory=dict)
+    ids: dict[int, InstanceId]
 
 
 class Ledger:
@@ -54,7 +54,7 @@ class Ledger:
         """Remember instances that a request made, by ordinal."""
         entry = self.entries.get(key)
         if entry is None:
-            entry = self.entries[key] = Entry(text)
+            entry = self.entries[key] = Entry(text, {})
         entry.ids.update(ids)
 
     def prune(self) -> None:
