@@ -33,6 +33,11 @@ class FaultKind(enum.Enum):
 SPELL_S = 120.0
 
 
+def _rounded(seconds: float) -> float:
+    # As exactly as the world's clock can tell.
+    return round(seconds, 6)
+
+
 @attrs.frozen
 class Window:
     """A fault that strikes always, from `from_s` until `until_s` after the world's start.
@@ -41,8 +46,8 @@ class Window:
     """
 
     kind: FaultKind
-    from_s: float
-    until_s: float
+    from_s: float = attrs.field(converter=_rounded)
+    until_s: float = attrs.field(converter=_rounded)
     zone: str | None = None
     machine_type: str | None = None
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from vmpattern import naming
 from vmpattern.driver import LaunchReport, LaunchRequest
 from vmpattern.errors import Invalid, KeySpent, OutOfCapacity, QuotaExceeded, Scope, ScopeKind
 from vmpattern.model import Idempotency, Instance, InstanceId
@@ -50,7 +51,7 @@ def launch(world: World, ledger: Ledger, call: Call, request: LaunchRequest, tex
         return _create(world, ledger, call, request, text, range(first, first + request.count))
     ledger.check(request.key, text)
     adopted = _live(world, made)
-    missing = [ordinal for ordinal in range(request.count) if ordinal not in made]
+    missing = _missing(world, request, made)
     completes = rules is Idempotency.INSTANCE and bool(missing)
     if not adopted and not completes:
         raise _spent(request)
@@ -64,6 +65,13 @@ def launch(world: World, ledger: Ledger, call: Call, request: LaunchRequest, tex
 def _live(world: World, made: Mapping[int, InstanceId]) -> tuple[Instance, ...]:
     vms = (world.vms.get(id) for _, id in sorted(made.items()))
     return tuple(vm.row for vm in vms if vm is not None and vm.row.phase.is_live)
+
+
+def _missing(world: World, request: LaunchRequest, made: Mapping[int, InstanceId]) -> list[int]:
+    # Of a key that was loaded, not all ordinals are known: an id that exists isn't missing, and so many at most are.
+    free = (ordinal for ordinal in range(request.count) if ordinal not in made)
+    missing = [ordinal for ordinal in free if naming.instance_id(request.key, ordinal) not in world.vms]
+    return missing[: max(0, request.count - len(made))]
 
 
 def _spent(request: LaunchRequest) -> KeySpent:
@@ -107,7 +115,7 @@ Refusal = Callable[[], OutOfCapacity | QuotaExceeded]
 def _room(world: World, call: Call, request: LaunchRequest, count: int) -> tuple[int, Refusal]:
     """Tell how many of `count` can be created now, and what refuses the others."""
     short = partial(_out_of_capacity, request)
-    if request.zone in world.out:
+    if request.zone in world.weather.out:
         return 0, partial(_zone_is_out, request)
     if call.strikes(FaultKind.QUOTA):
         return 0, _over_quota

@@ -11,9 +11,12 @@ from vmpattern.model import InstanceId, LaunchKey
 from vmpattern.simulation.world import World
 
 
+UNKNOWN = ""
+
+
 @attrs.define
 class Entry:
-    """One key: the request that it came with, as text, and the instances that it made, by ordinal."""
+    """One key: the request that it came with, as text or UNKNOWN, and the instances that it made, by ordinal."""
 
     request: str
     ids: dict[int, InstanceId]
@@ -42,7 +45,7 @@ class Ledger:
         Raises:
             KeyConflict: with another one.
         """
-        if self.entries[key].request != text:
+        if self.entries[key].request not in (text, UNKNOWN):
             raise KeyConflict(
                 f"the launch key {key} was used with other parameters",
                 code="IdempotentParameterMismatch",

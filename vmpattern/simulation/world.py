@@ -7,14 +7,17 @@ step costs what changes in it, not what there is.
 import heapq
 import math
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+
+import attrs
 
 from vmpattern.driver import Selector
 from vmpattern.model import Health, Instance, InstanceId, Phase
-from vmpattern.simulation.faults import SPELL_S, FaultKind, Faults
+from vmpattern.simulation.faults import FaultKind, Faults
 from vmpattern.simulation.past import Past
 from vmpattern.simulation.spec import CloudSpec
 from vmpattern.simulation.vm import FLAP_SICK_S, FLAP_WELL_S, GOOD, HANG_S, SLOW_FACTOR, Fate, Turn, Vm, changed
+from vmpattern.simulation.weather import Weather
 
 SHOWN_AFTER_END_S = 60.0
 REMEMBERED_S = 86400.0
@@ -28,11 +31,11 @@ class World:
     deployment and fleet.
     """
 
-    def __init__(self, spec: CloudSpec, faults: Faults, start: float) -> None:
+    def __init__(self, spec: CloudSpec, faults: Faults, start: float, at: float) -> None:
         self.spec = spec
         self.faults = faults
         self.start = start
-        self.at = start
+        self.at = at
         self.vms: dict[InstanceId, Vm] = {}
         self.gone: dict[InstanceId, Instance] = {}
         self.changed: dict[InstanceId, int] = {}
@@ -43,14 +46,13 @@ class World:
         self.live: Counter[tuple[str, str]] = Counter()
         self.rows: Counter[tuple[str, str]] = Counter()
         self.past = Past(spec.capabilities.staleness_s if faults.has(FaultKind.STALE_LIST) else 0.0)
-        self.out = self._zones_out(start)
+        self.weather = Weather(faults, spec.zones, start=start, at=self.at)
         self._heap: list[tuple[float, int, InstanceId]] = []
-        self._weather_at = self._next_weather(start)
 
     @property
     def elapsed_s(self) -> float:
         """Seconds since the world began, as faults count them."""
-        return self._elapsed_s(self.at)
+        return self.weather.elapsed_s(self.at)
 
     # -- what a caller does -------------------------------------------------------------------------------------------
 
@@ -62,15 +64,32 @@ class World:
 
     def place(self, vm: Vm, turn: Turn | None, due: float) -> None:
         """Put a VM into the world as it is, with what happens to it next."""
+        self._enter(vm)
+        if vm.row.phase is Phase.TERMINATED:
+            self.vanishing.append((self.at + SHOWN_AFTER_END_S, vm.row.id))
+        self._schedule(vm, turn, due)
+        self._tell(vm.row)
+
+    def load(self, vms: Iterable[Vm], gone: Iterable[Instance]) -> None:
+        """Put saved VMs back, each with the turn that it had ahead; nothing is told as a change."""
+        for vm in vms:
+            row = vm.row = self._named(vm.row)
+            self._enter(vm)
+            if vm.turn is not None:
+                heapq.heappush(self._heap, (vm.due, vm.seq, row.id))
+            if row.id not in self.past.entries:
+                self.past.record(self.start, row.id, row)
+        self.gone.update((row.id, self._named(row)) for row in gone)
+
+    def _enter(self, vm: Vm) -> None:
         row = vm.row
         self.vms[row.id] = vm
         self.rows[row.deployment, row.fleet] += 1
         if row.phase.is_live:
             self.live[row.zone, row.machine_type] += 1
-        if row.phase is Phase.TERMINATED:
-            self.vanishing.append((self.at + SHOWN_AFTER_END_S, row.id))
-        self._schedule(vm, turn, due)
-        self._tell(row)
+
+    def _named(self, row: Instance) -> Instance:
+        return row if row.cloud == self.spec.name else attrs.evolve(row, cloud=self.spec.name)
 
     def end(self, vm: Vm) -> None:
         """Begin to end a VM; one that is ending or has ended is left alone."""
@@ -124,16 +143,16 @@ class World:
 
     def next_at(self) -> float:
         """Return when something will next change by itself, infinity for never."""
-        return min(self._next_turn(), self._weather_at)
+        return min(self._next_turn(), self.weather.next_at)
 
     def advance(self, until: float) -> None:
         """Let time pass and everything happen that is due, in order; backward is ignored."""
         while True:
             due = self._next_turn()
-            if min(due, self._weather_at) > until:
+            if min(due, self.weather.next_at) > until:
                 break
-            if self._weather_at <= due:
-                self._pass(self._weather_at)
+            if self.weather.next_at <= due:
+                self._pass(self.weather.next_at)
                 self._change_weather()
             else:
                 self._pass(due)
@@ -172,11 +191,6 @@ class World:
         if turn is not None:
             heapq.heappush(self._heap, (due, self.seq, vm.row.id))
 
-    def restore(self, vm: Vm) -> None:
-        """Put a VM's next turn, as it was saved, back in its order."""
-        if vm.turn is not None:
-            heapq.heappush(self._heap, (vm.due, vm.seq, vm.row.id))
-
     def _take_turn(self, vm: Vm) -> None:
         row, turn = vm.row, vm.turn
         vm.turn = None
@@ -202,37 +216,14 @@ class World:
             vm.flaps -= 1
             self._schedule(vm, Turn.WELL, self.at + FLAP_SICK_S)
 
-    # -- the weather: outages of zones --------------------------------------------------------------------------------
-
-    def _elapsed_s(self, at: float) -> float:
-        # Epoch seconds carry about a quarter of a microsecond: without rounding, an edge could be missed.
-        return round(at - self.start, 6)
-
-    def _zones_out(self, at: float) -> frozenset[str]:
-        kind, elapsed_s = FaultKind.ZONE_OUTAGE, self._elapsed_s(at)
-        if not self.faults.has(kind):
-            return frozenset()
-        return frozenset(zone for zone in self.spec.zones if self.faults.in_spell(kind, elapsed_s, zone))
-
-    def _next_weather(self, at: float) -> float:
-        kind, elapsed_s = FaultKind.ZONE_OUTAGE, self._elapsed_s(at)
-        edges = [edge for w in self.faults.windows if w.kind is kind for edge in (w.from_s, w.until_s)]
-        if kind in self.faults.rates:
-            edges.append((math.floor(elapsed_s / SPELL_S) + 1) * SPELL_S)
-        return min((self.start + edge for edge in edges if edge > elapsed_s), default=math.inf)
-
     def _change_weather(self) -> None:
-        before, self.out = self.out, self._zones_out(self.at)
-        self._weather_at = self._next_weather(self.at)
-        if turned := before ^ self.out:
-            for vm in self.vms.values():
-                if vm.row.zone in turned and vm.row.phase is Phase.RUNNING:
-                    self.show(vm, Phase.RUNNING, vm.row.kept_until)
+        turned = self.weather.pass_to(self.at)
+        for vm in self.vms.values() if turned else ():
+            if vm.row.zone in turned and vm.row.phase is Phase.RUNNING:
+                self.show(vm, Phase.RUNNING, vm.row.kept_until)
 
     def _health(self, vm: Vm) -> Health:
-        return Health.UNHEALTHY if vm.row.zone in self.out else vm.own
-
-    # -- book-keeping -------------------------------------------------------------------------------------------------
+        return Health.UNHEALTHY if vm.row.zone in self.weather.out else vm.own
 
     def _tell(self, row: Instance) -> None:
         self.tell(row.id)
