@@ -10,7 +10,6 @@ from vmpattern.errors import KeyConflict, Scope, ScopeKind
 from vmpattern.model import InstanceId, LaunchKey
 from vmpattern.simulation.world import World
 
-
 UNKNOWN = ""
 
 

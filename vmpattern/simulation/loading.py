@@ -7,7 +7,6 @@ from vmpattern.simulation.spec import CloudSpec
 from vmpattern.simulation.vm import Turn, Vm, changed
 from vmpattern.simulation.world import World
 
-
 STRANGE = 1_000_000
 """Above every ordinal of a launch: for ids that another cloud gave."""
 
