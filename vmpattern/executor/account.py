@@ -171,7 +171,7 @@ class Account:
         again = RETRYING.retry(state) and (call.unresolved or not RETRYING.stop(state))
         if not again:
             return None
-        jitter = int(naming.digest(call.label, call.attempts, size=4), 36) % 1000 / 1000
+        jitter = int(naming.digest(call.label, call.attempts, size=4), 16) % 1000 / 1000
         return max(RETRYING.wait(state) * (0.75 + jitter / 2), error.retry_after_s or 0.0)
 
     def _adapt(self, call: Call, error: DriverError | None) -> None:

@@ -268,7 +268,7 @@ class Acts:
                 told.add(str(error))
                 alike = sum(str(other) == str(error) for other in report.failures)
                 self._launch_failed(run, error, alike, cloud, action.slot)
-            run.index.failures += not isinstance(error, OutOfCapacity | Throttled)
+            run.index.failures += not isinstance(error, OutOfCapacity | Throttled | KeySpent)
         self._look_again(cloud, now)
 
     def _launch_failed(self, run: FleetRun, error: DriverError, count: int, cloud: str, slot: int) -> None:
@@ -276,6 +276,8 @@ class Acts:
         if isinstance(error, OutOfCapacity):
             run.index.block(error.scope, cloud, now + (error.retry_after_s or BLOCK_S))
             run.tell(EventKind.BLOCKED, now, cloud=cloud, zone=zone, count=count, message=str(error))
+        elif isinstance(error, KeySpent):
+            run.touch()
         elif isinstance(error, FATAL):
             run.fail(error, now, cloud=cloud, fatal=True)
         else:

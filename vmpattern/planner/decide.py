@@ -84,7 +84,8 @@ def decide(fleet: Fleet, index: FleetIndex, now: float) -> Decision:
         index: advanced to `now` by its owner; only read here.
 
     Returns:
-        Actions to dispatch at once, in order: none depends on another of the same decision.
+        Actions to dispatch at once, in order: none depends on another of the same decision. `wake_at` knows nothing of
+        `index.next_due()`: whoever owns the index advances it then, and decides again.
 
     Guarantees:
         A function of its arguments, blind to the order in which instances arrived. With the actions dispatched, live
@@ -110,8 +111,9 @@ class _Turn:
         self.ready = index.ready(now)
         self.actions: list[FleetAction] = []
         self.waiting: list[str] = []
-        self.wake_at = min(index.next_due(), index.next_unblock(now))
+        self.wake_at = index.next_unblock(now) if index.blocks else math.inf
         self.acts_in = {name for name, cloud in index.clouds.items() if cloud.settled and now <= cloud.fresh_until}
+        self.unread = 0
         self.quotas = self._quotas()
         self.stop = self._stop()
 
@@ -121,14 +123,14 @@ class _Turn:
         """Share the size over the slots; clouds never read keep their share, which nobody else may fill."""
         index = self.index
         have = list(map(add, index.have, index.pending))
-        unseen = [not index.clouds[slot.cloud].seen for slot in index.slots]
-        if True in unseen:
+        full = [False] * len(have)
+        if not all(cloud.seen for cloud in index.clouds.values()):
+            full = [not index.clouds[slot.cloud].seen for slot in index.slots]
             blind = index.shares(have, [False] * len(have))
-            have = [blind[n] if unseen[n] else have[n] for n in range(len(have))]
-        full = unseen
+            have = [blind[n] if unseen else have[n] for n, unseen in enumerate(full)]
+            self.unread = sum(have[n] for n, unseen in enumerate(full) if unseen)
         if index.blocks:
-            full = [unseen[n] or index.is_blocked(slot, self.now) for n, slot in enumerate(index.slots)]
-        self.unread = sum(have[n] for n in range(len(have)) if unseen[n])
+            full = [full[n] or index.is_blocked(slot, self.now) for n, slot in enumerate(index.slots)]
         return index.shares(have, full)
 
     def _stop(self) -> str:
@@ -327,7 +329,7 @@ class _Turn:
             stuck = f"no progress for {self.fleet.rollout.progress_deadline_s:g} s"
         return Decision(
             actions=tuple(self.actions) if not stuck else (),
-            waiting_for=tuple(dict.fromkeys(self.waiting)),
+            waiting_for=tuple(dict.fromkeys(self.waiting)) if self.waiting else (),
             wake_at=min(self.wake_at, deadline) if deadline > now else self.wake_at,
             done=done,
             paused=paused,
