@@ -158,10 +158,11 @@ class Acts:
         driver, balancer = self._accounts[action.cloud].driver, run.fleet.balancer[action.cloud]
 
         def drained(call: Call, answer: Answer) -> None:
+            now = self._runtime.now()
             if self._ended(run, answer, action.cloud):
-                return
-            changes = run.index.update(action.ids, self._runtime.now(), draining_at=None, approved=False)
-            run.tell_changes(changes, self._runtime.now())
+                self._look_again(action.cloud, now)
+            else:
+                run.tell_changes(run.index.update(action.ids, now, draining_at=None, approved=False), now)
 
         def deregister() -> None:
             if not isinstance(driver, Balancer):

@@ -156,7 +156,7 @@ class Engine:
             return Result.COMPLETE if acted else Result.NOTHING
         if self._stopping:
             return Result.INTERRUPTED
-        if any(run.fatal for run in self._runs) or any(decision.stuck for decision in decisions):
+        if any(run.fatal for run in self._runs):
             return Result.FAILED
         return Result.PAUSED
 
