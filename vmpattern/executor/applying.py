@@ -1,6 +1,6 @@
 """Observing and applying with the real world around: drivers by name, secrets, locks, the right sense of time."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -141,7 +141,7 @@ def _orders(plan: Plan) -> list[FleetOrder]:
     return orders
 
 
-def _runtime(drivers: Mapping[str, Driver], clocks: list[Timekeeper]) -> Runtime:
+def _runtime(drivers: Mapping[str, Driver], clocks: Sequence[Timekeeper]) -> Runtime:
     """Virtual time where every cloud has a time of its own, else the real one."""
     if clocks and len(clocks) == len(drivers):
         return VirtualRuntime(

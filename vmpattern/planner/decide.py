@@ -92,6 +92,8 @@ def decide(fleet: Fleet, index: FleetIndex, now: float) -> Decision:
         instances less kept ones stay within size + surge (or fall), ready ones within size - unavailable (or rise).
     """
     turn = _Turn(fleet, index, now)
+    if index.stop_reason:
+        return turn.decision()
     turn.register()
     turn.clear_broken()
     turn.end_drained()
@@ -325,7 +327,7 @@ class _Turn:
         done = not busy and not self.stop and index.serving == self.fleet.size and self._is_reached()
         paused = self.stop if not busy and self.stop and not done else ""
         stuck = ""
-        if not done and not paused and now >= deadline and not index.launching and not index.in_flight:
+        if not done and not paused and now >= deadline and not index.in_flight:
             stuck = f"no progress for {self.fleet.rollout.progress_deadline_s:g} s"
         return Decision(
             actions=tuple(self.actions) if not stuck else (),
