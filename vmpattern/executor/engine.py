@@ -18,8 +18,10 @@ from vmpattern.executor.fleetrun import FleetRun
 from vmpattern.executor.reader import FRESH_S, FleetReading, Probe, Reader, Reading
 from vmpattern.executor.requests import checked_rows
 from vmpattern.executor.runtime import Answer, Runtime
-from vmpattern.model import Event, EventKind, Failure, Health, Membership, Outcome, Result
-from vmpattern.planner import decide
+from vmpattern.model import Event, EventKind, Failure, Fleet, Health, Membership, Outcome, Result
+from vmpattern.planner import Decision, FleetIndex, decide
+
+Decide = Callable[[Fleet, FleetIndex, float], Decision]
 
 LONGEST_PAUSE_S = 30.0
 """A cloud that can't be read is asked again at the latest after this."""
@@ -52,6 +54,7 @@ class Engine:
         probe: asks instances for their health where the driver doesn't.
         stop: asked at every turn; once true nothing new is begun, what is in flight is let end.
         watch: read changes instead of lists where a driver can.
+        decide: what decides; only tests give another one, which looks on.
     """
 
     def __init__(
@@ -65,7 +68,9 @@ class Engine:
         on_event: Callable[[Event], None],
         stop: Callable[[], bool] = lambda: False,
         watch: bool = True,
+        decide: Decide = decide,
     ) -> None:
+        self._decider = decide
         self._runs = tuple(runs)
         self._runtime = runtime
         self._on_event = on_event
@@ -113,7 +118,7 @@ class Engine:
         return all(run.is_over() for run in self._runs)
 
     def _decide(self, run: FleetRun, now: float) -> None:
-        decision = decide(run.fleet, run.index, now)
+        decision = self._decider(run.fleet, run.index, now)
         run.decision, run.wake_at = decision, decision.wake_at
         for action in decision.actions:
             self._acts.dispatch(run, action)
