@@ -53,7 +53,7 @@ def carry_out(
     """Bring every ordered fleet to its size, version and health, and return how it went with all events.
 
     Args:
-        drivers: by cloud name, for every cloud that an order's slots or placements name.
+        drivers: by cloud name, for every cloud of the deployment: what a fleet has where it no longer belongs, goes.
         watch: use change feeds where drivers have them; without, every tick is a list.
         decide: what decides; only tests give another one, which looks on.
 
@@ -90,12 +90,11 @@ def _run(
     tell: Callable[[Event], None],
 ) -> FleetRun:
     fleet, service = order.fleet, deployment.services[order.fleet.service]
-    clouds = dict.fromkeys([placement.cloud for placement in fleet.placements] + [slot.cloud for slot in order.slots])
     index = FleetIndex(
         deployment=deployment.name,
         fleet=fleet,
         slots=order.slots,
-        clouds={name: drivers[name].capabilities for name in clouds},
+        clouds={name: driver.capabilities for name, driver in drivers.items()},
         check=service.health,
         now=runtime.now(),
         named=order.named,

@@ -168,6 +168,10 @@ class Engine:
         cloud.failures += 1
         pause = min(LONGEST_PAUSE_S, cloud.reader.poll_s * 2 ** min(cloud.failures, 10))
         cloud.due = now + max(pause, error.retry_after_s or 0.0)
+        for run in self._runs:
+            if name in run.index.clouds and not run.index.clouds[name].unreadable:
+                run.index.clouds[name].unreadable = True
+                run.touch()
         if cloud.failures == 1:
             self._on_event(Event(at=now, kind=EventKind.UNREADABLE, cloud=name, message=str(error)))
 
@@ -191,6 +195,7 @@ class Engine:
             if (settled and not state.settled) or not state.seen or now > state.fresh_until:
                 run.touch()
             state.settled, state.seen, state.fresh_until = settled, True, fresh_until
+            state.unreadable = False
         for instance in rows:
             run_of = by_fleet.get(instance.fleet)
             if run_of is not None:
