@@ -54,11 +54,9 @@ class Watched:
     destroyed_at: list[float] = attrs.field(factory=list)
     before: int = 0
 
-    def live(self, clouds: set[str] | None = None) -> int:
-        """Truly live instances (in these clouds), and launches whose effect is yet to come."""
-        return sum(t.live for name, t in self.truths.items() if clouds is None or name in clouds) + sum(
-            self.launching.values()
-        )
+    def live(self, clouds: set[str]) -> int:
+        """Truly live instances in these clouds, and launches whose effect is yet to come."""
+        return sum(self.truths[name].live for name in clouds) + sum(self.launching.values())
 
     def kept(self, now: float) -> int:
         return sum(truth.kept(now) for truth in self.truths.values())
@@ -123,9 +121,9 @@ class Auditor:
         now = self.now
         for name, watched in self.fleets.items():
             moved = [truth.look(now) for truth in watched.truths.values()]
-            if not any(moved):
+            if not any(moved) and not excused:
                 continue
-            live = watched.live()
+            live = watched.live(set(watched.shown))
             allowed = max(watched.bounds.most, watched.before)
             if not first and not excused and live - watched.kept(now) > allowed:
                 self.fail("1 (surge)", f"{name} has {live} live instances, allowed are {allowed}")
@@ -156,6 +154,7 @@ class Auditor:
                     true = watched.truths[cloud].seen.get(instance)
                     if true is not None and not true.is_well:
                         true.well_at = None
+        self.moved(excused=True)
 
     def launch_begins(self, request: LaunchRequest) -> None:
         watched = self.fleets.get(request.fleet)
