@@ -14,8 +14,10 @@ from vmpattern.executor.fleetrun import FleetRun
 from vmpattern.executor.lookout import Lookout
 from vmpattern.executor.reader import Probe
 from vmpattern.executor.runtime import Answer, Runtime
-from vmpattern.model import Event, EventKind, Failure, Outcome, Result
-from vmpattern.planner import decide
+from vmpattern.model import Event, EventKind, Failure, Fleet, Outcome, Result
+from vmpattern.planner import Decision, FleetIndex, decide
+
+Decide = Callable[[Fleet, FleetIndex, float], Decision]
 
 
 class Engine:
@@ -27,6 +29,7 @@ class Engine:
         probe: asks instances for their health where the driver doesn't.
         stop: asked at every turn; once true nothing new is begun, what is in flight is let end.
         watch: read changes instead of lists where a driver can.
+        decide: what decides; only tests give another one, which looks on.
     """
 
     def __init__(
@@ -40,7 +43,9 @@ class Engine:
         on_event: Callable[[Event], None],
         stop: Callable[[], bool] = lambda: False,
         watch: bool = True,
+        decide: Decide = decide,
     ) -> None:
+        self._decider = decide
         self._runs = tuple(runs)
         self._runtime = runtime
         self._on_event = on_event
@@ -90,7 +95,7 @@ class Engine:
         return over
 
     def _decide(self, run: FleetRun, now: float) -> None:
-        decision = decide(run.fleet, run.index, now)
+        decision = self._decider(run.fleet, run.index, now)
         run.decision, run.wake_at = decision, decision.wake_at
         for action in decision.actions:
             self._acts.dispatch(run, action)

@@ -342,7 +342,7 @@ class _Turn:
         index = self.index
         reached = sum(index.have) == self.fleet.size and index.have == self.quotas
         clean = not index.old_idle and not index.old_ready and not self.unread and not self._has_terminable_broken()
-        looked = all(index.is_fresh(name, self.now) for name in index.clouds)
+        looked = all(index.is_known(name, self.now) for name in index.clouds)
         return reached and clean and looked
 
     def _has_terminable_broken(self) -> bool:
