@@ -4,7 +4,7 @@ from collections import Counter
 
 import attrs
 
-from lawbook.schedules import BAD_IMAGE, LASTING, SHOP, Change, Schedule
+from lawbook.schedules import BAD_IMAGE, SHOP, Schedule
 from lawbook.world import Applied, Decider, World
 from vmpattern.driver import Selector
 from vmpattern.forecast import plan

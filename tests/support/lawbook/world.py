@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 
 from lawbook.auditor import Auditor
-from lawbook.schedules import SHOP, Change, Crash, Old, Schedule
+from lawbook.schedules import SHOP, Crash, Old, Schedule
 from lawbook.truth import OpenCloud
-from vmpattern import naming
 from vmpattern.driver import LaunchReport, LaunchRequest, Selector
 from vmpattern.errors import DriverError, OutcomeUnknown, Throttled
 from vmpattern.executor import FleetOrder, carry_out
