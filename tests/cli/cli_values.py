@@ -1,24 +1,63 @@
 """Hand-made deployments, plans and outcomes that the tests of the command line share."""
 
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+
+from vmpattern.cli.engine import Engine
 from vmpattern.model import (
     Action,
+    Capabilities,
     Cloud,
+    CloudObservation,
     Deployment,
+    Event,
+    EventKind,
     Existing,
+    Failure,
     Fleet,
+    FleetOutcome,
     FleetPlan,
     Forecast,
+    Health,
     ImageId,
+    Instance,
     InstanceId,
+    LaunchKey,
     Market,
+    Observation,
+    Outcome,
+    Phase,
     Placement,
     Plan,
     Reason,
+    Result,
     Revision,
     Service,
     Slot,
     Step,
 )
+
+
+@attrs.frozen
+class SurveyRow:
+    instance: Instance
+    health: Health
+    state: str
+    in_date: bool
+    price_per_hour: float | None
+
+
+@attrs.frozen(kw_only=True)
+class FleetSurvey:
+    desired: int
+    ready: int
+    out_of_date: int
+    price_per_hour: float | None
+    rows: tuple[SurveyRow, ...]
+
 
 NOW = 1_780_000_000.0
 
@@ -186,3 +225,122 @@ def destruction() -> Plan:
     steps = (step(Action.TERMINATE, ids("old", 6), 0.0, 1.0),)
     fleets = {"shop": fleet_plan(0, destroy=6, reasons=(Reason(field="size", before=6, after=0, count=6),))}
     return plan(fleets, steps, forecast(steps, lowest={"shop": 0}, highest={"shop": 6}))
+
+
+def outcome(result: Result, *, errors: tuple[Failure, ...] = (), remaining: tuple[str, ...] = ()) -> Outcome:
+    done = result in (Result.COMPLETE, Result.NOTHING)
+    fleets = {
+        "shop": FleetOutcome(created=6 if done else 2, destroyed=6 if done else 1, ready=6 if done else 5, size=6)
+    }
+    events = (
+        event(EventKind.READY, 61, "i-new0000"),
+        event(EventKind.TERMINATING, 70, "i-new0000", planned=False, message="healthy by no witness for 60 s"),
+    )
+    return Outcome(
+        result=result,
+        fleets=fleets,
+        duration_s=372.0,
+        api_calls=29,
+        errors=errors,
+        remaining=remaining,
+        events=() if done else events,
+    )
+
+
+def event(
+    kind: EventKind, at: float, *instances: str, planned: bool = True, message: str = "", count: int = 0
+) -> Event:
+    return Event(
+        at=NOW + at,
+        kind=kind,
+        fleet="shop",
+        cloud="demo",
+        zone="a",
+        count=count,
+        instances=tuple(InstanceId(name) for name in instances),
+        message=message,
+        planned=planned,
+        total=7,
+        ready=6,
+    )
+
+
+def instance(name: str, **changes: object) -> Instance:
+    told = Instance(
+        id=InstanceId(name),
+        cloud="demo",
+        deployment="shop-prod",
+        fleet="shop",
+        revision=Revision("m4xw3tk2v7qh"),
+        key=LaunchKey("k1"),
+        zone="a",
+        machine_type="standard-2",
+        image=ImageId("img-shop-2"),
+        phase=Phase.RUNNING,
+        launched_at=NOW - 4000,
+        address="10.0.0.17",
+    )
+    return attrs.evolve(told, **changes)
+
+
+def observation(*, error: str | None = None) -> Observation:
+    demo = CloudObservation(name="demo", at=NOW, capabilities=Capabilities(), error=error)
+    return Observation(at=NOW, clouds={"demo": demo}, calls=3)
+
+
+def survey() -> dict[str, FleetSurvey]:
+    rows = (
+        SurveyRow(instance("i-0new1"), Health.HEALTHY, "ready", True, 0.084),
+        SurveyRow(
+            instance("i-0new2", zone="b", phase=Phase.PENDING, address=None), Health.UNKNOWN, "starting", True, 0.084
+        ),
+        SurveyRow(
+            instance("i-0old1", zone="c", revision=Revision("oldoldoldold"), launched_at=NOW - 86400 * 40),
+            Health.UNHEALTHY,
+            "out of date",
+            False,
+            None,
+        ),
+    )
+    ready = FleetSurvey(desired=6, ready=1, out_of_date=1, price_per_hour=0.168, rows=rows)
+    return {"shop": ready, "queue": FleetSurvey(desired=0, ready=0, out_of_date=0, price_per_hour=0.0, rows=())}
+
+
+class Stub(Engine):
+    """The library, replaced by values: nothing is read, nothing is changed."""
+
+    def __init__(self, plan: Plan, outcome: Outcome | Exception, *, error: str | None = None) -> None:
+        self.planned, self.outcome, self.error = plan, outcome, error
+        self.asked: list[dict[str, int]] = []
+        self.applied: list[Plan] = []
+
+    def load(self, path: Path) -> Deployment:
+        return deployment("shop", "queue")
+
+    def starter(self, driver: str) -> str:
+        return f'deployment = "demo"\n# driver {driver}\n'
+
+    def observe(self, deployment: Deployment) -> Observation:
+        return observation(error=self.error)
+
+    def plan(self, deployment: Deployment, observation: Observation, *, refresh: bool) -> Plan:
+        self.asked.append({name: fleet.size for name, fleet in deployment.fleets.items()})
+        return self.planned
+
+    def apply(self, plan: Plan, *, on_event: Callable[[Event], None], stop: threading.Event) -> Outcome:
+        self.applied.append(plan)
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        on_event(event(EventKind.LAUNCHED, 0, "i-new0000"))
+        on_event(event(EventKind.HEALTHY, 20, "i-new0000"))
+        for told in self.outcome.events:
+            on_event(told)
+        return self.outcome
+
+    def survey(self, deployment: Deployment, observation: Observation) -> dict[str, FleetSurvey]:
+        return survey()
+
+
+def unreadable() -> Plan:
+    told = forecast((), lowest={"shop": 6}, highest={"shop": 6}, ends="demo can't be read: timed out")
+    return plan({"shop": fleet_plan(keep=6)}, (), told)

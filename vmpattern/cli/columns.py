@@ -10,7 +10,7 @@ GAP = "  "
 
 @attrs.frozen
 class Column:
-    """A heading and its cells, each a text and a style; the columns with the greatest `order` are left out first."""
+    """A heading and its cells, each a text and a style; columns are taken in by `order`, as far as they fit."""
 
     heading: str
     order: int
@@ -28,24 +28,22 @@ def table(columns: Sequence[Column], *, width: int | None, indent: str = "  ") -
 
     `width` None: every column that has a text is shown. Empty columns never are.
     """
-    shown = [column for column in columns if any(text for text, _ in column.cells)]
-    widths = {column.heading: column.width for column in shown}
-    while width is not None and len(shown) > 1 and _total(widths) + len(indent) > width:
-        last = max(shown, key=lambda column: column.order)
-        shown.remove(last)
-        del widths[last.heading]
+    told = [column for column in columns if any(text for text, _ in column.cells)]
+    widths: dict[str, int] = {}
+    left = float("inf") if width is None else width - len(indent) + len(GAP)
+    for column in sorted(told, key=lambda column: column.order):
+        if not widths or column.width + len(GAP) <= left:
+            widths[column.heading] = column.width
+            left -= column.width + len(GAP)
+    shown = [column for column in told if column.heading in widths]
     yield _line([(column, column.heading, "dim") for column in shown], widths, indent)
     for cells in zip(*(column.cells for column in shown), strict=True):
         row = [(column, text, style) for column, (text, style) in zip(shown, cells, strict=True)]
         yield _line(row, widths, indent)
 
 
-def _total(widths: dict[str, int]) -> int:
-    return sum(widths.values()) + len(GAP) * (len(widths) - 1)
-
-
 def _line(cells: list[tuple[Column, str, str]], widths: dict[str, int], indent: str) -> Text:
-    line = Text(indent, no_wrap=True, overflow="ellipsis")
+    line = Text(indent, no_wrap=True, overflow="ignore")
     for column, text, style in cells:
         width = widths[column.heading]
         line.append(text.rjust(width) if column.right else text.ljust(width), style).append(GAP)

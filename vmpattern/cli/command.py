@@ -10,6 +10,7 @@ import attrs
 import click
 
 from vmpattern.cli.engine import Engine
+from vmpattern.cli.failures import WrongUsage
 from vmpattern.errors import Refused
 
 if TYPE_CHECKING:
@@ -34,10 +35,10 @@ class App:
 
         Raises:
             SpecError: the file is wrong.
-            click.UsageError: there is no file, or a fleet isn't in it.
+            WrongUsage: there is no file, or a fleet isn't in it.
         """
         if not self.file.is_file():
-            raise click.UsageError(f"there is no file {self.file}: `vmpattern init` writes one, -f names another")
+            raise WrongUsage(f"there is no file {self.file}: `vmpattern init` writes one, -f names another")
         deployment = self.engine.load(self.file)
         for name in self.fleets:
             known_fleet(deployment, name)
@@ -77,11 +78,11 @@ class App:
         """Ask on the terminal, where only `answer` is a yes.
 
         Raises:
-            click.UsageError: there is no terminal to ask on.
+            WrongUsage: there is no terminal to ask on.
             Refused: the answer was another.
         """
         if not sys.stdin.isatty():
-            raise click.UsageError("there is no terminal to ask on: --yes goes ahead without asking")
+            raise WrongUsage("there is no terminal to ask on: --yes goes ahead without asking")
         said = click.prompt(f"{question} Type {answer} to go ahead", default="", show_default=False, err=True)
         if said.strip() != answer:
             raise Refused("Not confirmed; nothing was changed.")
@@ -91,12 +92,12 @@ def known_fleet(deployment: "Deployment", name: str) -> None:
     """Check that the deployment has the fleet.
 
     Raises:
-        click.UsageError: it hasn't; the message names the nearest.
+        WrongUsage: it hasn't; the message names the nearest.
     """
     if name not in deployment.fleets:
         near = get_close_matches(name, deployment.fleets, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(deployment.fleets) or 'none'}"
-        raise click.UsageError(f"{deployment.name} has no fleet {name}: {hint}")
+        raise WrongUsage(f"{deployment.name} has no fleet {name}: {hint}")
 
 
 class Command(click.Command):

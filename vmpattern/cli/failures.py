@@ -15,6 +15,12 @@ USAGE = 64
 INTERRUPTED = 130
 
 
+class WrongUsage(click.ClickException):
+    """A command line that can be read, and can't be followed; its message says what can."""
+
+    exit_code = USAGE
+
+
 @attrs.frozen
 class Told:
     """An error as it is told: its code, its text, the mistakes in a file if it is about one, and the exit status."""
@@ -25,13 +31,13 @@ class Told:
     problems: tuple[Problem, ...] = ()
 
 
-def tell(error: Exception, *, json: bool, verbose: bool) -> int:
-    """Print an error, with its traceback if `verbose`, and return the exit status."""
+def tell(error: Exception, *, json: bool, verbose: bool, color: bool | None) -> int:
+    """Print an error, with its traceback if `verbose`, and return the exit status; `color` None: on a terminal."""
     told = describe(error)
     if verbose:
         traceback.print_exception(error, file=sys.stderr)
     for line in told.message.splitlines():
-        click.secho(line, err=True, fg="red")
+        click.secho(line, err=True, fg="red", color=color)
     if json:
         problems = [attrs.asdict(problem) for problem in told.problems]
         document = {"error": {"code": told.code, "message": told.message, "problems": problems}}
@@ -60,9 +66,9 @@ def describe(error: Exception) -> Told:
 
 
 def _usage(error: click.ClickException) -> str:
-    context = getattr(error, "ctx", None)
-    where = f"\n`{context.command_path} --help` tells what it takes" if isinstance(context, click.Context) else ""
-    return error.format_message() + where
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{error.format_message()}\n`{error.ctx.command_path} --help` tells what it takes."
+    return error.format_message()
 
 
 def _unexpected(error: Exception) -> str:

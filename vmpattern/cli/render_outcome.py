@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from vmpattern.cli import words
@@ -30,24 +32,34 @@ def render_outcome(outcome: Outcome, *, command: str = "vmpattern") -> Renderabl
     return Group(*_parts(outcome, command))
 
 
-def _parts(outcome: Outcome, command: str) -> Iterator[Text]:
-    words_, style = _HEADLINES[outcome.result]
-    calls = words.many(outcome.api_calls, "API call")
-    yield Text.assemble((words_, style), f" in {words.duration(outcome.duration_s)}, {calls}")
+def _parts(outcome: Outcome, command: str) -> Iterator[RenderableType]:
+    headline, style = _HEADLINES[outcome.result]
+    took = f" in {words.duration(outcome.duration_s)}, {words.many(outcome.api_calls, 'API call')}"
+    yield Text.assemble((headline, style), "" if outcome.result is Result.NOTHING else took)
     for name, fleet in outcome.fleets.items():
         enough = "green" if fleet.ready >= fleet.size else "yellow"
-        done = f" · {fleet.created:,} created, {fleet.destroyed:,} destroyed"
         ready = (f"{fleet.ready:,} of {fleet.size:,} ready", enough)
+        done = f" · {fleet.created:,} created, {fleet.destroyed:,} destroyed"
         yield Text.assemble("  ", (name, "bold cyan"), "  ", ready, done)
+    block = Table.grid(padding=(0, 2, 0, 0))
+    block.add_column(style="dim", no_wrap=True)
+    for label, text, colour in _items(outcome, command):
+        block.add_row(label, Text(text, colour))
+    if block.row_count:
+        yield Padding(block, (0, 0, 0, 2), expand=False)
+
+
+def _items(outcome: Outcome, command: str) -> Iterator[tuple[str, str, str]]:
     for event in _unplanned(outcome.events):
-        yield _item("unplanned", f"ended {', '.join(event.instances)} of {event.fleet}: {event.message}", "yellow")
+        yield "unplanned", f"ended {', '.join(event.instances)} of {event.fleet}: {event.message}", "yellow"
     for error, count in _grouped(outcome.errors):
         times = f" (×{count})" if count > 1 else ""
-        yield _item("error", f"{error.code} ({error.scope}): {error.message}{times}", "red")
+        yield "error", f"{error.code} ({error.scope}): {error.message}{times}", "red"
     for left in outcome.remaining:
-        yield _item("remains", left, "yellow")
+        yield "remains", left, "yellow"
     if outcome.result in _NEXT:
-        yield _item("next", f"{_NEXT[outcome.result]}. `{command} status` shows it, `{command} plan` what is left", "")
+        yield "next", _NEXT[outcome.result], ""
+        yield "", f"{command} status, {command} plan", "bold"
 
 
 def _unplanned(events: tuple[Event, ...]) -> list[Event]:
@@ -63,7 +75,3 @@ def _grouped(errors: tuple[Failure, ...]) -> Iterator[tuple[Failure, int]]:
     if len(counts) > _AT_MOST:
         rest = len(counts) - _AT_MOST
         yield Failure(code="more", scope="", message=f"{rest} other errors: --json lists them all"), 1
-
-
-def _item(label: str, text: str, style: str) -> Text:
-    return Text.assemble("  ", (f"{label:<9}", "dim"), "  ", (text, style))

@@ -1,5 +1,6 @@
 """From words to an exit status: the group of commands, each loaded when asked for, and the end of every error."""
 
+import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -12,6 +13,10 @@ from vmpattern.cli import failures
 from vmpattern.cli.engine import Engine
 from vmpattern.cli.encoding import make_printable
 from vmpattern.cli.table import COMMANDS, LATER, overview
+
+
+COMPLETION = "_VMPATTERN_COMPLETE"
+"""Set by the shell when it completes a command line; see click's documentation."""
 
 
 class Overview(click.Group):
@@ -76,9 +81,13 @@ def run(args: Sequence[str], *, engine: Engine | None = None) -> int:
     """
     for stream in (sys.stdout, sys.stderr):
         make_printable(stream)
+    if not args and COMPLETION not in os.environ:
+        sys.stderr.write(overview())
+        return failures.USAGE
     try:
         status: object = group.main(list(args), prog_name="vmpattern", standalone_mode=False, obj=engine or Engine())
     except Exception as error:
+        color = False if "--no-color" in args or os.environ.get("NO_COLOR") else None
         verbose = "-v" in args or "--verbose" in args
-        return failures.tell(error, json="--json" in args, verbose=verbose)
+        return failures.tell(error, json="--json" in args, verbose=verbose, color=color)
     return status if isinstance(status, int) else 0
