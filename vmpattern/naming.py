@@ -38,8 +38,6 @@ def _plain(value: object) -> object:
         return dict(value)
     if isinstance(value, Secret):
         return {"secret": value.ref}
-    if attrs.has(type(value)):
-        return {field.name: getattr(value, field.name) for field in attrs.fields(type(value))}
     raise TypeError(f"{type(value).__name__} has no form to digest")
 
 

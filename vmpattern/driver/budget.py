@@ -28,9 +28,15 @@ class TokenBucket:
         self.tokens, self.at = self._level(now) - cost, max(now, self.at)
         return True
 
-    def refund(self, cost: float) -> None:
-        """Give back tokens of a call that was never sent."""
-        self.tokens = min(self.burst, self.tokens + cost)
+    def slow_down(self, now: float, *, floor: float) -> None:
+        """Halve the rate, not below `floor`, and empty the bucket: the provider says that it is."""
+        self.tokens, self.at = min(0.0, self._level(now)), max(now, self.at)
+        self.per_second = max(floor, self.per_second / 2)
+
+    def speed_up(self, now: float, *, by: float, most: float) -> None:
+        """Raise the rate by `by`, at most to `most`."""
+        self.tokens, self.at = self._level(now), max(now, self.at)
+        self.per_second = min(most, self.per_second + by)
 
     def _level(self, now: float) -> float:
         return min(self.burst, self.tokens + max(0.0, now - self.at) * self.per_second)

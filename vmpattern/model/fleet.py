@@ -1,15 +1,16 @@
 """How many instances, where, and how they change: fleets, placements, rollout policies, clouds, deployments."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 from immutabledict import immutabledict
 
 from vmpattern.model.service import Service
-from vmpattern.model.words import Market, Options, Place, Share, checked_name
+from vmpattern.model.words import Market, Options, Place, Share, checked_name, not_negative, positive
 
-positive = attrs.validators.gt(0)
-not_negative = attrs.validators.ge(0)
+
+def _zones(zones: Iterable[str]) -> tuple[str, ...]:
+    return tuple(zones)
 
 
 @attrs.frozen(kw_only=True)
@@ -21,7 +22,7 @@ class Placement:
     """
 
     cloud: str
-    zones: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    zones: tuple[str, ...] = attrs.field(default=(), converter=_zones)
     machine_type: str | None = None
     market: Market = Market.ON_DEMAND
     weight: int = attrs.field(default=1, validator=positive)
@@ -55,6 +56,10 @@ class Rollout:
             raise ValueError("max_surge and max_unavailable are both 0: nothing could ever be replaced")
 
 
+def _placements(placements: Iterable[Placement]) -> tuple[Placement, ...]:
+    return tuple(placements)
+
+
 @attrs.frozen(kw_only=True)
 class Fleet:
     """So many instances of one service in given placements, changed by a rollout policy.
@@ -65,7 +70,7 @@ class Fleet:
     name: str = attrs.field(validator=checked_name)
     service: str
     size: int = attrs.field(validator=not_negative)
-    placements: tuple[Placement, ...] = attrs.field(converter=tuple)
+    placements: tuple[Placement, ...] = attrs.field(converter=_placements)
     place: Place = Place.SPREAD
     rollout: Rollout = Rollout()
     balancer: Mapping[str, Options] = attrs.field(factory=immutabledict, converter=immutabledict)
@@ -110,11 +115,3 @@ class Deployment:
         """
         changed = {name: attrs.evolve(self.fleets[name], size=size) for name, size in sizes.items()}
         return attrs.evolve(self, fleets={**self.fleets, **changed})
-
-    def only(self, names: tuple[str, ...]) -> "Deployment":
-        """Return this deployment with just the fleets in `names`; all of them when `names` is empty.
-
-        Raises:
-            KeyError: a name is no fleet of this deployment.
-        """
-        return attrs.evolve(self, fleets={name: self.fleets[name] for name in names}) if names else self

@@ -69,7 +69,7 @@ class MachineType:
     name: str
     vcpus: int
     memory_mib: int
-    zones: tuple[str, ...] = attrs.field(converter=tuple)
+    zones: tuple[str, ...]
     prices: Mapping[Market, float] = attrs.field(factory=immutabledict, converter=immutabledict)
 
     def price(self, market: Market) -> float | None:
@@ -146,8 +146,8 @@ class CloudObservation:
     name: str
     at: float
     capabilities: Capabilities
-    instances: tuple[Instance, ...] = attrs.field(default=(), converter=tuple)
-    machine_types: tuple[MachineType, ...] = attrs.field(default=(), converter=tuple)
+    instances: tuple[Instance, ...] = ()
+    machine_types: tuple[MachineType, ...] = ()
     probed: Mapping[InstanceId, Health] = attrs.field(factory=immutabledict, converter=immutabledict)
     members: Mapping[InstanceId, Membership] = attrs.field(factory=immutabledict, converter=immutabledict)
     error: str | None = None

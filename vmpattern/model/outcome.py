@@ -20,20 +20,17 @@ class EventKind(enum.Enum):
     LAUNCHED = "launched"
     LAUNCH_FAILED = "launch-failed"
     LAUNCH_UNKNOWN = "launch-unknown"
-    RUNNING = "running"
-    HEALTHY = "healthy"
     UNHEALTHY = "unhealthy"
     READY = "ready"
     FAILED = "failed"
     KEPT = "kept"
     REGISTERED = "registered"
     DRAINING = "draining"
-    DRAINED = "drained"
     TERMINATING = "terminating"
     TERMINATED = "terminated"
     GONE = "gone"
     BLOCKED = "blocked"
-    RETRY = "retry"
+    RETRYING = "retrying"
     CALL_FAILED = "call-failed"
     STOPPING = "stopping"
     PAUSED = "paused"
@@ -44,7 +41,7 @@ class EventKind(enum.Enum):
 class Event:
     """One thing that happened; `at` in epoch seconds of the executor's clock.
 
-    `planned` is False for a termination that the plan didn't name. `total` and `ready` are the fleet's counts after it.
+    `key` tells which launch. `planned` is False for a termination that the plan didn't name. `total` and `ready` are the fleet's counts after it.
     """
 
     at: float
@@ -55,6 +52,7 @@ class Event:
     count: int = 0
     instances: tuple[InstanceId, ...] = ()
     message: str = ""
+    key: str = ""
     planned: bool = True
     total: int = 0
     ready: int = 0

@@ -83,11 +83,11 @@ class FleetPlan:
     replace: int
     destroy: int
     keep: int
-    slots: tuple[Slot, ...] = attrs.field(converter=tuple)
-    reasons: tuple[Reason, ...] = attrs.field(default=(), converter=tuple)
-    terminates: tuple[InstanceId, ...] = attrs.field(default=(), converter=tuple)
+    slots: tuple[Slot, ...]
+    reasons: tuple[Reason, ...] = ()
+    terminates: tuple[InstanceId, ...] = ()
     on_failure: str = ""
-    notes: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    notes: tuple[str, ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -123,11 +123,11 @@ class Plan:
     deployment: Deployment
     at: float
     fleets: Mapping[str, FleetPlan] = attrs.field(converter=immutabledict)
-    steps: tuple[Step, ...] = attrs.field(converter=tuple)
+    steps: tuple[Step, ...]
     forecast: Forecast
     observed: Mapping[str, tuple[InstanceId, ...]] = attrs.field(converter=immutabledict)
     observed_at: Mapping[str, float] = attrs.field(converter=immutabledict)
-    notes: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    notes: tuple[str, ...] = ()
 
     @property
     def changes(self) -> bool:

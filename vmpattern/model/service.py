@@ -5,9 +5,7 @@ from collections.abc import Mapping
 import attrs
 from immutabledict import immutabledict
 
-from vmpattern.model.words import ImageId, Secret, checked_name
-
-positive = attrs.validators.gt(0)
+from vmpattern.model.words import ImageId, Secret, checked_name, not_negative, positive
 
 
 @attrs.frozen(kw_only=True)
@@ -16,7 +14,7 @@ class Resources:
 
     vcpus: int = attrs.field(default=1, validator=positive)
     memory_mib: int = attrs.field(default=512, validator=positive)
-    disk_gib: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+    disk_gib: int = attrs.field(default=0, validator=not_negative)
 
 
 @attrs.frozen(kw_only=True)

@@ -2,7 +2,7 @@
 
 import enum
 import re
-from typing import NewType
+from typing import NewType, TypeVar
 
 import attrs
 from immutabledict import immutabledict
@@ -30,6 +30,21 @@ def checked_name(instance: object, attribute: "attrs.Attribute[str]", value: str
     """Validate an attrs field as a name."""
     if not is_name(value):
         raise ValueError(f"{attribute.name} {value!r} isn't a name: {NAME_RULE}")
+
+
+Number = TypeVar("Number", int, float)
+
+
+def positive(instance: object, attribute: "attrs.Attribute[Number]", value: Number) -> None:
+    """Validate an attrs field as above zero."""
+    if not value > 0:
+        raise ValueError(f"{attribute.name} must be above 0, not {value}")
+
+
+def not_negative(instance: object, attribute: "attrs.Attribute[Number]", value: Number) -> None:
+    """Validate an attrs field as zero or above."""
+    if not value >= 0:
+        raise ValueError(f"{attribute.name} must be 0 or above, not {value}")
 
 
 class Phase(enum.Enum):
@@ -88,7 +103,7 @@ class Share:
         (2, 1, 2)
     """
 
-    number: int = attrs.field(validator=attrs.validators.ge(0))
+    number: int = attrs.field(validator=not_negative)
     percent: bool = attrs.field(default=False, kw_only=True)
 
     def up(self, size: int) -> int:

@@ -1,0 +1,79 @@
+"""Every check by name: `python -m nox` runs the default ones in the environment that it is started in."""
+
+import shutil
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import nox
+
+nox.options.default_venv_backend = "none"
+
+
+def python(session: nox.Session, *arguments: str | Path, **options: object) -> None:
+    session.run(sys.executable, *map(str, arguments), external=True, **options)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Rules and format."""
+    python(session, "-m", "ruff", "check")
+    python(session, "-m", "ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Both type checkers, strictly."""
+    python(session, "-m", "mypy")
+    python(session, "-m", "pyright", "--pythonpath", sys.executable)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The tests; arguments after -- go to pytest."""
+    python(session, "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The pages, no warning allowed, and every `>>>` example in pages and docstrings."""
+    python(session, "-m", "sphinx", "-q", "-n", "-W", "--keep-going", "docs", "docs/_build/html")
+    doctest = ["--doctest-modules", "--doctest-glob=*.md", "vmpattern", "drivers", "docs", "README.md"]
+    python(session, "-m", "pytest", "-q", *doctest, success_codes=[0, 5])  # 5: there are none
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Carries out a fresh copy of every example: its run.py, or else its deployment."""
+    with TemporaryDirectory() as folder:
+        copy = shutil.copytree("examples", Path(folder, "examples"), ignore=shutil.ignore_patterns(".vmpattern"))
+        for example in sorted(path for path in copy.iterdir() if path.is_dir()):
+            if (example / "run.py").exists():
+                python(session, example / "run.py")
+            else:
+                python(session, "-m", "vmpattern", "-f", example / "vmpattern.toml", "apply", "--yes")
+
+
+@nox.session(name="laws-long", default=False)
+def laws_long(session: nox.Session) -> None:
+    """The laws with a hundred times the examples, newly drawn."""
+    every = ["-m", "long or not long", "tests/laws"]
+    python(session, "-m", "pytest", *every, *session.posargs, env={"HYPOTHESIS_PROFILE": "long"})
+
+
+@nox.session(default=False)
+def benchmarks(session: nox.Session) -> None:
+    """Each prints a table and writes JSON."""
+    for script in sorted(Path("benchmarks").glob("*.py")):
+        python(session, script)
+
+
+@nox.session(venv_backend="venv", default=False)
+def build(session: nox.Session) -> None:
+    """Source archive and wheel; then the wheel alone, in an empty environment."""
+    folder = Path(session.create_tmp()) / "dist"
+    shutil.rmtree(folder, ignore_errors=True)
+    python(session, "-m", "build", "--outdir", folder)
+    session.install(*map(str, folder.glob("*.whl")))
+    session.chdir(folder)
+    session.run("vmpattern", "drivers")

@@ -1,0 +1,170 @@
+"""The calls to one cloud: a shared rate budget, retries, and the answers' way back.
+
+Every call of a process to one cloud passes here, so that all fleets together stay within its budget.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Mapping
+
+import attrs
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+from vmpattern import naming
+from vmpattern.driver import Driver, TokenBucket
+from vmpattern.errors import DriverError, OutcomeUnknown, Throttled, Transient
+from vmpattern.executor.runtime import Answer, Runtime, Work
+
+RETRYING = Retrying(
+    retry=retry_if_exception_type((Throttled, Transient, OutcomeUnknown)),
+    wait=wait_exponential(multiplier=0.5, max=30.0),
+    stop=stop_after_attempt(8),
+)
+"""When and how often a call is sent again; the waiting itself is the executor's, so that time can be virtual."""
+
+
+@attrs.define(kw_only=True)
+class Call:
+    """One logical call: sent once, or again after errors that allow it; `done` gets the last answer.
+
+    `costs` are tokens by budget. `retries` False: the first answer is the last. `resend_unknown`: sending it twice does
+    no more than once, so an unknown outcome is resolved by sending it again, for as long as it takes.
+    """
+
+    verb: str
+    label: str
+    run: Callable[[], object]
+    done: Callable[["Call", Answer], None]
+    costs: Mapping[str, float]
+    fleet: str = ""
+    mutating: bool = True
+    retries: bool = True
+    resend_unknown: bool = True
+    unresolved: bool = False
+    attempts: int = 0
+    sent_at: float = math.nan
+
+
+class Account:
+    """One cloud's budget, queue and calls in flight."""
+
+    def __init__(self, name: str, driver: Driver, runtime: Runtime, tickets: "itertools.count[int]", seed: str) -> None:
+        self.name = name
+        self.driver = driver
+        self.calls = 0
+        self._runtime = runtime
+        self._tickets = tickets
+        self._seed = seed
+        budgets = driver.capabilities.budgets
+        self._buckets = {
+            kind: TokenBucket(burst=budget.burst, per_second=budget.per_second, at=runtime.now())
+            for kind, budget in budgets.items()
+        }
+        self._waiting: list[tuple[float, int, Call]] = []
+        self._flying: dict[int, Call] = {}
+
+    def submit(self, call: Call, *, at: float = -math.inf) -> None:
+        """Queue a call, to be sent at `at` or as soon as the budget allows."""
+        self._waiting.append((at, next(self._tickets), call))
+
+    def dispatch(self) -> None:
+        """Send what is due and affordable, in order; a call never overtakes another of the same budgets."""
+        if not self._waiting:
+            return
+        now, stuck, left = self._runtime.now(), set[str](), []
+        for at, order, call in sorted(self._waiting, key=lambda entry: entry[:2]):
+            kinds = set(call.costs)
+            if at > now or kinds & stuck or not self._take(call, now):
+                stuck |= kinds if at <= now else set()
+                left.append((at, order, call))
+            else:
+                self._send(call, now)
+        self._waiting = left
+
+    def next_at(self) -> float:
+        """Return when a waiting call can be sent; infinity when none waits."""
+        now = self._runtime.now()
+        return min((self._sendable_at(at, call, now) for at, _, call in self._waiting), default=math.inf)
+
+    def is_busy(self) -> bool:
+        """Whether a mutating call is in flight or will be sent again."""
+        return any(call.mutating for call in self._flying.values()) or any(
+            call.mutating for _, _, call in self._waiting
+        )
+
+    def cancel(self) -> list[Call]:
+        """Take back the mutating calls that were never sent, and return them."""
+        unsent = [call for _, _, call in self._waiting if call.mutating and call.attempts == 0]
+        self._waiting = [entry for entry in self._waiting if entry[2] not in unsent]
+        return unsent
+
+    def answered(self, answer: Answer) -> tuple[Call, float | None] | None:
+        """Take an answer: None if the ticket isn't ours, else its call and the delay after which it is sent again.
+
+        A call whose last answer this is has been told so through `done`, and the delay is None.
+        """
+        call = self._flying.pop(answer.ticket, None)
+        if call is None:
+            return None
+        self._adapt(call, answer.error)
+        delay = self._delay(call, answer.error)
+        if delay is None:
+            call.done(call, answer)
+        else:
+            self.submit(call, at=self._runtime.now() + delay)
+        return call, delay
+
+    def _send(self, call: Call, now: float) -> None:
+        ticket = next(self._tickets)
+        call.attempts += 1
+        call.sent_at = now
+        self.calls += math.ceil(call.costs.get("read", 1.0))
+        self._flying[ticket] = call
+        capabilities = self.driver.capabilities
+        self._runtime.start(
+            Work(
+                ticket=ticket,
+                what=f"{self.name}: {call.verb}",
+                run=call.run,
+                timeout_s=capabilities.call_timeout_s,
+                latency_s=capabilities.latencies.call_s,
+            )
+        )
+
+    def _take(self, call: Call, now: float) -> bool:
+        costs = [(self._buckets[kind], cost) for kind, cost in call.costs.items() if kind in self._buckets]
+        return all(bucket.wait(now, cost) <= 0.0 for bucket, cost in costs) and all(
+            bucket.take(now, cost) for bucket, cost in costs
+        )
+
+    def _sendable_at(self, at: float, call: Call, now: float) -> float:
+        waits = [self._buckets[kind].wait(now, cost) for kind, cost in call.costs.items() if kind in self._buckets]
+        return max(at, now + max(waits, default=0.0))
+
+    def _delay(self, call: Call, error: DriverError | None) -> float | None:
+        if error is None or not call.retries:
+            return None
+        if isinstance(error, OutcomeUnknown):
+            if not call.resend_unknown:
+                return None
+            call.unresolved = True
+        state = RetryCallState(RETRYING, None, (), {})
+        state.attempt_number = call.attempts
+        state.set_exception((type(error), error, None))
+        again = RETRYING.retry(state) and (call.unresolved or not RETRYING.stop(state))
+        if not again:
+            return None
+        jitter = int(naming.digest(self._seed, call.label, call.attempts, size=4), 36) % 1000 / 1000
+        return max(RETRYING.wait(state) * (0.75 + jitter / 2), error.retry_after_s or 0.0)
+
+    def _adapt(self, call: Call, error: DriverError | None) -> None:
+        """Additive increase, multiplicative decrease: halve the rate when throttled, win it back slowly."""
+        now = self._runtime.now()
+        for kind in call.costs:
+            bucket, declared = self._buckets.get(kind), self.driver.capabilities.budgets.get(kind)
+            if bucket is None or declared is None:
+                continue
+            if isinstance(error, Throttled):
+                bucket.slow_down(now, floor=declared.per_second / 16)
+            elif bucket.per_second < declared.per_second:
+                bucket.speed_up(now, by=declared.per_second / 20, most=declared.per_second)

@@ -1,0 +1,303 @@
+"""From decided actions to calls, and from their answers to what is known: one method an action, one an answer."""
+
+from collections.abc import Callable, Mapping
+
+from vmpattern import naming
+from vmpattern.driver import Balancer, LaunchReport
+from vmpattern.errors import (
+    ContractBroken,
+    Denied,
+    DriverError,
+    Invalid,
+    KeyConflict,
+    KeySpent,
+    NotFound,
+    OutcomeUnknown,
+    OutOfCapacity,
+    QuotaExceeded,
+    Throttled,
+    Transient,
+    Unauthenticated,
+    Unsupported,
+)
+from vmpattern.executor.account import Account, Call
+from vmpattern.executor.fleetrun import FleetRun
+from vmpattern.executor.requests import checked_report, launch_request
+from vmpattern.executor.runtime import Answer, Runtime
+from vmpattern.model import EventKind, Idempotency, InstanceId, LaunchKey
+from vmpattern.planner import Drain, FleetAction, Keep, Launch, Register, Terminate
+
+FATAL = (QuotaExceeded, Denied, Unauthenticated, Invalid, Unsupported, ContractBroken)
+"""Errors after which only a person can help: the fleet stops before anything is drained."""
+
+WITHDRAWN = "Withdrawn"
+"""The code of a call that was taken back before it was sent: no failure of anybody."""
+
+BLOCK_S = 120.0
+"""So long no capacity is asked of a scope that had none."""
+
+
+class Acts:
+    """Carries out the actions of one deployment's fleets.
+
+    `look_again(cloud, not_before)` asks for a reading of the cloud at or after a time: an unknown launch waits for it.
+    """
+
+    def __init__(
+        self,
+        deployment: str,
+        accounts: Mapping[str, Account],
+        runtime: Runtime,
+        look_again: Callable[[str, float], None],
+    ) -> None:
+        self._deployment = deployment
+        self._accounts = accounts
+        self._runtime = runtime
+        self._look_again = look_again
+        self._unknown: dict[LaunchKey, tuple[FleetRun, str, float]] = {}
+
+    def dispatch(self, run: FleetRun, action: FleetAction) -> None:
+        """Turn an action into a call, and enter it into the index at once."""
+        now = self._runtime.now()
+        match action:
+            case Launch():
+                self._launch(run, action, now)
+            case Terminate():
+                self._terminate(run, action, now)
+            case Drain():
+                self._drain(run, action, now)
+            case Register():
+                self._register(run, action)
+            case Keep():
+                self._keep(run, action)
+
+    def resolve_unknown(self, cloud: str, asked_at: float) -> None:
+        """After a reading asked for at `asked_at`: launches that it must show, if they ever happened, are resolved."""
+        for key, (run, where, visible_at) in list(self._unknown.items()):
+            if where == cloud and asked_at >= visible_at:
+                del self._unknown[key]
+                run.index.launch_ended(key)
+                run.touch()
+
+    def withdraw(self, call: Call) -> None:
+        """Take back a call that was never sent, as if it had failed."""
+        call.done(call, Answer(-1, error=Transient("it was never sent", code=WITHDRAWN)))
+
+    # -- one method an action -----------------------------------------------------------------------------------------
+
+    def _launch(self, run: FleetRun, action: Launch, now: float) -> None:
+        slot = run.index.slots[action.slot]
+        account = self._accounts[slot.cloud]
+        old = next(iter([*run.index.old_ready, *run.index.old_idle]), None)
+        request = launch_request(
+            self._deployment,
+            run.fleet,
+            run.service,
+            slot,
+            count=action.count,
+            key=action.key,
+            previous=run.index.rows[InstanceId(old[1])].instance.revision if old else None,
+            env=run.env,
+        )
+        driver = account.driver
+
+        def launch() -> object:
+            report = checked_report(driver.name, request, driver.launch(request))
+            if report.unknown:
+                raise OutcomeUnknown(f"{report.unknown} of {request.count} launches gave no answer")
+            return report
+
+        def launched(call: Call, answer: Answer) -> None:
+            self._launched(run, action, call, answer, slot.cloud)
+
+        run.keys.add(action.key)
+        run.index.launch_sent(action.key, action.slot, action.count)
+        run.tell(
+            EventKind.LAUNCHING,
+            now,
+            cloud=slot.cloud,
+            zone=slot.zone,
+            count=action.count,
+            key=action.key,
+            message=slot.machine_type,
+        )
+        self._submit(
+            run,
+            account,
+            Call(
+                verb="launch",
+                label=action.key,
+                run=launch,
+                done=launched,
+                costs={"launch": 1.0, "launch-instances": float(action.count)},
+                resend_unknown=driver.capabilities.idempotency is not Idempotency.NONE,
+            ),
+        )
+
+    def _terminate(self, run: FleetRun, action: Terminate, now: float) -> None:
+        account = self._accounts[action.cloud]
+        driver = account.driver
+
+        def terminated(call: Call, answer: Answer) -> None:
+            self._terminated(run, action, answer)
+
+        run.index.destroyed(len(action.ids), now)
+        run.index.update(action.ids, now, ending_sent=True)
+        run.tell(EventKind.TERMINATING, now, cloud=action.cloud, instances=action.ids, planned=action.planned)
+        costs = {"terminate": 1.0, "terminate-instances": float(len(action.ids))}
+        call = Call(
+            verb="terminate",
+            label=naming.digest(action.ids),
+            run=lambda: driver.terminate(action.ids),
+            done=terminated,
+            costs=costs,
+        )
+        self._submit(run, account, call)
+
+    def _drain(self, run: FleetRun, action: Drain, now: float) -> None:
+        driver, balancer = self._accounts[action.cloud].driver, run.fleet.balancer[action.cloud]
+
+        def drained(call: Call, answer: Answer) -> None:
+            if self._ended(run, answer, action.cloud):
+                return
+            changes = run.index.update(action.ids, self._runtime.now(), draining_at=None, approved=False)
+            run.tell_changes(changes, self._runtime.now())
+
+        def deregister() -> None:
+            if not isinstance(driver, Balancer):
+                raise Unsupported(f"{driver.name} has no balancer")
+            driver.deregister(balancer, action.ids)
+
+        run.index.update(action.ids, now, draining_at=now, approved=True)
+        run.tell(EventKind.DRAINING, now, cloud=action.cloud, instances=action.ids)
+        self._balance(run, action.cloud, "deregister", action.ids, deregister, drained)
+
+    def _register(self, run: FleetRun, action: Register) -> None:
+        driver, balancer = self._accounts[action.cloud].driver, run.fleet.balancer[action.cloud]
+
+        def registered(call: Call, answer: Answer) -> None:
+            now = self._runtime.now()
+            if self._ended(run, answer, action.cloud):
+                run.tell(EventKind.REGISTERED, now, cloud=action.cloud, instances=action.ids)
+                self._look_again(action.cloud, now)
+            else:
+                run.index.update(action.ids, now, register_sent=False)
+
+        def register() -> None:
+            if not isinstance(driver, Balancer):
+                raise Unsupported(f"{driver.name} has no balancer")
+            driver.register(balancer, action.ids)
+
+        run.index.update(action.ids, self._runtime.now(), register_sent=True)
+        self._balance(run, action.cloud, "register", action.ids, register, registered)
+
+    def _balance(
+        self,
+        run: FleetRun,
+        cloud: str,
+        verb: str,
+        ids: tuple[InstanceId, ...],
+        work: Callable[[], None],
+        done: Callable[[Call, Answer], None],
+    ) -> None:
+        label = naming.digest(verb, ids)
+        call = Call(verb=verb, label=label, run=work, done=done, costs={"balancer": 1.0})
+        self._submit(run, self._accounts[cloud], call)
+
+    def _keep(self, run: FleetRun, action: Keep) -> None:
+        account = self._accounts[action.cloud]
+        labels = {naming.KEPT_UNTIL: str(int(action.until))}
+
+        def kept(call: Call, answer: Answer) -> None:
+            now = self._runtime.now()
+            if self._ended(run, answer, action.cloud):
+                run.tell_changes(run.index.keep(action.id, float(int(action.until)), now), now)
+                run.tell(EventKind.KEPT, now, cloud=action.cloud, instances=(action.id,))
+            else:
+                run.index.update((action.id,), now, keep_sent=False, keep_refused=True)
+
+        run.index.update((action.id,), self._runtime.now(), keep_sent=True)
+        call = Call(
+            verb="label",
+            label=naming.digest("keep", action.id),
+            run=lambda: account.driver.label((action.id,), labels),
+            done=kept,
+            costs={"label": 1.0},
+        )
+        self._submit(run, account, call)
+
+    def _submit(self, run: FleetRun, account: Account, call: Call) -> None:
+        run.index.in_flight += 1
+        call.fleet = run.fleet.name
+        account.submit(call)
+
+    # -- one method an answer -----------------------------------------------------------------------------------------
+
+    def _launched(self, run: FleetRun, action: Launch, call: Call, answer: Answer, cloud: str) -> None:
+        now, index = self._runtime.now(), run.index
+        index.in_flight -= 1
+        run.touch()
+        if isinstance(answer.result, LaunchReport):
+            index.launch_ended(action.key)
+            self._take_report(run, action, answer.result, cloud)
+            return
+        error = answer.error or ContractBroken("a launch without result or error")
+        if isinstance(error, OutcomeUnknown | KeyConflict):
+            capabilities = self._accounts[cloud].driver.capabilities
+            visible_at = call.sent_at + capabilities.call_timeout_s + capabilities.staleness_s
+            self._unknown[action.key] = (run, cloud, visible_at)
+            self._look_again(cloud, visible_at)
+            index.failures += isinstance(error, KeyConflict)
+            run.tell(EventKind.LAUNCH_UNKNOWN, now, cloud=cloud, count=action.count, key=action.key)
+            return
+        index.launch_ended(action.key, spent=isinstance(error, KeySpent))
+        self._launch_failed(run, error, action.count, cloud, action.slot)
+        index.failures += isinstance(error, Throttled | Transient | NotFound) and error.code != WITHDRAWN
+
+    def _take_report(self, run: FleetRun, action: Launch, report: LaunchReport, cloud: str) -> None:
+        now, instances = self._runtime.now(), (*report.created, *report.adopted)
+        changes = [change for one in instances for change in run.index.see(one, now, ours=True)]
+        run.created += len(report.created)
+        ids = tuple(sorted(instance.id for instance in instances))
+        zone = run.index.slots[action.slot].zone
+        run.tell(EventKind.LAUNCHED, now, cloud=cloud, zone=zone, instances=ids, key=action.key)
+        run.tell_changes(changes, now)
+        told: set[str] = set()
+        for error in report.failures:
+            if str(error) not in told:
+                told.add(str(error))
+                alike = sum(str(other) == str(error) for other in report.failures)
+                self._launch_failed(run, error, alike, cloud, action.slot)
+            run.index.failures += not isinstance(error, OutOfCapacity | Throttled)
+        self._look_again(cloud, now)
+
+    def _launch_failed(self, run: FleetRun, error: DriverError, count: int, cloud: str, slot: int) -> None:
+        now, zone = self._runtime.now(), run.index.slots[slot].zone
+        if isinstance(error, OutOfCapacity):
+            run.index.block(error.scope, cloud, now + (error.retry_after_s or BLOCK_S))
+            run.tell(EventKind.BLOCKED, now, cloud=cloud, zone=zone, count=count, message=str(error))
+        elif isinstance(error, FATAL):
+            run.fail(error, now, cloud=cloud, fatal=True)
+        else:
+            run.tell(EventKind.LAUNCH_FAILED, now, cloud=cloud, zone=zone, count=count, message=str(error))
+
+    def _terminated(self, run: FleetRun, action: Terminate, answer: Answer) -> None:
+        now = self._runtime.now()
+        if self._ended(run, answer, action.cloud) or isinstance(answer.error, NotFound):
+            run.destroyed += len(action.ids)
+            run.index.progress_at = now
+            run.tell_changes(run.index.update(action.ids, now, ending=True), now)
+            run.tell(EventKind.TERMINATED, now, cloud=action.cloud, instances=action.ids, planned=action.planned)
+            self._look_again(action.cloud, now)
+        else:
+            run.tell_changes(run.index.update(action.ids, now, ending_sent=False), now)
+
+    def _ended(self, run: FleetRun, answer: Answer, cloud: str) -> bool:
+        """Take a call out of flight; tell whether it succeeded, and note the error if not."""
+        run.index.in_flight -= 1
+        run.touch()
+        if answer.error is None:
+            return True
+        if not isinstance(answer.error, NotFound) and answer.error.code != WITHDRAWN:
+            run.fail(answer.error, self._runtime.now(), cloud=cloud, fatal=isinstance(answer.error, FATAL))
+        return False

@@ -1,0 +1,100 @@
+"""Carrying out a plan with given drivers and a given sense of time: the executor without its surroundings."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import attrs
+
+from vmpattern.driver import Driver
+from vmpattern.executor.engine import Engine
+from vmpattern.executor.fleetrun import FleetRun
+from vmpattern.executor.reader import Probe
+from vmpattern.executor.runtime import Runtime
+from vmpattern.model import (
+    Deployment,
+    Event,
+    Fleet,
+    Health,
+    HealthCheck,
+    Instance,
+    InstanceId,
+    Outcome,
+    Slot,
+)
+from vmpattern.planner import FleetIndex
+
+
+def silent_probe(instances: Sequence[Instance], check: HealthCheck) -> Mapping[InstanceId, Health]:
+    """Ask nobody: for clouds whose drivers answer the health check themselves."""
+    return {}
+
+
+@attrs.frozen(kw_only=True)
+class FleetOrder:
+    """What to carry out for one fleet: its resolved slots, and the ids that may go (None: any, as when forecasting)."""
+
+    fleet: Fleet
+    slots: tuple[Slot, ...]
+    named: frozenset[InstanceId] | None
+    env: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+
+def carry_out(
+    deployment: Deployment,
+    orders: Sequence[FleetOrder],
+    drivers: Mapping[str, Driver],
+    runtime: Runtime,
+    *,
+    probe: Probe = silent_probe,
+    on_event: Callable[[Event], None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    watch: bool = True,
+) -> Outcome:
+    """Bring every ordered fleet to its size, version and health, and return how it went with all events.
+
+    Args:
+        drivers: by cloud name, for every cloud that an order's slots or placements name.
+        watch: use change feeds where drivers have them; without, every tick is a list.
+
+    Guarantees:
+        The invariants of the design's section 6, whatever the drivers answer. Never raises for what a cloud does.
+    """
+    events: list[Event] = []
+
+    def tell(event: Event) -> None:
+        events.append(event)
+        if on_event is not None:
+            on_event(event)
+
+    runs = [_run(deployment, order, drivers, runtime, tell) for order in orders]
+    engine = Engine(
+        deployment=deployment.name,
+        runs=runs,
+        drivers=drivers,
+        runtime=runtime,
+        probe=probe,
+        on_event=tell,
+        stop=stop,
+        watch=watch,
+    )
+    return attrs.evolve(engine.run(), events=tuple(events))
+
+
+def _run(
+    deployment: Deployment,
+    order: FleetOrder,
+    drivers: Mapping[str, Driver],
+    runtime: Runtime,
+    tell: Callable[[Event], None],
+) -> FleetRun:
+    fleet, service = order.fleet, deployment.services[order.fleet.service]
+    clouds = dict.fromkeys([placement.cloud for placement in fleet.placements] + [slot.cloud for slot in order.slots])
+    index = FleetIndex(
+        deployment=deployment.name,
+        fleet=fleet,
+        slots=order.slots,
+        clouds={name: drivers[name].capabilities for name in clouds},
+        check=service.health,
+        now=runtime.now(),
+        named=order.named,
+    )
+    return FleetRun(fleet=fleet, service=service, index=index, env=order.env, on_event=tell)

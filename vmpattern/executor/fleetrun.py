@@ -1,0 +1,108 @@
+"""One fleet while it is being carried out: its index, its counts, its errors, and the events it gives off."""
+
+import math
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from vmpattern.errors import DriverError
+from vmpattern.model import Event, EventKind, Failure, Fleet, FleetOutcome, InstanceId, LaunchKey, Service
+from vmpattern.planner import Decision, FleetIndex, State, Transition
+
+TOLD = {State.BROKEN: EventKind.FAILED, State.AILING: EventKind.UNHEALTHY, State.READY: EventKind.READY}
+
+EXPECTED = {(EventKind.READY, None), (EventKind.READY, State.PROVING), (EventKind.GONE, State.ENDING)}
+"""Changes that are no news: it was ready all the time, or its end was announced."""
+
+
+@attrs.define(eq=False)
+class FleetRun:
+    """A fleet's index with what the executor knows beside it.
+
+    `keys` are those of every launch of this run: instances that bear one are ours. `wake_at` is when to decide again
+    unless something happens before; `decided` is the index's version at the last decision.
+    """
+
+    fleet: Fleet
+    service: Service
+    index: FleetIndex
+    env: Mapping[str, str]
+    on_event: Callable[[Event], None]
+    keys: set[LaunchKey] = attrs.field(factory=set)
+    decision: Decision | None = None
+    wake_at: float = -math.inf
+    decided: int = -1
+    created: int = 0
+    destroyed: int = 0
+    errors: list[Failure] = attrs.field(factory=list)
+    fatal: bool = False
+
+    def touch(self) -> None:
+        """Ask for a decision at the next turn."""
+        self.wake_at = -math.inf
+
+    def tell(
+        self,
+        kind: EventKind,
+        now: float,
+        *,
+        cloud: str = "",
+        zone: str = "",
+        count: int = 0,
+        instances: tuple[InstanceId, ...] = (),
+        message: str = "",
+        key: str = "",
+        planned: bool = True,
+    ) -> None:
+        """Give off an event with the fleet's counts after it."""
+        self.on_event(
+            Event(
+                at=now,
+                kind=kind,
+                fleet=self.fleet.name,
+                cloud=cloud,
+                zone=zone,
+                count=count or len(instances),
+                instances=instances,
+                message=message,
+                key=key,
+                planned=planned,
+                total=self.index.total,
+                ready=self.index.reported,
+            )
+        )
+
+    def tell_changes(self, changes: list[Transition], now: float) -> None:
+        """Give off an event for each change of state that people care about."""
+        for change in changes:
+            kind = EventKind.GONE if change.after is None else TOLD.get(change.after)
+            expected = (kind, change.before) in EXPECTED
+            if kind is not None and not expected:
+                instance = change.row.instance
+                message = "" if kind in (EventKind.READY, EventKind.GONE) else change.reason
+                self.tell(
+                    kind, now, cloud=instance.cloud, zone=instance.zone, instances=(instance.id,), message=message
+                )
+
+    def fail(self, error: DriverError, now: float, *, cloud: str, fatal: bool) -> None:
+        """Note an error that a person should see; a fatal one stops the fleet before anything else is touched."""
+        failure = Failure(code=error.code, scope=str(error.scope), message=f"{cloud}: {error.message}")
+        if failure not in self.errors:
+            self.errors.append(failure)
+        if fatal:
+            self.fatal = True
+            self.index.stop_reason = str(error)
+        self.touch()
+        self.tell(EventKind.CALL_FAILED, now, cloud=cloud, message=str(error))
+
+    def is_over(self) -> bool:
+        """Whether nothing more will be done: reached, paused, stuck or stopped, and nothing in flight."""
+        decision, index = self.decision, self.index
+        if decision is None or index.in_flight or index.launching:
+            return False
+        return decision.done or bool(decision.paused or decision.stuck or index.stop_reason)
+
+    def outcome(self) -> FleetOutcome:
+        """Sum up what was done."""
+        ready = self.index.reported
+        return FleetOutcome(created=self.created, destroyed=self.destroyed, ready=ready, size=self.fleet.size)

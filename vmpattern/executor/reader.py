@@ -1,0 +1,145 @@
+"""Reading one cloud, tick by tick: one filtered list, the health checks, the balancers; or just what changed."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import attrs
+from immutabledict import immutabledict
+
+from vmpattern.driver import Balancer, Changes, Driver, Prober, Selector, Watcher
+from vmpattern.model import Health, HealthCheck, Instance, InstanceId, Membership, Options
+
+POLL_S = 2.0
+FRESH_S = 15.0
+"""A reading may be acted upon for so long after it was asked for."""
+
+
+@attrs.frozen(kw_only=True)
+class FleetReading:
+    """What has to be read for one fleet beside the list: its health check and its balancer in this cloud."""
+
+    check: HealthCheck | None = None
+    balancer: Options | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Reading:
+    """One reading: the rows, whether they are all (or just what changed), and who said what of them.
+
+    `pages` is what the list cost, `next_at` when something may change again (None: unknown, ask at the next tick).
+    """
+
+    instances: tuple[Instance, ...]
+    probed: Mapping[InstanceId, Health]
+    members: Mapping[InstanceId, Membership]
+    complete: bool
+    cursor: int = 0
+    next_at: float | None = None
+
+
+Probe = Callable[[Sequence[Instance], HealthCheck], Mapping[InstanceId, Health]]
+
+
+class Reader:
+    """Knows how one cloud is read: composes the calls, and says when to read again.
+
+    `watch`: use the driver's change feed where it has one, and skip the ticks at which nothing can have changed; the
+    calls that those would have cost are counted all the same.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        *,
+        deployment: str,
+        fleets: Mapping[str, FleetReading],
+        probe: Probe,
+        watch: bool,
+        poll_s: float = POLL_S,
+    ) -> None:
+        self._driver = driver
+        self._selector = Selector(deployment)
+        self._fleets = fleets
+        self._probe = probe
+        self._watch = watch and isinstance(driver, Watcher)
+        self._cursor = 0
+        self._poll_s = poll_s
+        self._balancers = [fleet.balancer for fleet in fleets.values() if fleet.balancer is not None]
+        self.known = 0
+
+    @property
+    def cost(self) -> float:
+        """Calls that one reading takes: the pages of the list, and a call for each balancer."""
+        pages = max(1, math.ceil(self.known / self._driver.capabilities.page_size))
+        return float(pages + len(self._balancers))
+
+    def read(self) -> Reading:
+        """Read the cloud once; runs in a worker."""
+        if self._watch and isinstance(self._driver, Watcher):
+            return self._changes(self._driver.changes(self._selector, self._cursor))
+        rows = self._driver.instances(self._selector)
+        return Reading(instances=rows, probed=self._probes(rows), members=self._members(), complete=True)
+
+    def took(self, reading: Reading, asked_at: float) -> float:
+        """Take note of a reading, and return when the next tick is due: the next one at which anything may be new."""
+        self._cursor = reading.cursor
+        if reading.complete:
+            self.known = len(reading.instances)
+        if not self._watch:
+            return asked_at + self._poll_s
+        if reading.next_at is None or math.isinf(reading.next_at):
+            return math.inf
+        return self.tick_after(asked_at, reading.next_at)
+
+    def tick_after(self, asked_at: float, moment: float) -> float:
+        """Return the first tick after the one at `asked_at` that isn't before `moment`."""
+        ticks = math.ceil((moment - asked_at) / self._poll_s - 1e-9)
+        return asked_at + max(1, ticks) * self._poll_s
+
+    def skipped_calls(self, asked_at: float, now: float) -> int:
+        """Return the calls of the ticks between a reading and `now` that a change feed made needless."""
+        if not self._watch or math.isinf(asked_at):
+            return 0
+        ticks = math.ceil((now - asked_at) / self._poll_s - 1e-9) - 1
+        return max(0, ticks) * math.ceil(self.cost)
+
+    @property
+    def poll_s(self) -> float:
+        """Seconds between two ticks."""
+        return self._poll_s
+
+    @property
+    def watches(self) -> bool:
+        """Whether only changes are read."""
+        return self._watch
+
+    def _changes(self, changes: Changes) -> Reading:
+        self.known = changes.total
+        return Reading(
+            instances=changes.instances,
+            probed=changes.probed,
+            members=self._members() if self._balancers else immutabledict(),
+            complete=False,
+            cursor=changes.cursor,
+            next_at=changes.next_at,
+        )
+
+    def _probes(self, rows: Sequence[Instance]) -> Mapping[InstanceId, Health]:
+        words: dict[InstanceId, Health] = {}
+        for name, fleet in self._fleets.items():
+            if fleet.check is None:
+                continue
+            live = [row for row in rows if row.fleet == name and row.phase.is_live]
+            if isinstance(self._driver, Prober) and self._driver.capabilities.probes:
+                words.update(self._driver.probe([row.id for row in live], fleet.check))
+            else:
+                words.update(self._probe(live, fleet.check))
+        return words
+
+    def _members(self) -> Mapping[InstanceId, Membership]:
+        if not isinstance(self._driver, Balancer):
+            return immutabledict()
+        members: dict[InstanceId, Membership] = {}
+        for balancer in self._balancers:
+            members.update(self._driver.members(balancer))
+        return members

@@ -1,0 +1,103 @@
+"""From a decided launch to the driver's request, and from the driver's report to what may be believed."""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from vmpattern.driver import LaunchReport, LaunchRequest
+from vmpattern.errors import ContractBroken, Refused
+from vmpattern.model import Fleet, Instance, LaunchKey, Revision, Secret, Service, Slot
+
+
+def launch_request(
+    deployment: str,
+    fleet: Fleet,
+    service: Service,
+    slot: Slot,
+    *,
+    count: int,
+    key: LaunchKey,
+    previous: Revision | None,
+    env: Mapping[str, str],
+) -> LaunchRequest:
+    """Compose the request; `env` has its secrets resolved."""
+    return LaunchRequest(
+        key=key,
+        count=count,
+        deployment=deployment,
+        fleet=fleet.name,
+        revision=slot.revision,
+        inputs=slot.inputs,
+        previous=previous,
+        zone=slot.zone,
+        machine_type=slot.machine_type,
+        market=slot.market,
+        image=slot.image,
+        disk_gib=service.resources.disk_gib,
+        port=service.port,
+        env=env,
+        options=slot.options,
+    )
+
+
+def checked_report(driver: str, request: LaunchRequest, report: object) -> LaunchReport:
+    """Hold a report against its request.
+
+    Raises:
+        ContractBroken: the counts don't add up, or an instance isn't what was asked for.
+    """
+    if not isinstance(report, LaunchReport):
+        raise ContractBroken(f"{driver}: launch returned {type(report).__name__}, not a LaunchReport")
+    instances = (*report.created, *report.adopted)
+    total = len(instances) + len(report.failures) + report.unknown
+    if total != request.count:
+        raise ContractBroken(f"{driver}: launch of {request.count} reported {total} instances")
+    for instance in instances:
+        for field in ("deployment", "fleet", "revision", "key", "zone", "machine_type", "market"):
+            if getattr(instance, field) != getattr(request, field):
+                raise ContractBroken(f"{driver}: launch returned {instance.id}, whose {field} isn't the request's")
+    return report
+
+
+def checked_rows(driver: str, deployment: str, rows: object) -> tuple[Instance, ...]:
+    """Hold a list against its selector.
+
+    Raises:
+        ContractBroken: something else than instances, a stranger's instance, or the same id twice.
+    """
+    if not isinstance(rows, tuple) or not all(isinstance(row, Instance) for row in rows):
+        raise ContractBroken(f"{driver}: instances returned something else than a tuple of instances")
+    if strangers := [row.id for row in rows if row.deployment != deployment]:
+        raise ContractBroken(f"{driver}: instances returned {strangers[0]}, which isn't of {deployment}")
+    if len({row.id for row in rows}) != len(rows):
+        raise ContractBroken(f"{driver}: instances returned an id twice")
+    return rows
+
+
+def resolved_env(service: Service, directory: str) -> dict[str, str]:
+    """Resolve a service's environment: secrets are read now, and stay out of every message.
+
+    Raises:
+        Refused: a secret can't be had; the text names the variable and the reference, never a value.
+    """
+    return {
+        name: _secret(f"services.{service.name}.env.{name}", value, directory) if isinstance(value, Secret) else value
+        for name, value in service.env.items()
+    }
+
+
+def _secret(path: str, secret: Secret, directory: str) -> str:
+    kind, _, rest = secret.ref.partition(":")
+    try:
+        if kind == "env":
+            return os.environ[rest]
+        if kind == "file":
+            return (Path(directory) / rest).read_text(encoding="utf-8").rstrip("\n")
+        done = subprocess.run(shlex.split(rest), cwd=directory, capture_output=True, text=True, check=True, timeout=60)
+        return done.stdout.rstrip("\n")
+    except KeyError:
+        raise Refused(f"{path}: the variable {rest} isn't set in this environment") from None
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        raise Refused(f"{path}: its {kind} secret can't be read ({type(error).__name__})") from None

@@ -1,0 +1,32 @@
+"""Deciding, as functions of values: what a fleet needs now, given what is known of it."""
+
+from vmpattern.planner.decide import Decision, Drain, FleetAction, Keep, Launch, Register, Terminate, decide
+from vmpattern.planner.index import FleetIndex, Transition, covers
+from vmpattern.planner.limits import Limits, limits
+from vmpattern.planner.quotas import apportion, quotas
+from vmpattern.planner.resolve import Resolution, resolve
+from vmpattern.planner.rows import RULES, Row, State, classify
+
+__all__ = [
+    "RULES",
+    "Decision",
+    "Drain",
+    "FleetAction",
+    "FleetIndex",
+    "Keep",
+    "Launch",
+    "Limits",
+    "Register",
+    "Resolution",
+    "Row",
+    "State",
+    "Terminate",
+    "Transition",
+    "apportion",
+    "classify",
+    "covers",
+    "decide",
+    "limits",
+    "quotas",
+    "resolve",
+]

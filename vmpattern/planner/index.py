@@ -1,0 +1,477 @@
+"""What is known of one fleet, kept so that a decision costs what changed: counts, queues in order, deadlines.
+
+One owner updates it by what happened; `decide` only reads it. Nothing here knows a clock: every update brings its time.
+"""
+
+import heapq
+import math
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable, Mapping, Sequence, Set
+
+import attrs
+
+from vmpattern import naming
+from vmpattern.errors import Scope, ScopeKind
+from vmpattern.model import (
+    Capabilities,
+    Fleet,
+    Health,
+    HealthCheck,
+    Instance,
+    InstanceId,
+    LaunchKey,
+    Membership,
+    Phase,
+    Slot,
+)
+from vmpattern.planner.limits import Limits, limits
+from vmpattern.planner.rows import Row, State, Terms, classify, due
+
+Order = tuple[float, str]
+
+
+@attrs.define
+class CloudState:
+    """What is known of the reading of one cloud.
+
+    `fresh_until`: until then its rows may be acted upon; `settled`: lists far enough apart were seen, so that nothing
+    of an earlier process can still appear. `mutable_labels`, `served` repeat what the driver and the fleet declare.
+    """
+
+    capabilities: Capabilities
+    served: bool
+    fresh_until: float = -math.inf
+    settled: bool = False
+    seen: bool = False
+
+
+@attrs.define
+class Launching:
+    """A launch that was asked for and isn't answered: it counts in full."""
+
+    key: LaunchKey
+    slot: int
+    count: int
+    unknown: bool = False
+
+
+@attrs.frozen
+class Transition:
+    """A change of one instance's state: what it was (None: first seen), what it is (None: gone), and why."""
+
+    row: Row
+    before: State | None
+    after: State | None
+    reason: str
+
+
+class FleetIndex:
+    """The rows of one fleet and everything that `decide` reads of them.
+
+    Guarantees:
+        Reading costs O(1), an update O(log n) and a small memmove. `rebuilt()` counts everything anew from the rows and
+        must give the same decisions.
+    """
+
+    def __init__(
+        self,
+        *,
+        deployment: str,
+        fleet: Fleet,
+        slots: Sequence[Slot],
+        clouds: Mapping[str, Capabilities],
+        check: HealthCheck | None,
+        now: float,
+        named: frozenset[InstanceId] | None = frozenset(),
+    ) -> None:
+        self.deployment = deployment
+        self.fleet = fleet
+        self.slots = tuple(slots)
+        self.check = check
+        self.limits: Limits = limits(fleet)
+        self.named = named
+        patience = check.patience_s if check else HealthCheck().patience_s
+        self.terms = Terms(rollout=fleet.rollout, patience_s=patience, wanted=fleet.size > 0)
+        self.clouds = {name: CloudState(caps, name in fleet.balancer) for name, caps in clouds.items()}
+        self.launching: dict[LaunchKey, Launching] = {}
+        self.spent: set[LaunchKey] = set()
+        self.blocks: dict[Scope, tuple[str, float]] = {}
+        self.version = 0
+        self.in_flight = 0
+        self.failures = 0
+        self.stop_reason = ""
+        self.progress_at = now
+        self.destroyed_at: list[float] = []
+        self._slots_by_place: dict[tuple[str, str, str], list[int]] = {}
+        for number, slot in enumerate(self.slots):
+            self._slots_by_place.setdefault((slot.cloud, slot.zone, slot.market.value), []).append(number)
+        self._clear()
+
+    def _clear(self) -> None:
+        self.rows: dict[InstanceId, Row] = {}
+        self.visible = 0
+        self.live = 0
+        self.kept = 0
+        self.pending = [0] * len(self.slots)
+        self.have = [0] * len(self.slots)
+        self.ready_in = dict.fromkeys(self.clouds, 0)
+        self.serving = 0
+        self.reported = 0
+        self.broken_new: list[Order] = []
+        self.broken_old: list[Order] = []
+        self.drained: list[Order] = []
+        self.joining: list[Order] = []
+        self.old_idle: list[Order] = []
+        self.old_ready: list[Order] = []
+        self.dated: list[list[Order]] = [[] for _ in self.slots]
+        self.leaving = 0
+        self.ending = 0
+        self._due: list[tuple[float, str]] = []
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    @property
+    def total(self) -> int:
+        """Live instances, launches without an answer and unconfirmed terminations included."""
+        return self.live + sum(self.pending)
+
+    def ready(self, now: float) -> int:
+        """Instances that are ready and not draining, in clouds that can be read at `now`."""
+        return sum(count for name, count in self.ready_in.items() if self.is_fresh(name, now))
+
+    def is_fresh(self, cloud: str, now: float) -> bool:
+        """Whether what is known of the cloud is young enough to act upon."""
+        return now <= self.clouds[cloud].fresh_until
+
+    def may_act(self, cloud: str, now: float) -> bool:
+        """Whether anything may be launched or terminated there: read lately, and settled."""
+        return self.clouds[cloud].settled and self.is_fresh(cloud, now)
+
+    def is_blocked(self, slot: Slot, now: float) -> bool:
+        """Whether a scope that covers the slot has no capacity for a while."""
+        return any(until > now and covers(scope, cloud, slot) for scope, (cloud, until) in self.blocks.items())
+
+    def next_due(self) -> float:
+        """Return when the passing of time alone changes something; infinity for never."""
+        return self._due[0][0] if self._due else math.inf
+
+    def next_unblock(self, now: float) -> float:
+        """Return when the first block ends; infinity for none."""
+        return min((until for _, until in self.blocks.values() if until > now), default=math.inf)
+
+    def blast_left(self, now: float) -> int:
+        """How many more destructive operations the window allows to healing."""
+        begin = now - self.fleet.rollout.blast_window_s
+        return self.limits.blast - (len(self.destroyed_at) - bisect_right(self.destroyed_at, begin))
+
+    def blast_frees_at(self, now: float) -> float:
+        """Return when the oldest operation in the window leaves it; infinity when the window is empty."""
+        window = self.fleet.rollout.blast_window_s
+        first = bisect_right(self.destroyed_at, now - window)
+        return self.destroyed_at[first] + window if first < len(self.destroyed_at) else math.inf
+
+    def is_terminable(self, row: Row) -> bool:
+        """Whether the plan's envelope holds it: named by the plan, launched under it, or two witnesses against it."""
+        return row.named or row.ours or row.approved or (row.state is State.BROKEN and row.witnesses >= 2)
+
+    def next_key(self, slot: Slot, count: int, taken: Set[LaunchKey]) -> LaunchKey:
+        """Return the key for launching `count` in `slot`: the first attempt that isn't taken, in flight or spent."""
+        scope = naming.KeyScope(
+            deployment=self.deployment,
+            fleet=self.fleet.name,
+            revision=slot.revision,
+            cloud=slot.cloud,
+            zone=slot.zone,
+            machine_type=slot.machine_type,
+            market=slot.market.value,
+            image=slot.image,
+        )
+        attempt = 0
+        while True:
+            key = naming.launch_key(scope, count=count, visible=self.visible, attempt=attempt)
+            if key not in self.launching and key not in self.spent and key not in taken:
+                return key
+            attempt += 1
+
+    def rebuilt(self, now: float) -> "FleetIndex":
+        """Return an index with the same rows and facts, everything else counted anew."""
+        other = FleetIndex.__new__(FleetIndex)
+        other.__dict__.update(self.__dict__)
+        other._clear()
+        for row in self.rows.values():
+            copy = attrs.evolve(row, state=State.ENDING, due=math.inf)
+            copy.state, _ = classify(copy, other.terms, now)
+            other.rows[copy.instance.id] = copy
+            other._enter(copy)
+            other._schedule(copy, now)
+        for launch in self.launching.values():
+            other.pending[launch.slot] += launch.count
+        return other
+
+    # -- updates ------------------------------------------------------------------------------------------------------
+
+    def see(
+        self,
+        instance: Instance,
+        now: float,
+        *,
+        probed: Health = Health.UNKNOWN,
+        membership: Membership = Membership.ABSENT,
+        ours: bool = False,
+    ) -> list[Transition]:
+        """Take in one instance as listed, with the words of its health check and its balancer.
+
+        A phase never goes back: an older list can't revive what is ending. A terminated one leaves the index.
+        """
+        row = self.rows.get(instance.id)
+        if row is None:
+            if instance.phase is Phase.TERMINATED:
+                return []
+            row = self._new_row(instance, now, ours)
+            first = True
+        else:
+            first = False
+            if row.instance == instance and row.probed is probed and row.membership is membership and not row.missing:
+                return []
+            if _PHASES[instance.phase] < _PHASES[row.instance.phase]:
+                instance = attrs.evolve(instance, phase=row.instance.phase)
+        if instance.phase is Phase.TERMINATED:
+            return self.forget(row.instance.id)
+        return self._change(row, now, instance, probed, membership, first=first)
+
+    def forget(self, instance: InstanceId) -> list[Transition]:
+        """Take out an instance that is gone."""
+        row = self.rows.pop(instance, None)
+        if row is None:
+            return []
+        self._leave(row)
+        self._purge()
+        return [Transition(row, row.state, None, "it is gone")]
+
+    def keep(self, instance: InstanceId, until: float, now: float) -> list[Transition]:
+        """Note that a failed instance is kept until then; nothing if it is gone."""
+        row = self.rows.get(instance)
+        if row is None:
+            return []
+        kept = attrs.evolve(row.instance, kept_until=until)
+        return self.see(kept, now, probed=row.probed, membership=row.membership)
+
+    def update(self, ids: Iterable[InstanceId], now: float, **facts: float | bool | None) -> list[Transition]:
+        """Set facts of rows (fields of `Row`) and draw the consequences; unknown ids are passed over."""
+        changes: list[Transition] = []
+        for instance in ids:
+            row = self.rows.get(instance)
+            if row is not None:
+                self._leave(row)
+                for name, value in facts.items():
+                    setattr(row, name, value)
+                changes += self._settle(row, now, row.state)
+        return changes
+
+    def advance(self, now: float) -> list[Transition]:
+        """Let time pass until `now`: deadlines, continuous health, drain time-outs."""
+        changes: list[Transition] = []
+        while self._due and self._due[0][0] <= now:
+            entry = heapq.heappop(self._due)
+            if self._is_stale(entry):
+                continue
+            row = self.rows[InstanceId(entry[1])]
+            self._leave(row)
+            draining = row.draining_at
+            if draining is not None and now >= draining + self.fleet.rollout.drain_s:
+                row.drained = True
+            changes += self._settle(row, now, row.state)
+        return changes
+
+    def miss(self, cloud: str, shown: Set[InstanceId], asked_at: float, now: float) -> list[Transition]:
+        """Draw the consequences of a complete list that doesn't show rows of `cloud`.
+
+        A row that the list must show is missing at first, which makes it not ready, and gone when a later list at least
+        the staleness apart doesn't show it either: one bad list loses nobody.
+        """
+        staleness = self.clouds[cloud].capabilities.staleness_s
+        unseen = [
+            row
+            for row in self.rows.values()
+            if row.instance.cloud == cloud and row.instance.id not in shown and asked_at >= row.known_at + staleness
+        ]
+        changes: list[Transition] = []
+        for row in unseen:
+            if row.missing and asked_at > row.missing_at and asked_at >= row.missing_at + staleness:
+                changes += self.forget(row.instance.id)
+            elif not row.missing:
+                changes += self.update((row.instance.id,), now, missing=True, missing_at=asked_at)
+        return changes
+
+    def launch_sent(self, key: LaunchKey, slot: int, count: int) -> None:
+        """Count a launch from the moment it is asked for."""
+        self.launching[key] = Launching(key, slot, count)
+        self.pending[slot] += count
+
+    def launch_ended(self, key: LaunchKey, *, spent: bool = False) -> None:
+        """Stop counting a launch: it was answered, or resolved. A spent key is never used again."""
+        launch = self.launching.pop(key, None)
+        if launch is not None:
+            self.pending[launch.slot] -= launch.count
+        if spent:
+            self.spent.add(key)
+
+    def block(self, scope: Scope, cloud: str, until: float) -> None:
+        """Take no capacity from a scope of `cloud` until then."""
+        self.blocks[scope] = (cloud, until)
+
+    def destroyed(self, count: int, now: float) -> None:
+        """Enter destructive operations into the blast ledger; `now` never goes back."""
+        self.destroyed_at.extend([now] * count)
+
+    # -- inner workings -----------------------------------------------------------------------------------------------
+
+    def _new_row(self, instance: Instance, now: float, ours: bool) -> Row:
+        slot = self.slot_of(instance)
+        row = Row(
+            instance=instance,
+            slot=slot,
+            dated=slot >= 0,
+            ours=ours,
+            named=self.named is None or instance.id in self.named,
+            served=self.clouds[instance.cloud].served,
+            known_at=now,
+        )
+        self.rows[instance.id] = row
+        return row
+
+    def slot_of(self, instance: Instance) -> int:
+        """Return the number of the slot in which the instance is in date, -1 for none."""
+        for number in self._slots_by_place.get((instance.cloud, instance.zone, instance.market.value), ()):
+            slot = self.slots[number]
+            if slot.revision == instance.revision and instance.machine_type in slot.admits:
+                return number
+        return -1
+
+    def _change(
+        self, row: Row, now: float, instance: Instance, probed: Health, membership: Membership, *, first: bool
+    ) -> list[Transition]:
+        if not first:
+            self._leave(row)
+        row.instance, row.missing = instance, False
+        row.provider = Health.UNHEALTHY if instance.phase is Phase.STOPPED else instance.health
+        row.probed = probed
+        if instance.phase is Phase.TERMINATING:
+            row.ending = True
+        if row.draining_at is not None and membership is Membership.ABSENT:
+            row.drained = True
+        elif row.draining_at is None and membership is Membership.DRAINING:
+            row.draining_at = now
+        row.register_sent = row.register_sent and membership is Membership.ABSENT
+        row.membership = membership
+        self._judge(row, now, first)
+        return self._settle(row, now, None if first else row.state)
+
+    def _judge(self, row: Row, now: float, first: bool) -> None:
+        health = self._verdict(row)
+        if health is Health.HEALTHY:
+            row.unhealthy_at = None
+            if row.healthy_at is None:
+                row.healthy_at = now
+                age = now - row.instance.launched_at
+                row.found_healthy = first and not row.ours and age >= self.fleet.rollout.min_ready_s
+            row.was_healthy = True
+        elif health is Health.UNHEALTHY:
+            row.healthy_at, row.found_healthy = None, False
+            row.unhealthy_at = now if row.unhealthy_at is None else row.unhealthy_at
+        row.health = health
+
+    def _verdict(self, row: Row) -> Health:
+        if row.instance.phase is Phase.STOPPED:
+            return Health.UNHEALTHY
+        if row.instance.phase is not Phase.RUNNING:
+            return Health.UNKNOWN
+        if self.check is not None:
+            return row.probed
+        return row.provider if self.clouds[row.instance.cloud].capabilities.native_health else Health.HEALTHY
+
+    def _settle(self, row: Row, now: float, before: State | None) -> list[Transition]:
+        row.state, reason = classify(row, self.terms, now)
+        if row.state is State.BROKEN and row.ours and row.dated and not row.failed:
+            row.failed = True
+            self.failures += 1
+        if row.state is State.READY and before is not State.READY and row.ours:
+            self.progress_at = now
+        self._enter(row)
+        self._schedule(row, now)
+        return [] if row.state is before else [Transition(row, before, row.state, reason)]
+
+    def _schedule(self, row: Row, now: float) -> None:
+        time = due(row, self.terms, now)
+        if time != row.due:
+            row.due = time
+            if time < math.inf:
+                heapq.heappush(self._due, (time, row.instance.id))
+        self._purge()
+
+    def _purge(self) -> None:
+        while self._due and self._is_stale(self._due[0]):
+            heapq.heappop(self._due)
+
+    def _is_stale(self, entry: tuple[float, str]) -> bool:
+        row = self.rows.get(InstanceId(entry[1]))
+        return row is None or row.due != entry[0]
+
+    def _enter(self, row: Row) -> None:
+        self.version += 1
+        self._count(row, 1)
+        for queue, entry in self._queues(row):
+            insort(queue, entry)
+
+    def _leave(self, row: Row) -> None:
+        self.version += 1
+        self._count(row, -1)
+        for queue, entry in self._queues(row):
+            del queue[bisect_left(queue, entry)]
+
+    def _count(self, row: Row, sign: int) -> None:
+        state = row.state
+        if state is State.ENDING:
+            self.ending += sign
+            return
+        self.live += sign
+        self.visible = (self.visible + sign * naming.id_digest(row.instance.id)) % 2**128
+        if state is State.READY:
+            self.ready_in[row.instance.cloud] += sign
+            self.serving += sign * row.dated
+            self.reported += sign
+        elif state is State.PROVING:
+            self.serving += sign * row.dated
+            self.reported += sign
+        elif state is State.KEPT:
+            self.kept += sign
+        elif state is State.LEAVING:
+            self.leaving += sign
+        if row.dated and state >= State.READY:
+            self.have[row.slot] += sign
+
+    def _queues(self, row: Row) -> list[tuple[list[Order], Order]]:
+        state, order = row.state, row.order
+        if state is State.BROKEN:
+            return [(self.broken_new if row.dated else self.broken_old, order)]
+        if state is State.LEAVING:
+            return [(self.drained, order)] if row.drained and not row.ending_sent else []
+        if state < State.READY:
+            return []
+        if not row.dated:
+            return [(self.old_ready if state is State.READY else self.old_idle, order)]
+        if state is State.JOINING:
+            return [(self.dated[row.slot], order), (self.joining, order)]
+        return [(self.dated[row.slot], order)]
+
+
+_PHASES = {phase: number for number, phase in enumerate(Phase)}
+
+
+def covers(scope: Scope, cloud: str, slot: Slot) -> bool:
+    """Tell whether a scope of `cloud` covers a slot: the wider kinds cover the whole cloud."""
+    if cloud != slot.cloud or (scope.market and scope.market != slot.market.value):
+        return False
+    if scope.kind is ScopeKind.MACHINE_TYPE:
+        return scope.machine_type == slot.machine_type and scope.zone in (None, slot.zone)
+    return scope.kind is not ScopeKind.ZONE or scope.zone == slot.zone

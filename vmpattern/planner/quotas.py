@@ -1,0 +1,117 @@
+"""Who gets how many: shares by largest remainder, under caps, moving as little as possible. Integers in, integers out."""
+
+from collections.abc import Sequence
+
+from vmpattern.model import Place, Slot
+
+
+def apportion(total: int, weights: Sequence[int], caps: Sequence[int | None], have: Sequence[int]) -> list[int]:
+    """Share `total` by weight, largest remainder first, no share above its cap; what a cap refuses goes to the others.
+
+    Ties go to whoever has more already, then to the earlier one, so that a share that fits stays as it is.
+
+    Returns:
+        One share per weight, in order; they add up to `total`, or to the caps where those are smaller.
+
+    Example:
+        >>> apportion(7, [1, 1, 1], [None, None, None], [2, 3, 2]), apportion(7, [2, 1], [3, None], [0, 0])
+        ([2, 3, 2], [3, 4])
+    """
+    shares = [0] * len(weights)
+    free = list(range(len(weights)))
+    left = total
+    while free and left > 0:
+        weight = sum(weights[index] for index in free)
+        exact = {index: divmod(left * weights[index], weight) for index in free}
+        over = [index for index in free if (cap := caps[index]) is not None and exact[index][0] >= cap]
+        if over:
+            for index in over:
+                shares[index] = caps[index] or 0
+            left = total - sum(shares)
+            free = [index for index in free if index not in over]
+            continue
+        for index in free:
+            shares[index] = exact[index][0]
+        rest = total - sum(shares)
+        order = sorted(free, key=lambda index: (-exact[index][1], -have[index], index))
+        for index in order[:rest]:
+            shares[index] += 1
+        break
+    return shares
+
+
+def quotas(size: int, slots: Sequence[Slot], place: Place, have: Sequence[int], full: Sequence[bool]) -> list[int]:
+    """Return how many in-date instances each slot should hold.
+
+    `have` counts those that are there or on their way; a slot that is `full` may keep what it has and gets no more.
+
+    Guarantees:
+        SPREAD: placements share by weight, zones of one differ by at most one unless full. ORDERED and CHEAPEST: what
+        is there stays, the rest goes to the first rank that isn't full, evenly over its zones. A fleet that already
+        holds its quotas gets the same quotas again.
+    """
+    if place is Place.SPREAD:
+        return _spread(size, slots, have, full)
+    return _ranked(size, slots, have, full)
+
+
+def _groups(slots: Sequence[Slot]) -> dict[tuple[int, int], list[int]]:
+    groups: dict[tuple[int, int], list[int]] = {}
+    for index, slot in enumerate(slots):
+        groups.setdefault((slot.rank, slot.placement), []).append(index)
+    return dict(sorted(groups.items()))
+
+
+def _evenly(size: int, members: list[int], have: Sequence[int], caps: Sequence[int | None]) -> list[int]:
+    return apportion(size, [1] * len(members), [caps[index] for index in members], [have[index] for index in members])
+
+
+def _spread(size: int, slots: Sequence[Slot], have: Sequence[int], full: Sequence[bool]) -> list[int]:
+    caps = [have[index] if full[index] else None for index in range(len(slots))]
+    groups = list(_groups(slots).values())
+    if len(groups) == 1:
+        parts = [size]
+    else:
+        weights = [slots[members[0]].weight for members in groups]
+        group_caps = [
+            sum(have[index] for index in members) if all(full[index] for index in members) else None
+            for members in groups
+        ]
+        parts = apportion(size, weights, group_caps, [sum(have[index] for index in members) for members in groups])
+    shares = [0] * len(slots)
+    for members, part in zip(groups, parts, strict=True):
+        for index, share in zip(members, _evenly(part, members, have, caps), strict=True):
+            shares[index] = share
+    return shares
+
+
+def _ranked(size: int, slots: Sequence[Slot], have: Sequence[int], full: Sequence[bool]) -> list[int]:
+    shares = list(have)
+    groups = list(_groups(slots).values())
+    surplus = sum(shares) - size
+    for members in reversed(groups):
+        held = sum(shares[index] for index in members)
+        drop = min(max(0, surplus), held)
+        if drop:
+            caps = [shares[index] for index in range(len(slots))]
+            for index, share in zip(members, _evenly(held - drop, members, have, caps), strict=True):
+                shares[index] = share
+        surplus -= drop
+    missing = size - sum(shares)
+    for members in groups:
+        takers = [index for index in members if not full[index]]
+        if missing > 0 and takers:
+            held = sum(shares[index] for index in takers)
+            filled = _at_least(held + missing, takers, shares)
+            for index, share in zip(takers, filled, strict=True):
+                shares[index] = share
+            break
+    return shares
+
+
+def _at_least(total: int, members: list[int], held: Sequence[int]) -> list[int]:
+    """Share `total` evenly, nobody getting less than is held: raise the lowest until nothing is left."""
+    shares = [held[index] for index in members]
+    for _ in range(total - sum(shares)):
+        shares[min(range(len(shares)), key=lambda index: (shares[index], index))] += 1
+    return shares

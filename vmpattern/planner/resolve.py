@@ -1,0 +1,167 @@
+"""From what is written to what is launched: slots with a machine type, an image and a revision each. Pure."""
+
+import attrs
+
+from vmpattern import naming
+from vmpattern.errors import Problem, SpecError
+from vmpattern.model import (
+    CloudObservation,
+    Deployment,
+    Existing,
+    Fleet,
+    ImageId,
+    MachineType,
+    Observation,
+    Place,
+    Placement,
+    Resources,
+    Service,
+    Slot,
+)
+
+
+@attrs.frozen
+class Resolution:
+    """A fleet's slots, in the order of its placements and zones, and what a person should know about them."""
+
+    slots: tuple[Slot, ...]
+    notes: tuple[str, ...] = ()
+
+
+def resolve(deployment: Deployment, fleet: Fleet, observation: Observation, *, refresh: bool = False) -> Resolution:
+    """Resolve a fleet's placements against what the clouds offer.
+
+    A machine type that in-date instances show is used again; with `refresh` it is chosen anew: the smallest that fits,
+    by vCPUs, memory, price, name. A cloud that couldn't be read gets slots only for what is written in full.
+
+    Raises:
+        SpecError: a zone, machine type or image that isn't there, or resources that no type fits; all at once.
+    """
+    problems: list[Problem] = []
+    notes: list[str] = []
+    slots: list[Slot] = []
+    service = deployment.services[fleet.service]
+    for number, placement in enumerate(fleet.placements):
+        cloud = observation.clouds[placement.cloud]
+        path = f"fleets.{fleet.name}.placements[{number}]"
+        slots += _slots(service, fleet, number, placement, cloud, path, problems, notes, refresh)
+    if problems:
+        raise SpecError(problems)
+    return Resolution(tuple(_ranked(slots, fleet.place)), tuple(notes))
+
+
+def _slots(
+    service: Service,
+    fleet: Fleet,
+    number: int,
+    placement: Placement,
+    cloud: CloudObservation,
+    path: str,
+    problems: list[Problem],
+    notes: list[str],
+    refresh: bool,
+) -> list[Slot]:
+    image = _image(service, placement.cloud, problems)
+    inputs = naming.inputs(service, fleet, placement, image)
+    zones = placement.zones or cloud.zones
+    if cloud.error is not None:
+        notes.append(f"{cloud.name} couldn't be read ({cloud.error}): its share counts as live and not ready")
+        zones = placement.zones or ("unknown",)
+    elif unknown := [zone for zone in zones if zone not in cloud.zones]:
+        expected = f"expected some of {', '.join(cloud.zones)}"
+        problems.append(Problem(f"{path}.zones", f"{cloud.name} has no zone {unknown[0]}; {expected}"))
+        return []
+    slots = []
+    for zone in zones:
+        types = admitted(cloud, placement, service.resources, zone)
+        chosen = _chosen(cloud, types, inputs, placement, refresh)
+        if chosen is None and cloud.error is None:
+            if placement.zones or placement.machine_type is None or len(zones) == 1:
+                problems.append(_no_type(path, cloud, placement, service.resources, zone))
+            else:
+                notes.append(f"{cloud.name} offers no {placement.machine_type} in zone {zone}: left out")
+            continue
+        slots.append(
+            Slot(
+                cloud=cloud.name,
+                zone=zone,
+                placement=number,
+                machine_type=chosen.name if chosen else placement.machine_type or "unknown",
+                market=placement.market,
+                revision=inputs.revision,
+                inputs=inputs.text,
+                image=ImageId(image),
+                admits=frozenset(kind.name for kind in types) | {placement.machine_type or ""} - {""},
+                weight=placement.weight,
+                price_per_hour=chosen.price(placement.market) if chosen else None,
+                options=placement.options,
+            )
+        )
+    return slots
+
+
+def admitted(cloud: CloudObservation, placement: Placement, need: Resources, zone: str) -> tuple[MachineType, ...]:
+    """Return the machine types that the placement admits in a zone, the smallest first."""
+    offered = [kind for kind in cloud.machine_types if zone in kind.zones]
+    if placement.machine_type is not None:
+        return tuple(kind for kind in offered if kind.name == placement.machine_type)
+    fitting = [kind for kind in offered if kind.vcpus >= need.vcpus and kind.memory_mib >= need.memory_mib]
+
+    def size(kind: MachineType) -> tuple[int, int, float, str]:
+        price = kind.price(placement.market)
+        return (kind.vcpus, kind.memory_mib, float("inf") if price is None else price, kind.name)
+
+    return tuple(sorted(fitting, key=size))
+
+
+def _chosen(
+    cloud: CloudObservation,
+    types: tuple[MachineType, ...],
+    inputs: naming.Inputs,
+    placement: Placement,
+    refresh: bool,
+) -> MachineType | None:
+    used = {
+        instance.machine_type
+        for instance in cloud.instances
+        if instance.revision == inputs.revision and instance.market is placement.market and instance.phase.is_live
+    }
+    shown = [kind for kind in types if kind.name in used]
+    return next(iter(shown if shown and not refresh else types), None)
+
+
+def _image(service: Service, cloud: str, problems: list[Problem]) -> str:
+    path = f"services.{service.name}.image"
+    if not isinstance(service.image, Existing):
+        what = "baking a recipe" if hasattr(service.image, "run") else "reading a Packer manifest"
+        problems.append(Problem(path, f"{what} comes with a later version; until then name images in image.existing"))
+        return ""
+    if cloud not in service.image.ids:
+        problems.append(Problem(f"{path}.existing", f"names no image for the cloud {cloud}"))
+        return ""
+    return service.image.ids[cloud]
+
+
+def _no_type(path: str, cloud: CloudObservation, placement: Placement, need: Resources, zone: str) -> Problem:
+    if placement.machine_type is not None:
+        names = sorted({kind.name for kind in cloud.machine_types if zone in kind.zones})
+        expected = f"expected one of {', '.join(names)}"
+        return Problem(
+            f"{path}.machine_type", f"{cloud.name} offers no {placement.machine_type} in zone {zone}; {expected}"
+        )
+    wanted = f"{need.vcpus} vCPUs and {need.memory_mib} MiB"
+    return Problem(path, f"no machine type of {cloud.name} in zone {zone} has {wanted}")
+
+
+def _ranked(slots: list[Slot], place: Place) -> list[Slot]:
+    """Rank the slots: by placement under ORDERED, by price under CHEAPEST (unknown last), all alike under SPREAD."""
+    if place is Place.SPREAD:
+        return slots
+    if place is Place.ORDERED:
+        return [attrs.evolve(slot, rank=slot.placement) for slot in slots]
+    prices = sorted({_price(slot) for slot in slots})
+    return [attrs.evolve(slot, rank=prices.index(_price(slot))) for slot in slots]
+
+
+def _price(slot: Slot) -> float:
+    return float("inf") if slot.price_per_hour is None else slot.price_per_hour
