@@ -1,7 +1,7 @@
 """Hand-made deployments, plans and outcomes that the tests of the command line share."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import attrs
@@ -217,8 +217,8 @@ def mixed() -> Plan:
 def stuck() -> Plan:
     steps = (step(Action.LAUNCH, ids("new", 1), 0.0, 61.0),)
     fleets = {"shop": fleet_plan(replace=6, reasons=(NEW_IMAGE,))}
-    told = forecast(steps, lowest={"shop": 6}, highest={"shop": 7}, ends="paused: no capacity in zone a")
-    return plan(fleets, steps, told)
+    told = forecast(steps, lowest={"shop": 6}, highest={"shop": 7}, ends="paused")
+    return plan(fleets, steps, told, notes=("the forecast doesn't get there: zone a: no capacity",))
 
 
 def destruction() -> Plan:
@@ -323,8 +323,8 @@ class Stub(Engine):
     def observe(self, deployment: Deployment) -> Observation:
         return observation(error=self.error)
 
-    def plan(self, deployment: Deployment, observation: Observation, *, refresh: bool) -> Plan:
-        self.asked.append({name: fleet.size for name, fleet in deployment.fleets.items()})
+    def plan(self, deployment: Deployment, observation: Observation, *, fleets: Sequence[str], refresh: bool) -> Plan:
+        self.asked.append({name: deployment.fleets[name].size for name in fleets or deployment.fleets})
         return self.planned
 
     def apply(self, plan: Plan, *, on_event: Callable[[Event], None], stop: threading.Event) -> Outcome:
@@ -332,7 +332,7 @@ class Stub(Engine):
         if isinstance(self.outcome, Exception):
             raise self.outcome
         on_event(event(EventKind.LAUNCHED, 0, "i-new0000"))
-        on_event(event(EventKind.HEALTHY, 20, "i-new0000"))
+        on_event(event(EventKind.LAUNCHING, 20, "i-new0000"))
         for told in self.outcome.events:
             on_event(told)
         return self.outcome
@@ -342,5 +342,5 @@ class Stub(Engine):
 
 
 def unreadable() -> Plan:
-    told = forecast((), lowest={"shop": 6}, highest={"shop": 6}, ends="demo can't be read: timed out")
+    told = forecast((), lowest={"shop": 6}, highest={"shop": 6}, ends="failed")
     return plan({"shop": fleet_plan(keep=6)}, (), told)

@@ -8,6 +8,7 @@ from pathlib import Path
 import attrs
 import pytest
 from click.testing import CliRunner
+
 from vmpattern.cli.engine import Engine
 from vmpattern.cli.run import run
 

@@ -2,6 +2,7 @@
 
 import cli_values as values
 import pytest
+
 from vmpattern.cli.command import SHARED
 from vmpattern.cli.table import COMMANDS, LATER, overview
 from vmpattern.errors import Denied, Locked, Problem, SpecError, StalePlan
@@ -130,8 +131,8 @@ def test_events_are_told_on_standard_error_and_all_of_them_on_request(call, file
     plain, full = call("apply", "--yes", engine=engine()), call("apply", "--yes", "-v", engine=engine())
 
     assert "0:00  shop launched demo/a i-new0000" in plain.err
-    assert "healthy" not in plain.err
-    assert "0:20  shop healthy demo/a i-new0000" in full.err
+    assert "launching" not in plain.err
+    assert "0:20  shop launching demo/a i-new0000" in full.err
 
 
 def test_apply_of_nothing_asks_nothing(call, file) -> None:

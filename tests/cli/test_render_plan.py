@@ -6,6 +6,7 @@ import attrs
 import cli_values as values
 import pytest
 from rich.console import Console
+
 from vmpattern.cli.encoding import make_printable
 from vmpattern.cli.render_plan import render_plan
 from vmpattern.model import Plan

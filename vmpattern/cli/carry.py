@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from vmpattern.cli.command import App
@@ -12,13 +13,16 @@ if TYPE_CHECKING:
     from vmpattern.model import Deployment, Outcome, Plan
 
 
-def forecast(app: App, deployment: "Deployment", *, refresh: bool = False) -> "Plan":
-    """Observe the clouds and forecast an apply, saying on a terminal that this goes on."""
+def forecast(
+    app: App, deployment: "Deployment", *, fleets: tuple[str, ...] | None = None, refresh: bool = False
+) -> "Plan":
+    """Observe the clouds and forecast an apply, of the fleets of --fleet unless others are named."""
     console = app.console(err=True)
-    if not console.is_terminal:
-        return app.engine.plan(deployment, app.engine.observe(deployment), refresh=refresh)
-    with console.status(f"Reading {', '.join(deployment.clouds)}"):
-        return app.engine.plan(deployment, app.engine.observe(deployment), refresh=refresh)
+    with console.status(f"Reading {', '.join(deployment.clouds)}") if console.is_terminal else nullcontext():
+        observation = app.engine.observe(deployment)
+        return app.engine.plan(
+            deployment, observation, fleets=app.fleets if fleets is None else fleets, refresh=refresh
+        )
 
 
 def carry_out(app: App, plan: "Plan", *, ask: Callable[[], None] | None) -> int:
@@ -70,6 +74,8 @@ def _apply(app: App, plan: "Plan") -> "Outcome":
                 1, (json.dumps({"error": {"code": "Interrupted", "message": message, "problems": []}}) + "\n").encode()
             )
 
-    with interruptible(on_first=first, on_second=second) as stop:
-        with watching(console, plan, stop=stop, verbose=app.verbose) as on_event:
-            return app.engine.apply(plan, on_event=on_event, stop=stop)
+    with (
+        interruptible(on_first=first, on_second=second) as stop,
+        watching(console, plan, stop=stop, verbose=app.verbose) as on_event,
+    ):
+        return app.engine.apply(plan, on_event=on_event, stop=stop)

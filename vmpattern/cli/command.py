@@ -31,7 +31,7 @@ class App:
     engine: Engine
 
     def deployment(self) -> "Deployment":
-        """Read the file; with --fleet only those fleets.
+        """Read the file, and check that the fleets of --fleet are in it.
 
         Raises:
             SpecError: the file is wrong.
@@ -42,7 +42,7 @@ class App:
         deployment = self.engine.load(self.file)
         for name in self.fleets:
             known_fleet(deployment, name)
-        return deployment.only(self.fleets)
+        return deployment
 
     @property
     def command(self) -> str:

@@ -1,7 +1,7 @@
 """What the commands call, in one place: a test hands in another. Everything is imported when it is called."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,11 +33,13 @@ class Engine:
 
         return observe(deployment)
 
-    def plan(self, deployment: "Deployment", observation: "Observation", *, refresh: bool) -> "Plan":
-        """Forecast an apply."""
+    def plan(
+        self, deployment: "Deployment", observation: "Observation", *, fleets: Sequence[str], refresh: bool
+    ) -> "Plan":
+        """Forecast an apply of these fleets, or of all when empty."""
         from vmpattern.forecast import plan
 
-        return plan(deployment, observation, refresh=refresh)
+        return plan(deployment, observation, fleets=fleets, refresh=refresh)
 
     def apply(self, plan: "Plan", *, on_event: "Callable[[Event], None]", stop: threading.Event) -> "Outcome":
         """Carry out a plan; blocks."""

@@ -19,10 +19,7 @@ QUIET = {
     EventKind.READ,
     EventKind.SETTLED,
     EventKind.LAUNCHING,
-    EventKind.RUNNING,
-    EventKind.HEALTHY,
     EventKind.REGISTERED,
-    EventKind.DRAINED,
     EventKind.TERMINATING,
     EventKind.GONE,
     EventKind.DONE,
@@ -100,7 +97,7 @@ def _cells(fleet: FleetProgress) -> Iterator[RenderableType]:
     yield Text(f"{fleet.ready:,} of {fleet.size:,} ready", "green" if fleet.ready >= fleet.size else "")
     told = []
     if fleet.to_launch:
-        told.append(f"{len(fleet.arrived):,}/{fleet.to_launch:,} new")
+        told.append(f"{fleet.arrived:,}/{fleet.to_launch:,} new")
     if fleet.to_end:
         told.append(f"{len(fleet.ended):,}/{fleet.to_end:,} ended")
     if fleet.starting:

@@ -10,10 +10,9 @@ from pathlib import Path
 import click
 
 from vmpattern.cli import failures
-from vmpattern.cli.engine import Engine
 from vmpattern.cli.encoding import make_printable
+from vmpattern.cli.engine import Engine
 from vmpattern.cli.table import COMMANDS, LATER, overview
-
 
 COMPLETION = "_VMPATTERN_COMPLETE"
 """Set by the shell when it completes a command line; see click's documentation."""

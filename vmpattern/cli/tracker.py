@@ -7,52 +7,52 @@ import attrs
 
 from vmpattern.model import Event, EventKind, FleetPlan, InstanceId, Plan
 
-ANSWERS = (EventKind.LAUNCHED, EventKind.LAUNCH_FAILED, EventKind.LAUNCH_UNKNOWN)
 RECENT = 5
+COUNTLESS = {EventKind.READ, EventKind.UNREADABLE, EventKind.SETTLED, EventKind.RETRYING, EventKind.STOPPING}
+"""Kinds of events that don't tell their fleet's counts."""
 
 
 @attrs.define
 class FleetProgress:
-    """One fleet: what is to be done in all, and what is done; `asked` counts launches without an answer."""
+    """One fleet: what is to be done in all, and what is done; `seen_ready` holds instances of before, too."""
 
     size: int
     to_launch: int
     to_end: int
     ready: int
     total: int
-    asked: int = 0
     failed: int = 0
     launched: set[InstanceId] = attrs.Factory(set)
-    arrived: set[InstanceId] = attrs.Factory(set)
+    seen_ready: set[InstanceId] = attrs.Factory(set)
     ended: set[InstanceId] = attrs.Factory(set)
 
     @property
+    def arrived(self) -> int:
+        """New instances that became ready."""
+        return len(self.launched & self.seen_ready)
+
+    @property
     def starting(self) -> int:
-        """Instances that were asked for and aren't ready yet."""
-        return self.asked + len(self.launched - self.arrived - self.ended)
+        """New instances that aren't ready yet."""
+        return len(self.launched - self.seen_ready - self.ended)
 
     @property
     def share_done(self) -> float:
         """The part of the work that is done, from 0 to 1."""
         work = self.to_launch + self.to_end
-        return min(1.0, (len(self.arrived) + len(self.ended)) / work) if work else 1.0
+        return min(1.0, (self.arrived + len(self.ended)) / work) if work else 1.0
 
     def note(self, event: Event) -> None:
         """Count one event of this fleet."""
-        number = event.count or len(event.instances)
-        if event.kind is EventKind.LAUNCHING:
-            self.asked += number
-        elif event.kind in ANSWERS:
-            self.asked = max(0, self.asked - number)
         if event.kind is EventKind.LAUNCHED:
             self.launched.update(event.instances)
         elif event.kind is EventKind.READY:
-            self.arrived.update(self.launched.intersection(event.instances))
+            self.seen_ready.update(event.instances)
         elif event.kind is EventKind.TERMINATED:
             self.ended.update(event.instances)
         elif event.kind in (EventKind.FAILED, EventKind.LAUNCH_FAILED):
-            self.failed += number
-        if event.kind not in (EventKind.READ, EventKind.UNREADABLE):
+            self.failed += event.count
+        if event.kind not in COUNTLESS:
             self.ready, self.total = event.ready, event.total
 
 

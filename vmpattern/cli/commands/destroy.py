@@ -2,6 +2,7 @@
 
 import click
 
+from vmpattern.cli import words
 from vmpattern.cli.carry import carry_out, forecast
 from vmpattern.cli.command import App, Command
 
@@ -13,5 +14,5 @@ def command(app: App, yes: bool) -> int:
     deployment = app.deployment()
     plan = forecast(app, deployment.resized(dict.fromkeys(deployment.fleets, 0)))
     number = sum(fleet.destroy for fleet in plan.fleets.values())
-    question = f"This ends {number} instances of {', '.join(deployment.fleets)}."
+    question = f"This ends {words.many(number, 'instance')} of {', '.join(plan.fleets)}."
     return carry_out(app, plan, ask=None if yes else lambda: app.confirm(question, answer=deployment.name))

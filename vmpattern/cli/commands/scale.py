@@ -18,7 +18,7 @@ def command(app: App, fleet_name: str, size: int, yes: bool) -> int:
     deployment = app.deployment()
     known_fleet(deployment, fleet_name)
     written = deployment.fleets[fleet_name].size
-    plan = forecast(app, deployment.resized({fleet_name: size}).only((fleet_name,)))
+    plan = forecast(app, deployment.resized({fleet_name: size}), fleets=(fleet_name,))
     status = carry_out(app, plan, ask=None if yes else lambda: app.confirm(f"Give {fleet_name} the size {size}?"))
     if written != size:
         app.tell(f"{app.file} still says {written}: the next apply goes back to that.", style="yellow")

@@ -1,11 +1,16 @@
 """`vmpattern status`: every instance."""
 
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from vmpattern.cli.command import App, Command
 from vmpattern.cli.failures import FAILED, WrongUsage
+
+if TYPE_CHECKING:
+    from vmpattern.model import Deployment, Observation
+    from vmpattern.planner import FleetSurvey
 
 INTERVAL_S = 5.0
 
@@ -23,9 +28,7 @@ def command(app: App, watch: bool) -> int:
         if app.json:
             raise WrongUsage("--watch goes on and --json is one document: leave one of them away")
         return _watch(app)
-    deployment = app.deployment()
-    observation = app.engine.observe(deployment)
-    surveys = app.engine.survey(deployment, observation)
+    surveys, observation = _survey(app, app.deployment())
     if app.json:
         app.document(status_to_json(surveys, observation))
     else:
@@ -33,6 +36,12 @@ def command(app: App, watch: bool) -> int:
         width = console.width if console.is_terminal else None
         console.print(render_status(surveys, observation, width=width), soft_wrap=width is None)
     return FAILED if any(cloud.error is not None for cloud in observation.clouds.values()) else 0
+
+
+def _survey(app: App, deployment: "Deployment") -> "tuple[dict[str, FleetSurvey], Observation]":
+    observation = app.engine.observe(deployment)
+    surveys = app.engine.survey(deployment, observation)
+    return {name: surveys[name] for name in surveys if not app.fleets or name in app.fleets}, observation
 
 
 def _watch(app: App) -> int:
@@ -47,8 +56,7 @@ def _watch(app: App) -> int:
     console = app.console()
 
     def view() -> RenderableType:
-        observation = app.engine.observe(deployment)
-        surveys = app.engine.survey(deployment, observation)
+        surveys, observation = _survey(app, deployment)
         title = Text(f"{deployment.name} at {words.moment(observation.at)}, every {INTERVAL_S:g} s; Ctrl-C ends", "dim")
         return Group(title, Text(), render_status(surveys, observation, width=console.width))
 
