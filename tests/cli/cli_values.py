@@ -178,19 +178,19 @@ def fleet_plan(
     )
 
 
-NEW_IMAGE = Reason(field="image", before="k2v7qh", after="m4xw3t", count=6)
+NEW_IMAGE = Reason(field="services.shop.image", before="k2v7qh", after="m4xw3t", count=6)
 
 
 def rolling(count: int = 6, *, surge: int = 1, drain_s: float = 0.0) -> Plan:
     steps = rolling_steps(count, surge=surge, drain_s=drain_s)
-    reason = Reason(field="image", before="k2v7qh", after="m4xw3t", count=count)
+    reason = Reason(field="services.shop.image", before="k2v7qh", after="m4xw3t", count=count)
     fleets = {"shop": fleet_plan(count, replace=count, reasons=(reason,))}
     return plan(fleets, steps, forecast(steps, lowest={"shop": count}, highest={"shop": count + surge}))
 
 
 def creation() -> Plan:
     steps = tuple(step(Action.LAUNCH, (one, two), 0.0, 61.0) for one, two in zip(ids("p", 3), ids("q", 3), strict=True))
-    fleets = {"shop": fleet_plan(create=6, reasons=(Reason(field="size", before=0, after=6, count=6),))}
+    fleets = {"shop": fleet_plan(create=6, reasons=(Reason(field="fleets.shop.size", before=0, after=6, count=6),))}
     return plan(fleets, steps, forecast(steps, lowest={"shop": 0}, highest={"shop": 6}))
 
 
@@ -202,10 +202,12 @@ def mixed() -> Plan:
     """Three fleets: one grows and is replaced with an ill instance, one shrinks, one stays."""
     shop = (*rolling_steps(6, surge=2, drain_s=20), step(Action.LAUNCH, ids("more", 2), 0.0, 61.0))
     batch = (step(Action.TERMINATE, ids("batch", 3), 0.0, 1.0, fleet="batch"),)
-    grow = Reason(field="size", before=6, after=8, count=2)
+    grow = Reason(field="fleets.shop.size", before=6, after=8, count=2)
     fleets = {
         "shop": fleet_plan(8, create=2, replace=6, reasons=(NEW_IMAGE, grow), notes=("1 instance is unhealthy now",)),
-        "batch": fleet_plan(1, destroy=3, keep=1, reasons=(Reason(field="size", before=4, after=1, count=3),)),
+        "batch": fleet_plan(
+            1, destroy=3, keep=1, reasons=(Reason(field="fleets.batch.size", before=4, after=1, count=3),)
+        ),
         "queue": fleet_plan(2, keep=2),
     }
     told = forecast((*shop, *batch), lowest={"shop": 5, "batch": 1}, highest={"shop": 10, "batch": 4})
@@ -223,7 +225,7 @@ def stuck() -> Plan:
 
 def destruction() -> Plan:
     steps = (step(Action.TERMINATE, ids("old", 6), 0.0, 1.0),)
-    fleets = {"shop": fleet_plan(0, destroy=6, reasons=(Reason(field="size", before=6, after=0, count=6),))}
+    fleets = {"shop": fleet_plan(0, destroy=6, reasons=(Reason(field="fleets.shop.size", before=6, after=0, count=6),))}
     return plan(fleets, steps, forecast(steps, lowest={"shop": 0}, highest={"shop": 6}))
 
 
@@ -247,22 +249,19 @@ def outcome(result: Result, *, errors: tuple[Failure, ...] = (), remaining: tupl
     )
 
 
-def event(
-    kind: EventKind, at: float, *instances: str, planned: bool = True, message: str = "", count: int = 0
-) -> Event:
-    return Event(
+def event(kind: EventKind, at: float, *instances: str, **changes: object) -> Event:
+    told = Event(
         at=NOW + at,
         kind=kind,
         fleet="shop",
         cloud="demo",
         zone="a",
-        count=count,
+        count=len(instances),
         instances=tuple(InstanceId(name) for name in instances),
-        message=message,
-        planned=planned,
         total=7,
         ready=6,
     )
+    return attrs.evolve(told, **changes)
 
 
 def instance(name: str, **changes: object) -> Instance:

@@ -73,7 +73,7 @@ def _headline(name: str, fleet: FleetPlan) -> Text:
 
 def _facts(plan: Plan, name: str, fleet: FleetPlan, full: bool) -> Iterator[tuple[str, RenderableType]]:
     for index, reason in enumerate(fleet.reasons):
-        yield "" if index else "why", _reason(reason)
+        yield "" if index else "why", _reason(reason, _prefixes(plan, name))
     if fleet.create or fleet.replace:
         for index, where in enumerate(_places(fleet.slots)):
             yield "" if index else "where", Text(where)
@@ -89,10 +89,26 @@ def _facts(plan: Plan, name: str, fleet: FleetPlan, full: bool) -> Iterator[tupl
         yield "note", Text(note, "yellow")
 
 
-def _reason(reason: Reason) -> Text:
-    before, after = ("none" if value is None else str(value) for value in (reason.before, reason.after))
-    change = Text.assemble((reason.field, "bold"), " ", (before, "red"), " → ", (after, "green"))
-    return change.append(f"  {words.many(reason.count, 'instance')}", "dim")
+def _prefixes(plan: Plan, name: str) -> tuple[str, ...]:
+    """What fields of this fleet begin with: it goes without saying below the fleet's headline."""
+    fleet = plan.deployment.fleets.get(name)
+    return (f"fleets.{name}.", f"services.{fleet.service}.") if fleet else (f"fleets.{name}.",)
+
+
+def _reason(reason: Reason, prefixes: tuple[str, ...]) -> Text:
+    field = reason.field
+    for prefix in prefixes:
+        field = field.removeprefix(prefix)
+    line = Text(field, "bold")
+    if reason.before == reason.after:
+        line.append(" changed", "not bold")
+    else:
+        line = Text.assemble(line, " ", (_value(reason.before), "red"), " → ", (_value(reason.after), "green"))
+    return line.append(f"  ({words.many(reason.count, 'instance')})", "not bold dim")
+
+
+def _value(value: str | int | None) -> str:
+    return "none" if value is None else f"{value:,}" if isinstance(value, int) else value
 
 
 def _places(slots: tuple[Slot, ...]) -> Iterator[str]:
@@ -143,6 +159,8 @@ def _forecast(plan: Plan) -> RenderableType:
     forecast = plan.forecast
     block = _block()
     if plan.changes:
+        if len(plan.fleets) > 1:
+            block.add_row("in all", _sums(plan))
         calls = words.many(forecast.api_calls, "API call")
         block.add_row("takes", Text.assemble((f"about {words.duration(forecast.duration_s)}", "bold"), f", {calls}"))
         before, after, peak = map(words.price, (forecast.price_before, forecast.price_after, forecast.price_peak))
@@ -158,10 +176,11 @@ def _verdict(plan: Plan) -> Iterator[RenderableType]:
         yield Text(f"In the forecast, the apply ends {plan.forecast.ends}, not complete.", "bold red")
     elif not plan.changes:
         yield Text("Nothing to do: what runs is what the file asks for.", "green")
-    elif len(plan.fleets) > 1:
-        sums = [(sum(getattr(fleet, verb) for fleet in plan.fleets.values()), verb, style) for _, verb, style in COUNTS]
-        parts = [Text(f"{count:,} to {verb}", style) for count, verb, style in sums[:3] if count]
-        yield Text("In all: ", "bold") + Text(", ").join(parts)
+
+
+def _sums(plan: Plan) -> Text:
+    sums = [(sum(getattr(fleet, verb) for fleet in plan.fleets.values()), verb, style) for _, verb, style in COUNTS]
+    return Text(", ").join(Text(f"{count:,} to {verb}", style) for count, verb, style in sums[:3] if count)
 
 
 def _block() -> Table:
