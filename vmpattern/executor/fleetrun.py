@@ -41,6 +41,10 @@ class FleetRun:
         """Ask for a decision at the next turn."""
         self.wake_at = -math.inf
 
+    def next_at(self) -> float:
+        """Return when the fleet needs attention by the mere passing of time."""
+        return min(self.wake_at, self.index.next_due())
+
     def tell(
         self,
         kind: EventKind,

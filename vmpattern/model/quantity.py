@@ -1,11 +1,13 @@
 """Durations, sizes and shares as people write them, and back. Text in, values out; errors are `ValueError`."""
 
+import math
 import re
+from decimal import Decimal
 
 from vmpattern.model.words import Share
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_MIB = {"MiB": 1, "GiB": 1024, "TiB": 1024 * 1024}
+_SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600), "d": Decimal(86400)}
+_MIB = {"MiB": Decimal(1), "GiB": Decimal(1024), "TiB": Decimal(1024 * 1024)}
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
 
 
@@ -29,12 +31,12 @@ def format_duration(seconds: float) -> str:
         >>> format_duration(90.0), format_duration(3600), format_duration(0.25)
         ('90s', '1h', '250ms')
     """
-    for unit in ("d", "h", "m"):
-        if seconds and seconds % _SECONDS[unit] == 0:
-            return f"{seconds / _SECONDS[unit]:.0f}{unit}"
-    if seconds and seconds < 1 and round(seconds * 1000, 6) == int(seconds * 1000):
-        return f"{seconds * 1000:.0f}ms"
-    return f"{seconds:g}s" if float(f"{seconds:g}") == seconds else f"{seconds!r}s"
+    exact = Decimal(repr(float(seconds)))  # as it is written, not as it is stored: 0.1 and no digits beyond
+    for unit in ("d", "h", "m") if exact >= 1 else ("ms",):
+        count = exact / _SECONDS[unit]
+        if count and count == count.to_integral_value():
+            return f"{count:.0f}{unit}"
+    return f"{exact.normalize():f}s"
 
 
 def parse_mib(text: str) -> int:
@@ -85,11 +87,14 @@ def parse_share(value: str | int) -> Share:
     return Share(int(match[1]), percent=bool(match[2]))
 
 
-def _parse(text: str, units: dict[str, float] | dict[str, int], expected: str) -> float:
+def _parse(text: str, units: dict[str, Decimal], expected: str) -> float:
     match = _NUMBER.fullmatch(text.strip())
     if not match or match[2] not in units:
         raise ValueError(f"expected {expected}, found {text!r}")
-    return round(float(match[1]) * units[match[2]], 9)
+    number = float(Decimal(match[1]) * units[match[2]])
+    if not math.isfinite(number):
+        raise ValueError(f"expected {expected}, found too large a number")
+    return number
 
 
 def _whole(text: str, number: float, unit: str) -> int:
