@@ -1,12 +1,12 @@
 """Hand-made deployments, plans and outcomes that the tests of the command line share."""
 
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import attrs
 
 from vmpattern.cli.engine import Engine
+from vmpattern.executor import StopSwitch
 from vmpattern.model import (
     Action,
     Capabilities,
@@ -39,25 +39,7 @@ from vmpattern.model import (
     Slot,
     Step,
 )
-
-
-@attrs.frozen
-class SurveyRow:
-    instance: Instance
-    health: Health
-    state: str
-    in_date: bool
-    price_per_hour: float | None
-
-
-@attrs.frozen(kw_only=True)
-class FleetSurvey:
-    desired: int
-    ready: int
-    out_of_date: int
-    price_per_hour: float | None
-    rows: tuple[SurveyRow, ...]
-
+from vmpattern.planner import FleetSurvey, SurveyRow
 
 NOW = 1_780_000_000.0
 
@@ -287,13 +269,17 @@ def observation(*, error: str | None = None) -> Observation:
     return Observation(at=NOW, clouds={"demo": demo}, calls=3)
 
 
+def row(instance: Instance, health: Health, state: str, in_date: bool, price: float | None) -> SurveyRow:
+    return SurveyRow(instance=instance, health=health, state=state, in_date=in_date, price_per_hour=price)
+
+
 def survey() -> dict[str, FleetSurvey]:
     rows = (
-        SurveyRow(instance("i-0new1"), Health.HEALTHY, "ready", True, 0.084),
+        row(instance("i-0new1"), Health.HEALTHY, "ready", True, 0.084),
         SurveyRow(
             instance("i-0new2", zone="b", phase=Phase.PENDING, address=None), Health.UNKNOWN, "starting", True, 0.084
         ),
-        SurveyRow(
+        row(
             instance("i-0old1", zone="c", revision=Revision("oldoldoldold"), launched_at=NOW - 86400 * 40),
             Health.UNHEALTHY,
             "out of date",
@@ -326,7 +312,7 @@ class Stub(Engine):
         self.asked.append({name: deployment.fleets[name].size for name in fleets or deployment.fleets})
         return self.planned
 
-    def apply(self, plan: Plan, *, on_event: Callable[[Event], None], stop: threading.Event) -> Outcome:
+    def apply(self, plan: Plan, *, on_event: Callable[[Event], None], stop: StopSwitch) -> Outcome:
         self.applied.append(plan)
         if isinstance(self.outcome, Exception):
             raise self.outcome

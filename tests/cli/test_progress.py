@@ -1,7 +1,6 @@
 """Progress counts what happened, and shows it on a terminal and elsewhere."""
 
 import io
-import threading
 
 import cli_values as values
 from rich.console import Console
@@ -51,7 +50,7 @@ def test_the_live_view_fits_eighty_columns(golden) -> None:
 
 def test_without_a_terminal_each_event_is_a_line() -> None:
     console = Console(file=io.StringIO(), width=80, highlight=False)
-    with watching(console, values.rolling(), stop=threading.Event(), verbose=False) as on_event:
+    with watching(console, values.rolling(), stop=bool, verbose=False) as on_event:
         for event in STORY:
             on_event(event)
 

@@ -7,8 +7,8 @@ import cli_values as values
 import pytest
 from rich.console import Console
 
-from vmpattern.cli.encoding import make_printable
 from vmpattern.cli.render_plan import render_plan
+from vmpattern.cli.streams import make_printable
 from vmpattern.model import Plan
 
 PLANS = {

@@ -12,6 +12,8 @@ from vmpattern.cli.failures import FAILED, INTERRUPTED
 if TYPE_CHECKING:
     from vmpattern.model import Deployment, Outcome, Plan
 
+LEFT = "Left at once; what was in flight may still happen. The next apply goes on from there."
+
 
 def forecast(
     app: App, deployment: "Deployment", *, fleets: tuple[str, ...] | None = None, refresh: bool = False
@@ -42,7 +44,7 @@ def carry_out(app: App, plan: "Plan", *, ask: Callable[[], None] | None) -> int:
     if app.json:
         from vmpattern.forms import outcome_to_json
 
-        app.document(outcome_to_json(outcome))
+        app.document({**outcome_to_json(outcome), "remaining": list(outcome.remaining)})
     return exit_status(outcome)
 
 
@@ -58,24 +60,23 @@ def exit_status(outcome: "Outcome") -> int:
 def _apply(app: App, plan: "Plan") -> "Outcome":
     from vmpattern.cli.interrupt import interruptible
     from vmpattern.cli.progress import STOPPING, watching
+    from vmpattern.executor import StopSwitch
 
-    console = app.console(err=True)
+    console, stop = app.console(err=True), StopSwitch()
 
     def first() -> None:
+        stop.ask()
         # A live view tells it itself. Elsewhere: no console, whose lock another thread may hold.
         if not console.is_terminal:
             os.write(2, f"{STOPPING.strip()}\n".encode())
 
     def second() -> None:
-        message = "Left at once; what was in flight may still happen. The next apply goes on from there."
-        os.write(2, f"\n{message}\n".encode())
+        os.write(2, f"\n{LEFT}\n".encode())
         if app.json:
-            os.write(
-                1, (json.dumps({"error": {"code": "Interrupted", "message": message, "problems": []}}) + "\n").encode()
-            )
+            os.write(1, json.dumps({"error": {"code": "Interrupted", "message": LEFT, "problems": []}}).encode())
 
     with (
-        interruptible(on_first=first, on_second=second) as stop,
+        interruptible(on_first=first, on_second=second),
         watching(console, plan, stop=stop, verbose=app.verbose) as on_event,
     ):
         return app.engine.apply(plan, on_event=on_event, stop=stop)

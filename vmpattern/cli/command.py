@@ -51,15 +51,9 @@ class App:
 
     def console(self, *, err: bool = False) -> "Console":
         """Return standard output, or standard error if asked for or if only JSON may stand on standard output."""
-        from rich.console import Console
+        from vmpattern.cli.printer import Printer
 
-        return Console(
-            stderr=err or self.json,
-            color_system="auto" if self.color else None,
-            highlight=False,
-            markup=False,
-            emoji=False,
-        )
+        return Printer(stderr=err or self.json, color=self.color)
 
     def show(self, renderable: "RenderableType") -> None:
         """Print a result for people."""

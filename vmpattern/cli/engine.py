@@ -1,13 +1,13 @@
 """What the commands call, in one place: a test hands in another. Everything is imported when it is called."""
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vmpattern.driver import Driver
+    from vmpattern.driver import Driver, DriverFactory
+    from vmpattern.executor import StopSwitch
     from vmpattern.model import Cloud, Deployment, Event, Observation, Outcome, Plan
     from vmpattern.planner import FleetSurvey
 
@@ -41,7 +41,7 @@ class Engine:
 
         return plan(deployment, observation, fleets=fleets, refresh=refresh)
 
-    def apply(self, plan: "Plan", *, on_event: "Callable[[Event], None]", stop: threading.Event) -> "Outcome":
+    def apply(self, plan: "Plan", *, on_event: "Callable[[Event], None]", stop: "StopSwitch") -> "Outcome":
         """Carry out a plan; blocks."""
         from vmpattern.executor import apply
 
@@ -55,6 +55,18 @@ class Engine:
 
     def connect(self, cloud: "Cloud") -> "AbstractContextManager[Driver]":
         """Make a cloud's driver."""
-        from vmpattern.driver.registry import connect
+        from vmpattern.driver import connect
 
         return connect(cloud)
+
+    def drivers(self) -> tuple[str, ...]:
+        """Return the names of the installed drivers."""
+        from vmpattern.driver import drivers
+
+        return drivers()
+
+    def driver(self, name: str) -> "DriverFactory":
+        """Load a driver by name."""
+        from vmpattern.driver import load
+
+        return load(name)

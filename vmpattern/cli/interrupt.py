@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -14,24 +13,25 @@ _SHOW_CURSOR = "\x1b[?25h"
 
 
 @contextmanager
-def interruptible(*, on_first: Callable[[], None], on_second: Callable[[], None]) -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into a set event and the second into the end of the process, with status 130.
+def interruptible(*, on_first: Callable[[], None], on_second: Callable[[], None]) -> Iterator[None]:
+    """Let the first Ctrl-C call `on_first`, and the second call `on_second` and end the process with status 130.
 
-    Both functions are called between two steps of the main thread, whatever it was doing: they must not wait for
-    anything that it may hold.
+    Both are called between two steps of the main thread, whatever it was doing: they must not wait for anything that
+    it may hold.
     """
-    stop = threading.Event()
+    asked = False
 
     def interrupted(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
+        nonlocal asked
+        if asked:
             on_second()
             _leave()
-        stop.set()
+        asked = True
         on_first()
 
     before = signal.signal(signal.SIGINT, interrupted)
     try:
-        yield stop
+        yield
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -70,4 +70,4 @@ def _is_plan(path: Path) -> bool:
         data = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(data, dict) and {"steps", "forecast", "digest"} <= data.keys()
+    return isinstance(data, dict) and {"version", "steps", "digest"} <= data.keys()

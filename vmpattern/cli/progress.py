@@ -1,6 +1,5 @@
 """Live progress of an apply on standard error: bars on a terminal, a line for each event elsewhere."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,9 +39,13 @@ ALARMING = {
 
 @contextmanager
 def watching(
-    console: Console, plan: Plan, *, stop: threading.Event, verbose: bool
+    console: Console, plan: Plan, *, stop: Callable[[], bool], verbose: bool
 ) -> Iterator[Callable[[Event], None]]:
-    """Show how an apply goes while the context is open; the value takes its events, from any thread."""
+    """Show how an apply goes while the context is open; the value takes its events.
+
+    Args:
+        stop: tells whether the apply was asked to end early.
+    """
     tracker = Tracker(plan)
     if not console.is_terminal or console.is_dumb_terminal:
         yield lambda event: _tell(console, tracker, event, verbose)
@@ -52,7 +55,7 @@ def watching(
     started = time.monotonic()
 
     def view() -> RenderableType:
-        return render_progress(tracker, waited_s=time.monotonic() - started, stopping=stop.is_set())
+        return render_progress(tracker, waited_s=time.monotonic() - started, stopping=stop())
 
     with Live(get_renderable=view, console=console, refresh_per_second=8, transient=True):
         yield tracker.note

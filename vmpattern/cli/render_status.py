@@ -1,7 +1,6 @@
 """Every instance of every fleet, as a table that fits and as JSON."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -9,14 +8,12 @@ from rich.text import Text
 from vmpattern.cli import words
 from vmpattern.cli.columns import Column, table
 from vmpattern.model import Health, Observation
-
-if TYPE_CHECKING:
-    from vmpattern.planner import FleetSurvey, SurveyRow
+from vmpattern.planner import FleetSurvey, SurveyRow
 
 HEALTH_STYLES = {Health.HEALTHY: "green", Health.UNHEALTHY: "red", Health.UNKNOWN: "yellow"}
 
 # heading, how dispensable it is, whether numbers, and the cell of a row at a moment
-_COLUMNS: "tuple[tuple[str, int, bool, Callable[[SurveyRow, float], tuple[str, str]]], ...]" = (
+_COLUMNS: tuple[tuple[str, int, bool, Callable[[SurveyRow, float], tuple[str, str]]], ...] = (
     ("INSTANCE", 0, False, lambda row, now: (row.instance.id, "")),
     ("NAME", 10, False, lambda row, now: (row.instance.name if row.instance.name != row.instance.id else "", "")),
     ("STATE", 2, False, lambda row, now: (row.state, "bold")),
@@ -31,16 +28,12 @@ _COLUMNS: "tuple[tuple[str, int, bool, Callable[[SurveyRow, float], tuple[str, s
 )
 
 
-def render_status(
-    surveys: "Mapping[str, FleetSurvey]", observation: Observation, *, width: int | None
-) -> RenderableType:
+def render_status(surveys: Mapping[str, FleetSurvey], observation: Observation, *, width: int | None) -> RenderableType:
     """Render the fleets for a terminal of `width` columns; None shows every column."""
     return Group(*_parts(surveys, observation, width))
 
 
-def _parts(
-    surveys: "Mapping[str, FleetSurvey]", observation: Observation, width: int | None
-) -> Iterator[RenderableType]:
+def _parts(surveys: Mapping[str, FleetSurvey], observation: Observation, width: int | None) -> Iterator[RenderableType]:
     for index, (name, survey) in enumerate(surveys.items()):
         if index:
             yield Text()
@@ -51,12 +44,14 @@ def _parts(
         ]
         if survey.rows:
             yield from table(columns, width=width)
+        for note in survey.notes:
+            yield Text(f"  {note}", "yellow")
     for cloud in observation.clouds.values():
         if cloud.error is not None:
-            yield Text(f"The cloud {cloud.name} couldn't be read: {cloud.error}", "bold red")
+            yield Text(f"{cloud.name} couldn't be read: {cloud.error}", "bold red")
 
 
-def _summary(name: str, survey: "FleetSurvey") -> Text:
+def _summary(name: str, survey: FleetSurvey) -> Text:
     ready = (f"{survey.ready:,} of {survey.desired:,} ready", "green" if survey.ready >= survey.desired else "yellow")
     line = Text.assemble((name, "bold cyan"), "  ", ready)
     if survey.out_of_date:
@@ -66,23 +61,24 @@ def _summary(name: str, survey: "FleetSurvey") -> Text:
     return line
 
 
-def status_to_json(surveys: "Mapping[str, FleetSurvey]", observation: Observation) -> dict[str, object]:
+def status_to_json(surveys: Mapping[str, FleetSurvey], observation: Observation) -> dict[str, object]:
     """Return the JSON form of the status; instants are ISO 8601 in UTC."""
     unreadable = {cloud.name: cloud.error for cloud in observation.clouds.values() if cloud.error is not None}
     return {"fleets": {name: _fleet_to_json(survey) for name, survey in surveys.items()}, "unreadable": unreadable}
 
 
-def _fleet_to_json(survey: "FleetSurvey") -> dict[str, object]:
+def _fleet_to_json(survey: FleetSurvey) -> dict[str, object]:
     return {
         "desired": survey.desired,
         "ready": survey.ready,
         "out_of_date": survey.out_of_date,
         "price_per_hour": survey.price_per_hour,
+        "notes": list(survey.notes),
         "instances": [_row_to_json(row) for row in survey.rows],
     }
 
 
-def _row_to_json(row: "SurveyRow") -> dict[str, object]:
+def _row_to_json(row: SurveyRow) -> dict[str, object]:
     instance = row.instance
     return {
         "id": instance.id,

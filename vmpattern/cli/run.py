@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from vmpattern.cli import failures
-from vmpattern.cli.encoding import make_printable
 from vmpattern.cli.engine import Engine
+from vmpattern.cli.streams import flush, make_printable
 from vmpattern.cli.table import COMMANDS, LATER, overview
 
 COMPLETION = "_VMPATTERN_COMPLETE"
@@ -80,6 +80,12 @@ def run(args: Sequence[str], *, engine: Engine | None = None) -> int:
     """
     for stream in (sys.stdout, sys.stderr):
         make_printable(stream)
+    status = _run(args, engine)
+    flush(sys.stdout)
+    return status
+
+
+def _run(args: Sequence[str], engine: Engine | None) -> int:
     if not args and COMPLETION not in os.environ:
         sys.stderr.write(overview())
         return failures.USAGE
