@@ -6,7 +6,7 @@ import attrs
 
 from vmpattern.driver import Selector
 from vmpattern.model import Health, HealthCheck, Instance, InstanceId, Membership, Options, Phase
-from vmpattern.simulation import Faults, SimulatedCloud
+from vmpattern.simulation import SimulatedCloud
 
 
 class OpenCloud(SimulatedCloud):
@@ -33,11 +33,6 @@ class OpenCloud(SimulatedCloud):
         """Whether every request budget is what it was at the beginning."""
         buckets = self._api.buckets.values()
         return all(bucket.wait(self._world.at, bucket.burst) == 0.0 for bucket in buckets)
-
-    def calm_down(self) -> None:
-        """End every fault for good; what it did to instances stays."""
-        self._world.faults = Faults()
-        self._world._change_weather()
 
 
 @attrs.define
