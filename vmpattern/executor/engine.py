@@ -14,8 +14,10 @@ from vmpattern.executor.fleetrun import FleetRun
 from vmpattern.executor.lookout import Lookout
 from vmpattern.executor.reader import Probe
 from vmpattern.executor.runtime import Answer, Runtime
-from vmpattern.model import Event, EventKind, Failure, Outcome, Result
-from vmpattern.planner import decide
+from vmpattern.model import Event, EventKind, Failure, Fleet, Outcome, Result
+from vmpattern.planner import Decision, FleetIndex, decide
+
+Decide = Callable[[Fleet, FleetIndex, float], Decision]
 
 
 class Engine:
@@ -27,6 +29,7 @@ class Engine:
         probe: asks instances for their health where the driver doesn't.
         stop: asked at every turn; once true nothing new is begun, what is in flight is let end.
         watch: read changes instead of lists where a driver can.
+        decide: what decides; only tests give another one, which looks on.
     """
 
     def __init__(
@@ -40,7 +43,9 @@ class Engine:
         on_event: Callable[[Event], None],
         stop: Callable[[], bool] = lambda: False,
         watch: bool = True,
+        decide: Decide = decide,
     ) -> None:
+        self._decider = decide
         self._runs = tuple(runs)
         self._runtime = runtime
         self._on_event = on_event
@@ -90,7 +95,7 @@ class Engine:
         return over
 
     def _decide(self, run: FleetRun, now: float) -> None:
-        decision = decide(run.fleet, run.index, now)
+        decision = self._decider(run.fleet, run.index, now)
         run.decision, run.wake_at = decision, decision.wake_at
         for action in decision.actions:
             self._acts.dispatch(run, action)
@@ -130,14 +135,7 @@ class Engine:
 
     def _outcome(self) -> Outcome:
         result, now = self._result(), self._runtime.now()
-        errors = [failure for run in self._runs for failure in run.errors]
-        for run in self._runs:
-            decision = run.decision
-            if decision is not None and (decision.stuck or decision.paused):
-                waiting = f"; waiting for {', '.join(decision.waiting_for)}" if decision.waiting_for else ""
-                code, text = ("NoProgress", decision.stuck) if decision.stuck else ("Paused", decision.paused)
-                failure = Failure(code=code, scope=f"fleet {run.fleet.name}", message=f"{text}{waiting}")
-                errors += [] if self._stopping or run.fatal else [failure]
+        errors = [failure for run in self._runs for failure in (*run.errors, *self._halted(run))]
         kind = EventKind.PAUSED if result is Result.PAUSED else EventKind.DONE
         self._on_event(Event(at=now, kind=kind, message=result.value))
         return Outcome(
@@ -146,8 +144,20 @@ class Engine:
             duration_s=now - self._began,
             api_calls=sum(account.calls for account in self._accounts.values()) + self._lookout.idle_calls(now),
             errors=tuple(errors),
-            remaining=() if result in (Result.COMPLETE, Result.NOTHING) else self._remaining(),
+            remaining=()
+            if result in (Result.COMPLETE, Result.NOTHING)
+            else tuple(run.remaining() for run in self._runs),
         )
+
+    def _halted(self, run: FleetRun) -> list[Failure]:
+        """Tell why a fleet goes no further, unless an error or the user has said so already."""
+        decision = run.decision
+        if self._stopping or run.fatal or decision is None or not (decision.stuck or decision.paused):
+            return []
+        failed = f"; {run.index.failures} of what was launched failed" if run.index.failures and decision.stuck else ""
+        waiting = f"; waiting for {', '.join(decision.waiting_for)}" if decision.waiting_for else ""
+        code, text = ("NoProgress", decision.stuck) if decision.stuck else ("Paused", decision.paused)
+        return [Failure(code=code, scope=f"fleet {run.fleet.name}", message=f"{text}{failed}{waiting}")]
 
     def _result(self) -> Result:
         decisions = [run.decision for run in self._runs if run.decision is not None]
@@ -159,13 +169,3 @@ class Engine:
         if any(run.fatal for run in self._runs):
             return Result.FAILED
         return Result.PAUSED
-
-    def _remaining(self) -> tuple[str, ...]:
-        told = []
-        for run in self._runs:
-            index = run.index
-            old = len(index.old_idle) + len(index.old_ready)
-            counts = {"out of date": old, "failed": len(index.broken_new) + len(index.broken_old), "kept": index.kept}
-            rest = "".join(f", {count} {word}" for word, count in counts.items() if count)
-            told.append(f"fleet {run.fleet.name}: {index.serving} of {run.fleet.size} in date and ready{rest}")
-        return tuple(told)

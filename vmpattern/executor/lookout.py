@@ -141,6 +141,10 @@ class Lookout:
         cloud.failures += 1
         pause = min(LONGEST_PAUSE_S, cloud.reader.poll_s * 2 ** min(cloud.failures, 10))
         cloud.due = now + max(pause, error.retry_after_s or 0.0)
+        for run in cloud.fleets.values():
+            if not run.index.clouds[cloud.name].unreadable:
+                run.index.clouds[cloud.name].unreadable = True
+                run.touch()
         if cloud.failures == 1:
             self._on_event(Event(at=now, kind=EventKind.UNREADABLE, cloud=cloud.name, message=str(error)))
 
@@ -191,3 +195,4 @@ class Lookout:
             if cloud.settled is not state.settled or not state.seen or now > state.fresh_until:
                 run.touch()
             state.settled, state.seen, state.fresh_until = cloud.settled, True, fresh_until
+            state.unreadable = False
