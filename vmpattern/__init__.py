@@ -10,7 +10,7 @@ outcome = vmp.apply(plan, on_event=print)
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vmpattern.public import *  # noqa: F403
+    from vmpattern.public import *
 
 __version__ = "0.1.0"
 

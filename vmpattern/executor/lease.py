@@ -1,4 +1,4 @@
-"""One apply for each fleet at a time on one machine: a lock file each, released when the process ends however it ends."""
+"""One apply a fleet at a time on one machine: a lock file each, released when the process ends, however it ends."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager

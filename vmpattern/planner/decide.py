@@ -1,7 +1,7 @@
 """The one function that decides: a fleet and what is known of it in, actions out. No clock, no I/O, no randomness.
 
-What is done is safe by construction: every limit (surge, unavailable, calls in flight, envelope, blast budget, freshness
-of the reading) is checked here and nowhere else.
+What is done is safe by construction: every limit (surge, unavailable, calls in flight, envelope, blast budget, the age
+of a reading) is checked here and nowhere else.
 """
 
 import math
