@@ -46,7 +46,7 @@ def watching(
     Args:
         stop: tells whether the apply was asked to end early.
     """
-    tracker = Tracker(plan)
+    tracker = Tracker(plan, began_at=time.time())
     if not console.is_terminal or console.is_dumb_terminal:
         yield lambda event: _tell(console, tracker, event, verbose)
         return
