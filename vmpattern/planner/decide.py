@@ -11,7 +11,7 @@ from operator import add
 
 import attrs
 
-from vmpattern.model import Fleet, InstanceId, LaunchKey, Membership, Phase
+from vmpattern.model import Fleet, Health, InstanceId, LaunchKey, Membership, Phase
 from vmpattern.planner.index import FleetIndex
 from vmpattern.planner.rows import Row, State
 
@@ -220,11 +220,16 @@ class _Turn:
             self._terminate(cloud, ids)
 
     def retire_old(self) -> None:
-        """Take away what is out of date: what isn't ready while enough others are, then ready ones, oldest first."""
+        """Take away what is out of date: what isn't ready, then ready ones while enough others are, oldest first.
+
+        What isn't ready may serve all the same as long as nobody knows better: that goes while enough others are ready,
+        and what certainly serves nobody goes at once. It may take the room without which nothing new could come.
+        """
         index, least = self.index, self.index.limits.least
         leaving: list[Row] = []
-        if index.old_idle and self.ready >= least:
-            leaving = [row for row in self._rows(index.old_idle) if self._may_retire(row)]
+        if index.old_idle:
+            idle = [row for row in self._rows(index.old_idle) if self._may_retire(row)]
+            leaving = idle if self.ready >= least else [row for row in idle if _serves_nobody(row)]
         for row in self._rows(index.old_ready) if self.ready > least else ():
             if self.ready <= least:
                 break
@@ -363,6 +368,16 @@ class _Turn:
 
 def _is_certain(row: Row) -> bool:
     return row.instance.phase is Phase.STOPPED or row.instance.kept_until is not None or row.witnesses >= 2
+
+
+def _serves_nobody(row: Row) -> bool:
+    """Whether nobody can miss it: still booting, never well so far, or behind no balancer where it should be."""
+    if row.missing:
+        return False
+    if row.served and row.membership is Membership.ABSENT:
+        return True
+    never_well = row.health is Health.UNHEALTHY and not row.was_healthy
+    return row.instance.phase is Phase.PENDING or never_well
 
 
 def _is_member(row: Row) -> bool:
