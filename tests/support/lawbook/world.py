@@ -120,7 +120,7 @@ class World:
             self._launch(cloud, "a", f"k-stranger-{number}", deployment, "web" if deployment else "", "r1", well=True)
         rows = tuple(row for row in self.clouds[cloud].rows() if row.deployment != SHOP)
         web = self.schedule.changes[0].desired.fleets["web"]
-        if cloud in web.balancer:
+        if rows and cloud in web.balancer:
             self._quietly(lambda: self.clouds[cloud].register(web.balancer[cloud], [rows[0].id]))
         return rows
 
