@@ -180,6 +180,11 @@ class World:
         planned = plan(deployment, self.observe(deployment))
         return self.carry_out(planned, crash=crash, decider=decider)
 
+    def finish(self, deployment: Deployment, *, decider: "Decider" = decide) -> "Applied | None":
+        """Observe, plan, and carry out what the plan changes; None if that is nothing."""
+        planned = plan(deployment, self.observe(deployment))
+        return self.carry_out(planned, decider=decider) if planned.changes else None
+
     def carry_out(self, planned: Plan, *, crash: Crash | None = None, decider: "Decider" = decide) -> "Applied":
         """One process carries out a plan."""
         desired = planned.deployment
