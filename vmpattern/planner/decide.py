@@ -175,7 +175,7 @@ class _Turn:
         blast = index.blast_left(self.now)
         rows = [row for row in self._broken_rows() if row.instance.cloud in self.acts_in and not row.keep_sent]
         possible = self.ready + sum(not row.ours and not _is_certain(row) for row in rows)
-        jammed = self._is_jammed()
+        jammed = 0 < self.ready < index.limits.least and self._is_stalled()
         doomed: list[Row] = []
         for row in self._without_kept(rows):
             if not index.is_terminable(row):
@@ -194,11 +194,11 @@ class _Turn:
                 self.wake_at = min(self.wake_at, index.blast_frees_at(self.now))
         self._take_away(doomed)
 
-    def _is_jammed(self) -> bool:
-        """Whether nothing is on its way, there is no room for more, and too few are ready for any to go."""
+    def _is_stalled(self) -> bool:
+        """Whether nothing is on its way, and there is no room for anything."""
         index = self.index
         coming = index.in_flight or index.launching or index.leaving or sum(index.have) > index.serving
-        return not coming and 0 < self.ready < index.limits.least and self._room() <= 0
+        return not coming and not self.actions and self._room() <= 0
 
     def _room(self) -> int:
         """How many more instances may be launched."""
@@ -255,10 +255,11 @@ class _Turn:
     def retire_surplus(self) -> None:
         """Take away in-date instances above their slot's quota, youngest first, once nothing old is left.
 
+        What is old may have to wait for something new elsewhere, and that for room: then the surplus goes first.
         A slot waits until what was healthy when first seen is proven: it may be all that serves.
         """
         index, least = self.index, self.index.limits.least
-        if index.old_idle or index.old_ready:
+        if (index.old_idle or index.old_ready) and not self._is_stalled():
             return
         leaving: list[Row] = []
         for slot, queue in enumerate(index.dated) if index.have != self.quotas else ():
