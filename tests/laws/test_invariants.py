@@ -1,8 +1,7 @@
 """Whatever happens in clouds, networks and processes, the rollout's invariants hold after every event."""
 
 import attrs
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from lawbook.choices import Seeded
 from lawbook.onlooker import Onlooker
 from lawbook.playing import Played, play

@@ -1,7 +1,6 @@
 """Shares add up, keep to their caps, are as even as caps allow, and stay where they are."""
 
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from vmpattern.model import ImageId, Market, Place, Revision, Slot
 from vmpattern.planner import apportion, quotas

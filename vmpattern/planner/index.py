@@ -97,7 +97,7 @@ class FleetIndex(Tally):
         self.clouds = {name: CloudState(caps, name in fleet.balancer) for name, caps in clouds.items()}
         self.launching: dict[LaunchKey, Launching] = {}
         self.spent: set[LaunchKey] = set()
-        self.blocks: dict[Scope, tuple[str, float]] = {}
+        self.blocks: dict[tuple[str, Scope], float] = {}
         self.in_flight = 0
         self.failures = 0
         self.stop_reason = ""
@@ -132,11 +132,11 @@ class FleetIndex(Tally):
 
     def is_blocked(self, slot: Slot, now: float) -> bool:
         """Whether a scope that covers the slot has no capacity for a while."""
-        return any(until > now and covers(scope, cloud, slot) for scope, (cloud, until) in self.blocks.items())
+        return any(until > now and covers(scope, cloud, slot) for (cloud, scope), until in self.blocks.items())
 
     def next_unblock(self, now: float) -> float:
         """Return when the first block ends; infinity for none."""
-        return min((until for _, until in self.blocks.values() if until > now), default=math.inf)
+        return min((until for until in self.blocks.values() if until > now), default=math.inf)
 
     def blast_left(self, now: float) -> int:
         """How many more destructive operations the window allows to healing."""
@@ -302,7 +302,7 @@ class FleetIndex(Tally):
 
     def block(self, scope: Scope, cloud: str, until: float) -> None:
         """Take no capacity from a scope of `cloud` until then."""
-        self.blocks[scope] = (cloud, until)
+        self.blocks[cloud, scope] = until
 
     def destroyed(self, count: int, now: float) -> None:
         """Enter destructive operations into the blast ledger; `now` never goes back."""
