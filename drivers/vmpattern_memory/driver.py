@@ -17,8 +17,6 @@ from vmpattern.model import (
     InstanceId,
     MachineType,
     Membership,
-)
-from vmpattern.model import (
     Options as OptionTable,
 )
 from vmpattern.simulation import SimulatedCloud

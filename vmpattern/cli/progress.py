@@ -1,7 +1,7 @@
 """Live progress of an apply on standard error: bars on a terminal, a line for each event elsewhere."""
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
@@ -30,7 +30,7 @@ ALARMING = {
 @contextmanager
 def watching(
     console: Console, plan: Plan, *, stop: Callable[[], bool], verbose: bool
-) -> Generator[Callable[[Event], None]]:
+) -> Generator[Callable[[Event], None], None, None]:
     """Show how an apply goes while the context is open; the value takes its events.
 
     Args:
@@ -85,7 +85,7 @@ def render_progress(tracker: Tracker, *, waited_s: float, stopping: bool) -> Ren
 STOPPING = "  Stopping: what is in flight is let end. Ctrl-C again leaves at once."
 
 
-def _cells(fleet: FleetProgress) -> Iterator[RenderableType]:
+def _cells(fleet: FleetProgress) -> Generator[RenderableType, None, None]:
     yield ProgressBar(total=1.0, completed=fleet.share_done, width=BAR)
     yield Text(f"{fleet.ready:,} of {fleet.size:,} ready", "green" if fleet.ready >= fleet.size else "")
     told: list[str] = []
