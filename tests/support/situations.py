@@ -154,9 +154,7 @@ class Scene:
         self.index.advance(NOW)
         return self
 
-    def sick(
-        self, *ids: str, witnesses: int = 2, member: bool = False, ours: bool = False, **facts: object
-    ) -> "Scene":
+    def sick(self, *ids: str, witnesses: int = 2, member: bool = False, ours: bool = False, **facts: object) -> "Scene":
         """Put instances that were healthy, and have been unhealthy for long by the word of so many witnesses."""
         for number, id in enumerate(ids):
             row = self._instance(id, number, facts)
@@ -197,7 +195,10 @@ def deployment(
     """Return the deployment `shop` of these fleets of one service."""
     names = tuple(clouds)
     service = Service(
-        name="shop", image=Existing({name: ImageId(image) for name in names}), port=8080 if health else None, health=health
+        name="shop",
+        image=Existing({name: ImageId(image) for name in names}),
+        port=8080 if health else None,
+        health=health,
     )
     return Deployment(
         name="shop",

@@ -33,7 +33,9 @@ def test_a_health_check_without_a_port_is_refused() -> None:
 
 def test_a_fleet_of_an_unknown_service_is_refused() -> None:
     with pytest.raises(ValueError, match="names the service shop, which isn't there"):
-        Deployment(name="shop", clouds={"demo": Cloud(name="demo", driver="memory")}, services={}, fleets={"web": fleet(1)})
+        Deployment(
+            name="shop", clouds={"demo": Cloud(name="demo", driver="memory")}, services={}, fleets={"web": fleet(1)}
+        )
 
 
 @pytest.mark.parametrize(

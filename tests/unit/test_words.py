@@ -1,6 +1,5 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from vmpattern.model import NAME_RULE, Phase, Secret, Service, Share, is_name
 from vmpattern.model.service import Existing

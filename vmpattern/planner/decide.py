@@ -232,25 +232,36 @@ class _Turn:
             self._terminate(cloud, ids)
 
     def retire_old(self) -> None:
-        """Take away what is out of date: what isn't ready, then ready ones while enough others are, oldest first.
-
-        What isn't ready may serve all the same as long as nobody knows better: that goes while enough others are ready,
-        and what certainly serves nobody goes at once. It may take the room without which nothing new could come.
-        What was healthy when first seen does serve, and is soon proven: until then it is left alone.
-        """
-        index, least = self.index, self.index.limits.least
-        leaving: list[Row] = []
-        if index.old_idle:
-            unproven = State.PROVING
-            idle = [r for r in self._rows(index.old_idle) if r.state is not unproven and self._may_retire(r)]
-            leaving = idle if self.ready >= least else [row for row in idle if _serves_nobody(row)]
-        for row in self._rows(index.old_ready) if self.ready > least else ():
-            if self.ready <= least:
+        """Take away what is out of date: what isn't ready, then ready ones while enough others are, oldest first."""
+        leaving = self._idle() if self.index.old_idle else []
+        for row in self._rows(self.index.old_ready) if self.ready > self.index.limits.least else ():
+            if self.ready <= self.index.limits.least:
                 break
             if self._may_retire(row) and not self._is_last_member(row, leaving):
                 self.ready -= 1
                 leaving.append(row)
         self._take_away(leaving)
+
+    def _idle(self) -> list[Row]:
+        """Choose among the old ones that aren't ready.
+
+        What certainly serves nobody goes. What one witness speaks against may serve all the same (the health check may
+        be the new version's): it goes as if it were ready. What nobody knows goes while enough others are ready. What
+        was healthy when first seen does serve and is soon proven: until then it stays, unless the fleet is to vanish.
+        """
+        least, chosen = self.index.limits.least, list[Row]()
+        rows = [row for row in self._rows(self.index.old_idle) if self._may_retire(row) and self._is_proven(row)]
+        possible = self.ready + sum(_is_doubtful(row) for row in rows)
+        for row in rows:
+            if _serves_nobody(row) or self.ready >= least:
+                chosen.append(row)
+            elif _is_doubtful(row) and possible - 1 >= least:
+                possible -= 1
+                chosen.append(row)
+        return chosen
+
+    def _is_proven(self, row: Row) -> bool:
+        return row.state is not State.PROVING or self.fleet.size == 0
 
     def retire_surplus(self) -> None:
         """Take away in-date instances above their slot's quota, youngest first, once nothing old is left.
@@ -266,7 +277,7 @@ class _Turn:
             if surplus <= 0:
                 continue
             rows = sorted(self._rows(reversed(queue)), key=lambda row: row.state is State.READY)
-            if any(row.state is State.PROVING for row in rows):
+            if not all(self._is_proven(row) for row in rows):
                 continue
             for row in rows:
                 was_ready = row.state is State.READY
@@ -390,13 +401,14 @@ def _is_certain(row: Row) -> bool:
 
 
 def _serves_nobody(row: Row) -> bool:
-    """Whether nobody can miss it: still booting, never well so far, or behind no balancer where it should be."""
-    if row.missing:
-        return False
-    if row.served and row.membership is Membership.ABSENT:
-        return True
-    never_well = row.health is Health.UNHEALTHY and not row.was_healthy
-    return row.instance.phase is Phase.PENDING or never_well
+    """Whether nobody can miss it: it still boots, or two witnesses speak against it."""
+    return not row.missing and (row.instance.phase is Phase.PENDING or row.witnesses >= 2)
+
+
+def _is_doubtful(row: Row) -> bool:
+    """Whether somebody speaks against it, though not enough of them: one witness, or a balancer that lacks it."""
+    lacking = row.served and row.membership is Membership.ABSENT
+    return not row.missing and (row.health is Health.UNHEALTHY or lacking)
 
 
 def _is_member(row: Row) -> bool:
