@@ -1,8 +1,7 @@
 """Draws that depend on their keys only, and faults as values."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from simulated import request
 
 from vmpattern.simulation import FaultKind, Faults, Window, draw, parse_rates

@@ -130,7 +130,9 @@ def fault(kind: FaultKind) -> Faults:
 @pytest.mark.parametrize(
     ("world", "times", "expected"),
     [
-        pytest.param(cloud(fault(FaultKind.SLOW_BOOT)), (199.0, 1.0), (BOOTING, STARTING), id="a slow boot takes 200 s"),
+        pytest.param(
+            cloud(fault(FaultKind.SLOW_BOOT)), (199.0, 1.0), (BOOTING, STARTING), id="a slow boot takes 200 s"
+        ),
         pytest.param(cloud(fault(FaultKind.NEVER_READY)), (1e5,), (STARTING,), id="some never get ready"),
         pytest.param(cloud(bad_images={"img-1"}), (1e5,), (STARTING,), id="a bad image never gets ready"),
         pytest.param(

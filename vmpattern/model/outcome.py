@@ -1,5 +1,8 @@
 """What happened: events while it happens, and the outcome at the end."""
 
+# pyright: reportGeneralTypeIssues=false, reportAssignmentType=false
+# (pyright can't follow a generic class or function as an attrs converter or validator; mypy does.)
+
 import enum
 from collections.abc import Mapping
 

@@ -14,8 +14,8 @@ from vmpattern.model import (
     Idempotency,
     ImageId,
     InstanceId,
-    LaunchKey,
     Latencies,
+    LaunchKey,
     Market,
     Options,
     RequestBudget,
@@ -68,7 +68,6 @@ def wait(world: SimulatedCloud, seconds: float) -> None:
 
 
 # -- scripts: random calls, as values -------------------------------------------------------------------------------------
-
 
 
 @attrs.frozen
@@ -151,5 +150,3 @@ def specs() -> st.SearchStrategy[CloudSpec]:
         quota=st.sampled_from((None, 5)),
         bad_images=st.sampled_from((frozenset(), frozenset({ImageId("img-1")}))),
     )
-
-
