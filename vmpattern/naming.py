@@ -4,7 +4,6 @@ Labels are the state, so their form is a contract: keys of at most 63 characters
 ten of them, so that every cloud takes them as they are.
 """
 
-import base64
 import hashlib
 import json
 from collections.abc import Mapping
@@ -23,12 +22,12 @@ KEPT_UNTIL = "vmpattern-kept-until"
 
 
 def digest(*parts: object, size: int = 12) -> str:
-    """Return `size` characters of `[a-z2-7]` (5 bits each) that depend on every part, in order.
+    """Return `size` hexadecimal digits that depend on every part, in order; at most 64.
 
-    Parts are compared by their JSON form with sorted keys; at most 51 characters.
+    Parts are compared by their JSON form with sorted keys.
     """
     text = json.dumps(parts, sort_keys=True, default=_plain, separators=(",", ":"))
-    return base64.b32encode(hashlib.sha256(text.encode()).digest())[:size].decode().lower()
+    return hashlib.sha256(text.encode()).hexdigest()[:size]
 
 
 def _plain(value: object) -> object:
@@ -124,4 +123,4 @@ def launch_labels(
 
 def instance_id(key: LaunchKey, ordinal: int) -> InstanceId:
     """Return the id of a simulated instance: the same key and ordinal give the same id."""
-    return InstanceId("i-" + digest(key, ordinal, size=12))
+    return InstanceId("i-" + hashlib.blake2b(f"{key}/{ordinal}".encode(), digest_size=6).hexdigest())

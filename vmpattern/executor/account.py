@@ -28,7 +28,7 @@ class Call:
     """One logical call: sent once, or again after errors that allow it; `done` gets the last answer.
 
     `costs` are tokens by budget. `retries` False: the first answer is the last. `resend_unknown`: sending it twice does
-    no more than once, so an unknown outcome is resolved by sending it again, for as long as it takes.
+    no more than once, so an unknown outcome is resolved by sending it again, for up to `give_up_s` seconds.
     """
 
     verb: str
@@ -40,8 +40,10 @@ class Call:
     mutating: bool = True
     retries: bool = True
     resend_unknown: bool = True
+    give_up_s: float = math.inf
     unresolved: bool = False
     attempts: int = 0
+    first_sent_at: float = math.nan
     sent_at: float = math.nan
 
 
@@ -108,10 +110,10 @@ class Account:
         )
 
     def cancel(self) -> list[Call]:
-        """Take back the mutating calls that were never sent, and return them."""
-        unsent = [call for _, _, call in self._waiting if call.mutating and call.attempts == 0]
-        self._waiting = [entry for entry in self._waiting if entry[2] not in unsent]
-        return unsent
+        """Take back the mutating calls that wait to be sent, or sent again, and return them."""
+        waiting = [call for _, _, call in self._waiting if call.mutating]
+        self._waiting = [entry for entry in self._waiting if not entry[2].mutating]
+        return waiting
 
     def answered(self, answer: Answer) -> bool:
         """Take an answer, if its ticket is ours: tell the call's `done`, or queue the call to be sent again."""
@@ -131,6 +133,8 @@ class Account:
         ticket = next(self._tickets)
         call.attempts += 1
         call.sent_at = now
+        if call.attempts == 1:
+            call.first_sent_at = now
         self.calls += math.ceil(call.costs.get("read", 1.0))
         self._flying[ticket] = call
         capabilities = self._capabilities
@@ -165,13 +169,15 @@ class Account:
             if not call.resend_unknown:
                 return None
             call.unresolved = True
+        if call.unresolved and self._runtime.now() >= call.first_sent_at + call.give_up_s:
+            return None
         state = RetryCallState(RETRYING, None, (), {})
         state.attempt_number = call.attempts
         state.set_exception((type(error), error, None))
         again = RETRYING.retry(state) and (call.unresolved or not RETRYING.stop(state))
         if not again:
             return None
-        jitter = int(naming.digest(call.label, call.attempts, size=4), 36) % 1000 / 1000
+        jitter = int(naming.digest(call.label, call.attempts, size=4), 16) % 1000 / 1000
         return max(RETRYING.wait(state) * (0.75 + jitter / 2), error.retry_after_s or 0.0)
 
     def _adapt(self, call: Call, error: DriverError | None) -> None:

@@ -80,8 +80,9 @@ class Acts:
                 run.touch()
 
     def withdraw(self, call: Call) -> None:
-        """Take back a call that was never sent, as if it had failed."""
-        call.done(call, Answer(-1, error=Transient("it was never sent", code=WITHDRAWN)))
+        """Take back a call that waits: it failed, unless an earlier attempt may have had its effect."""
+        error = OutcomeUnknown if call.unresolved else Transient
+        call.done(call, Answer(-1, error=error("it was taken back before it was sent", code=WITHDRAWN)))
 
     # -- one method an action -----------------------------------------------------------------------------------------
 
@@ -131,6 +132,7 @@ class Acts:
                 done=launched,
                 costs={"launch": 1.0, "launch-instances": float(action.count)},
                 resend_unknown=driver.capabilities.idempotency is not Idempotency.NONE,
+                give_up_s=run.fleet.rollout.progress_deadline_s,
             ),
         )
 
@@ -158,10 +160,11 @@ class Acts:
         driver, balancer = self._accounts[action.cloud].driver, run.fleet.balancer[action.cloud]
 
         def drained(call: Call, answer: Answer) -> None:
+            now = self._runtime.now()
             if self._ended(run, answer, action.cloud):
-                return
-            changes = run.index.update(action.ids, self._runtime.now(), draining_at=None, approved=False)
-            run.tell_changes(changes, self._runtime.now())
+                self._look_again(action.cloud, now)
+            else:
+                run.tell_changes(run.index.update(action.ids, now, draining_at=None, approved=False), now)
 
         def deregister() -> None:
             if not isinstance(driver, Balancer):
@@ -242,7 +245,8 @@ class Acts:
             self._take_report(run, action, answer.result, cloud)
             return
         error = answer.error or ContractBroken("a launch without result or error")
-        if isinstance(error, OutcomeUnknown | KeyConflict):
+        unresolved = call.unresolved and isinstance(error, Throttled | Transient)
+        if unresolved or isinstance(error, OutcomeUnknown | KeyConflict):
             capabilities = self._accounts[cloud].driver.capabilities
             visible_at = call.sent_at + capabilities.call_timeout_s + capabilities.staleness_s
             self._unknown[action.key] = (run, cloud, visible_at)

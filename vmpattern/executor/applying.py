@@ -1,6 +1,6 @@
 """Observing and applying with the real world around: drivers by name, secrets, locks, the right sense of time."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from vmpattern.driver import Driver, Timekeeper, connect
 from vmpattern.errors import Refused, StalePlan
 from vmpattern.executor.carry import FleetOrder, carry_out
 from vmpattern.executor.lease import fleets_locked
-from vmpattern.executor.observing import clouds_of, read_clouds
+from vmpattern.executor.observing import read_clouds
 from vmpattern.executor.probe import NetworkProber
 from vmpattern.executor.requests import resolved_env
 from vmpattern.executor.runtime import RealRuntime, Runtime, VirtualRuntime
@@ -46,7 +46,7 @@ class StopSwitch:
 
 
 def observe(deployment: Deployment) -> Observation:
-    """Read every cloud that the deployment's fleets use.
+    """Read every cloud of the deployment: one that no fleet uses any more may still hold instances.
 
     Returns:
         One observation a cloud; a cloud that can't be read is there with its error, and nothing destructive follows.
@@ -141,7 +141,7 @@ def _orders(plan: Plan) -> list[FleetOrder]:
     return orders
 
 
-def _runtime(drivers: Mapping[str, Driver], clocks: list[Timekeeper]) -> Runtime:
+def _runtime(drivers: Mapping[str, Driver], clocks: Sequence[Timekeeper]) -> Runtime:
     """Virtual time where every cloud has a time of its own, else the real one."""
     if clocks and len(clocks) == len(drivers):
         return VirtualRuntime(
@@ -157,10 +157,7 @@ def _prober(deployment: Deployment) -> NetworkProber:
 @contextmanager
 def _connected(deployment: Deployment) -> Iterator[dict[str, Driver]]:
     with ExitStack() as stack:
-        yield {
-            name: stack.enter_context(connect(deployment.clouds[name]))
-            for name in clouds_of(tuple(deployment.fleets.values()))
-        }
+        yield {name: stack.enter_context(connect(deployment.clouds[name])) for name in deployment.clouds}
 
 
 def _nothing(plan: Plan) -> Outcome:

@@ -1,6 +1,6 @@
 """Reading every cloud of a deployment once, for a plan or a status."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
@@ -10,7 +10,7 @@ from vmpattern.errors import ContractBroken, DriverError, Throttled, Transient
 from vmpattern.executor.reader import FleetReading, Probe, Reader
 from vmpattern.executor.requests import checked_rows
 from vmpattern.executor.runtime import RealRuntime
-from vmpattern.model import CloudObservation, Deployment, Fleet, Observation
+from vmpattern.model import CloudObservation, Deployment, Observation
 
 READING = Retrying(
     retry=retry_if_exception_type((Throttled, Transient)),
@@ -19,11 +19,6 @@ READING = Retrying(
     reraise=True,
 )
 """How often a cloud is asked before it counts as unreadable."""
-
-
-def clouds_of(fleets: Sequence[Fleet]) -> tuple[str, ...]:
-    """Return the clouds that fleets use, each once, in order of first use."""
-    return tuple(dict.fromkeys(placement.cloud for fleet in fleets for placement in fleet.placements))
 
 
 def read_clouds(

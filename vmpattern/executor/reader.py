@@ -98,7 +98,7 @@ class Reader:
         ticks = math.ceil((moment - asked_at) / self._poll_s - 1e-9)
         return asked_at + max(1, ticks) * self._poll_s
 
-    def skipped_calls(self, asked_at: float, now: float) -> int:
+    def idle_calls(self, asked_at: float, now: float) -> int:
         """Return the calls of the ticks after a reading, up to `now`, that a change feed made needless."""
         if self._watcher is None or math.isinf(asked_at):
             return 0

@@ -62,15 +62,20 @@ class Runtime(Protocol):
 
 
 def attempt(work: Work) -> Answer:
-    """Run one attempt; whatever isn't a `DriverError` is the driver's breach of contract, with its cause kept."""
+    """Run one attempt and answer under its ticket."""
+    return attempt_now(work.run, work.what, work.ticket)
+
+
+def attempt_now(run: Callable[[], object], what: str, ticket: int = -1) -> Answer:
+    """Run something; whatever isn't a `DriverError` is the driver's breach of contract, with its cause kept."""
     try:
-        return Answer(work.ticket, result=work.run())
+        return Answer(ticket, result=run())
     except DriverError as error:
-        return Answer(work.ticket, error=error)
+        return Answer(ticket, error=error)
     except Exception as cause:
-        broken = ContractBroken(f"{work.what} raised {type(cause).__name__}, which the contract doesn't know: {cause}")
+        broken = ContractBroken(f"{what} raised {type(cause).__name__}, which the contract doesn't know: {cause}")
         broken.__cause__ = cause
-        return Answer(work.ticket, error=broken)
+        return Answer(ticket, error=broken)
 
 
 class VirtualRuntime:

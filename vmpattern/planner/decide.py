@@ -84,13 +84,16 @@ def decide(fleet: Fleet, index: FleetIndex, now: float) -> Decision:
         index: advanced to `now` by its owner; only read here.
 
     Returns:
-        Actions to dispatch at once, in order: none depends on another of the same decision.
+        Actions to dispatch at once, in order: none depends on another of the same decision. `wake_at` knows nothing of
+        `index.next_due()`: whoever owns the index advances it then, and decides again.
 
     Guarantees:
         A function of its arguments, blind to the order in which instances arrived. With the actions dispatched, live
         instances less kept ones stay within size + surge (or fall), ready ones within size - unavailable (or rise).
     """
     turn = _Turn(fleet, index, now)
+    if index.stop_reason:
+        return turn.decision()
     turn.register()
     turn.clear_broken()
     turn.end_drained()
@@ -110,8 +113,9 @@ class _Turn:
         self.ready = index.ready(now)
         self.actions: list[FleetAction] = []
         self.waiting: list[str] = []
-        self.wake_at = min(index.next_due(), index.next_unblock(now))
+        self.wake_at = index.next_unblock(now) if index.blocks else math.inf
         self.acts_in = {name for name, cloud in index.clouds.items() if cloud.settled and now <= cloud.fresh_until}
+        self.unread = 0
         self.quotas = self._quotas()
         self.stop = self._stop()
 
@@ -121,14 +125,14 @@ class _Turn:
         """Share the size over the slots; clouds never read keep their share, which nobody else may fill."""
         index = self.index
         have = list(map(add, index.have, index.pending))
-        unseen = [not index.clouds[slot.cloud].seen for slot in index.slots]
-        if True in unseen:
+        full = [False] * len(have)
+        if not all(cloud.seen for cloud in index.clouds.values()):
+            full = [not index.clouds[slot.cloud].seen for slot in index.slots]
             blind = index.shares(have, [False] * len(have))
-            have = [blind[n] if unseen[n] else have[n] for n in range(len(have))]
-        full = unseen
+            have = [blind[n] if unseen else have[n] for n, unseen in enumerate(full)]
+            self.unread = sum(have[n] for n, unseen in enumerate(full) if unseen)
         if index.blocks:
-            full = [unseen[n] or index.is_blocked(slot, self.now) for n, slot in enumerate(index.slots)]
-        self.unread = sum(have[n] for n in range(len(have)) if unseen[n])
+            full = [full[n] or index.is_blocked(slot, self.now) for n, slot in enumerate(index.slots)]
         return index.shares(have, full)
 
     def _stop(self) -> str:
@@ -323,11 +327,11 @@ class _Turn:
         done = not busy and not self.stop and index.serving == self.fleet.size and self._is_reached()
         paused = self.stop if not busy and self.stop and not done else ""
         stuck = ""
-        if not done and not paused and now >= deadline and not index.launching and not index.in_flight:
+        if not done and not paused and now >= deadline and not index.in_flight:
             stuck = f"no progress for {self.fleet.rollout.progress_deadline_s:g} s"
         return Decision(
             actions=tuple(self.actions) if not stuck else (),
-            waiting_for=tuple(dict.fromkeys(self.waiting)),
+            waiting_for=tuple(dict.fromkeys(self.waiting)) if self.waiting else (),
             wake_at=min(self.wake_at, deadline) if deadline > now else self.wake_at,
             done=done,
             paused=paused,
@@ -338,7 +342,7 @@ class _Turn:
         index = self.index
         reached = sum(index.have) == self.fleet.size and index.have == self.quotas
         clean = not index.old_idle and not index.old_ready and not self.unread and not self._has_terminable_broken()
-        looked = all(index.is_fresh(name, self.now) for name in index.clouds)
+        looked = all(index.is_known(name, self.now) for name in index.clouds)
         return reached and clean and looked
 
     def _has_terminable_broken(self) -> bool:

@@ -36,7 +36,8 @@ class CloudState:
     """What is known of the reading of one cloud.
 
     `fresh_until`: until then its rows may be acted upon; `settled`: lists far enough apart were seen, so that nothing
-    of an earlier process can still appear. `mutable_labels`, `served` repeat what the driver and the fleet declare.
+    of an earlier process can still appear. `served` repeats what the fleet declares. `unreadable`: the last reading
+    failed.
     """
 
     capabilities: Capabilities
@@ -44,6 +45,7 @@ class CloudState:
     fresh_until: float = -math.inf
     settled: bool = False
     seen: bool = False
+    unreadable: bool = False
 
 
 @attrs.define
@@ -144,6 +146,14 @@ class FleetIndex:
     def is_fresh(self, cloud: str, now: float) -> bool:
         """Whether what is known of the cloud is young enough to act upon."""
         return now <= self.clouds[cloud].fresh_until
+
+    def is_known(self, cloud: str, now: float) -> bool:
+        """Whether it is known well enough to call the fleet complete: where it has no place and no row, a try will do."""
+        if self.is_fresh(cloud, now):
+            return True
+        if not self.clouds[cloud].unreadable or any(place.cloud == cloud for place in self.fleet.placements):
+            return False
+        return all(row.instance.cloud != cloud for row in self.rows.values())
 
     def may_act(self, cloud: str, now: float) -> bool:
         """Whether anything may be launched or terminated there: read lately, and settled."""

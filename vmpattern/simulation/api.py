@@ -22,13 +22,14 @@ class Call:
         self, world: World, parts: tuple[str | int, ...], zone: str | None = None, machine_type: str | None = None
     ) -> None:
         self._world = world
+        self._faulty = bool(world.faults)
         self._parts = parts
         self._zone = zone
         self._machine_type = machine_type
 
     def strikes(self, kind: FaultKind) -> bool:
         """Tell whether the fault strikes this call."""
-        if not self._world.faults:
+        if not self._faulty:
             return False
         at_s = self._world.elapsed_s
         return self._world.faults.strikes(kind, at_s, *self._parts, zone=self._zone, machine_type=self._machine_type)
@@ -59,6 +60,8 @@ class Api:
         self.buckets = {name: TokenBucket(budget.burst, budget.per_second) for name, budget in budgets.items()}
         self.calls: Counter[str] = Counter()
         self.seen: Counter[str] = Counter()
+        # Without faults all calls are alike, and nothing need be known of each.
+        self._quiet = None if world.faults else Call(world, ())
         self._counts_seen = any(world.faults.has(kind) for kind in (*_OF_CALLS, *_OF_LAUNCHES))
 
     def read(self, verb: str, *arguments: object, pages: int = 1) -> Call:
@@ -69,7 +72,7 @@ class Api:
             Transient: the cloud can't be read, or a page failed.
         """
         call = self._enter(verb, arguments, {"read": pages}, count=pages)
-        if self._world.faults.in_spell(FaultKind.UNREADABLE, self._world.elapsed_s):
+        if self._world.faults and self._world.faults.in_spell(FaultKind.UNREADABLE, self._world.elapsed_s):
             raise Transient("the service is unavailable", code="ServiceUnavailable", scope=ACCOUNT)
         if call.strikes(FaultKind.FAILED_PAGE):
             raise Transient("an internal error has occurred", code="InternalError", scope=ACCOUNT)
@@ -106,6 +109,8 @@ class Api:
     ) -> Call:
         self.calls[verb] += count
         self._pay(costs)
+        if self._quiet is not None:
+            return self._quiet
         call = Call(self._world, self._parts(verb, arguments), zone, machine_type)
         if call.strikes(FaultKind.THROTTLE):
             raise Throttled("request limit exceeded", code="RequestLimitExceeded", scope=ACCOUNT)

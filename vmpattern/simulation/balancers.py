@@ -59,7 +59,8 @@ class Balancers:
         """End the draining that is due next."""
         _, balancer, id = self.draining.popleft()
         del self.members[balancer][id]
-        self._world.tell(id)
+        if id in self._world.vms:
+            self._world.tell(id)
 
     def _standing(self, id: InstanceId, until: float | None) -> Membership:
         if until is not None:

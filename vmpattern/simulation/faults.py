@@ -33,6 +33,11 @@ class FaultKind(enum.Enum):
 SPELL_S = 120.0
 
 
+def _rounded(seconds: float) -> float:
+    # As exactly as the world's clock can tell.
+    return round(seconds, 6)
+
+
 @attrs.frozen
 class Window:
     """A fault that strikes always, from `from_s` until `until_s` after the world's start.
@@ -41,8 +46,8 @@ class Window:
     """
 
     kind: FaultKind
-    from_s: float
-    until_s: float
+    from_s: float = attrs.field(converter=_rounded)
+    until_s: float = attrs.field(converter=_rounded)
     zone: str | None = None
     machine_type: str | None = None
 
@@ -50,6 +55,9 @@ class Window:
         """Tell whether the window is open for this place at this moment."""
         here = self.zone in (None, zone) and self.machine_type in (None, machine_type)
         return here and self.from_s <= at_s < self.until_s
+
+
+_NO_RATES: immutabledict[FaultKind, float] = immutabledict()
 
 
 def _checked_rates(rates: Mapping[FaultKind, float]) -> immutabledict[FaultKind, float]:
@@ -63,8 +71,8 @@ def _checked_rates(rates: Mapping[FaultKind, float]) -> immutabledict[FaultKind,
 class Faults:
     """Which faults a world has. `Faults()` has none, and then nothing random happens at all."""
 
-    rates: Mapping[FaultKind, float] = attrs.field(factory=immutabledict, converter=_checked_rates)
-    windows: tuple[Window, ...] = attrs.field(default=(), converter=tuple)
+    rates: Mapping[FaultKind, float] = attrs.field(default=_NO_RATES, converter=_checked_rates)
+    windows: tuple[Window, ...] = ()
     seed: int = 0
 
     def __bool__(self) -> bool:
@@ -94,6 +102,9 @@ class Faults:
     def draw(self, kind: FaultKind, *parts: str | int) -> float:
         """Return a number in [0, 1) that depends on the seed, the kind and the parts only."""
         return draw(self.seed, kind.value, *parts)
+
+
+NONE = Faults()
 
 
 def draw(seed: int, *parts: str | int) -> float:

@@ -1,11 +1,15 @@
 """Launches: what is allowed, how much there is room for, and what a key that was used before gives."""
 
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from vmpattern import naming
 from vmpattern.driver import LaunchReport, LaunchRequest
-from vmpattern.errors import DriverError, Invalid, KeySpent, OutOfCapacity, QuotaExceeded, Scope, ScopeKind
+from vmpattern.errors import Invalid, KeySpent, OutOfCapacity, QuotaExceeded, Scope, ScopeKind
 from vmpattern.model import Idempotency, Instance, InstanceId
 from vmpattern.simulation.api import ACCOUNT, Call
 from vmpattern.simulation.faults import FaultKind
-from vmpattern.simulation.ledger import Entry, Ledger
+from vmpattern.simulation.ledger import Ledger
 from vmpattern.simulation.spec import IMAGE_PREFIX, CloudSpec
 from vmpattern.simulation.vm import BAD_IMAGE, GOOD, Fate, fate, launched
 from vmpattern.simulation.world import World
@@ -32,8 +36,8 @@ def check(spec: CloudSpec, request: LaunchRequest) -> None:
         raise Invalid(f"expected a count from 1 to {spec.capabilities.max_batch}", field="count")
 
 
-def launch(world: World, ledger: Ledger, call: Call, request: LaunchRequest) -> LaunchReport:
-    """Carry out a launch by the cloud's rules for keys.
+def launch(world: World, ledger: Ledger, call: Call, request: LaunchRequest, text: str) -> LaunchReport:
+    """Carry out a launch by the cloud's rules for keys; `text` is the request as `ledger.written` has it.
 
     Raises:
         KeySpent: every instance of the key has ended or is ending.
@@ -41,58 +45,62 @@ def launch(world: World, ledger: Ledger, call: Call, request: LaunchRequest) -> 
         OutOfCapacity, QuotaExceeded: nothing was created.
     """
     rules = world.spec.capabilities.idempotency
-    entry = ledger.find(request, strict=rules is not Idempotency.NONE)
-    if entry is None:
-        return _create(world, ledger, call, request, list(range(request.count)))
-    if rules is Idempotency.NONE:
-        first = entry.next_ordinal
-        return _create(world, ledger, call, request, list(range(first, first + request.count)))
-    adopted = _live(world, entry)
-    missing = [ordinal for ordinal in range(request.count) if ordinal not in entry.ids]
-    if not adopted and (rules is Idempotency.BATCH or not missing):
-        raise KeySpent(f"every instance of the launch key {request.key} is gone", field="key")
-    spent = len(entry.ids) - len(adopted)
-    failures: list[DriverError] = [KeySpent("this instance of the launch key is gone", field="key")] * spent
-    if rules is Idempotency.BATCH or not missing:
-        failures += [_out_of_capacity(request)] * len(missing)
-        return LaunchReport(adopted=tuple(adopted), failures=tuple(failures))
-    return _complete(world, ledger, call, request, missing, adopted, failures)
+    made = ledger.find(request.key)
+    if not made or rules is Idempotency.NONE:
+        first = max(made, default=-1) + 1
+        return _create(world, ledger, call, request, text, range(first, first + request.count))
+    ledger.check(request.key, text)
+    adopted = _live(world, made)
+    missing = _missing(world, request, made)
+    completes = rules is Idempotency.INSTANCE and bool(missing)
+    if not adopted and not completes:
+        raise _spent(request)
+    report = LaunchReport(failures=tuple(_out_of_capacity(request) for _ in missing))
+    if completes:
+        report = _complete(world, ledger, call, request, text, missing)
+    spent = tuple(_spent(request) for _ in range(len(made) - len(adopted)))
+    return LaunchReport(created=report.created, adopted=adopted, failures=(*spent, *report.failures))
 
 
-def _live(world: World, entry: Entry) -> list[Instance]:
-    vms = (world.vms.get(id) for _, id in sorted(entry.ids.items()))
-    return [vm.row for vm in vms if vm is not None and vm.row.phase.is_live]
+def _live(world: World, made: Mapping[int, InstanceId]) -> tuple[Instance, ...]:
+    vms = (world.vms.get(id) for _, id in sorted(made.items()))
+    return tuple(vm.row for vm in vms if vm is not None and vm.row.phase.is_live)
+
+
+def _missing(world: World, request: LaunchRequest, made: Mapping[int, InstanceId]) -> list[int]:
+    # Of a key that was loaded, not all ordinals are known: an id that exists isn't missing, and so many at most are.
+    free = (ordinal for ordinal in range(request.count) if ordinal not in made)
+    missing = [ordinal for ordinal in free if naming.instance_id(request.key, ordinal) not in world.vms]
+    return missing[: max(0, request.count - len(made))]
+
+
+def _spent(request: LaunchRequest) -> KeySpent:
+    return KeySpent(f"what the launch key {request.key} made is gone", scope=ACCOUNT, field="key")
 
 
 def _complete(
-    world: World,
-    ledger: Ledger,
-    call: Call,
-    request: LaunchRequest,
-    missing: list[int],
-    adopted: list[Instance],
-    failures: list[DriverError],
+    world: World, ledger: Ledger, call: Call, request: LaunchRequest, text: str, missing: Sequence[int]
 ) -> LaunchReport:
     try:
-        report = _create(world, ledger, call, request, missing)
+        return _create(world, ledger, call, request, text, missing)
     except (OutOfCapacity, QuotaExceeded) as error:
-        report = LaunchReport(failures=(error,) * len(missing))
-    return LaunchReport(created=report.created, adopted=tuple(adopted), failures=(*failures, *report.failures))
+        return LaunchReport(failures=(error,) * len(missing))
 
 
-def _create(world: World, ledger: Ledger, call: Call, request: LaunchRequest, ordinals: list[int]) -> LaunchReport:
-    room, error = _room(world, call, request, len(ordinals))
+def _create(
+    world: World, ledger: Ledger, call: Call, request: LaunchRequest, text: str, ordinals: Sequence[int]
+) -> LaunchReport:
+    room, refusal = _room(world, call, request, len(ordinals))
     if room == 0:
-        raise error
-    created: dict[int, InstanceId] = {}
-    rows = []
+        raise refusal()
+    rows: list[Instance] = []
     for ordinal in ordinals[:room]:
         row = launched(request, ordinal, cloud=world.spec.name, at=world.at)
         world.add(row, _fate(world, request, ordinal))
-        created[ordinal] = row.id
         rows.append(row)
-    ledger.made(request, created)
-    return LaunchReport(created=tuple(rows), failures=(error,) * (len(ordinals) - room))
+    ledger.made(request.key, text, {ordinal: row.id for ordinal, row in zip(ordinals, rows, strict=False)})
+    short = len(ordinals) - room
+    return LaunchReport(created=tuple(rows), failures=(refusal(),) * short if short else ())
 
 
 def _fate(world: World, request: LaunchRequest, ordinal: int) -> Fate:
@@ -101,35 +109,40 @@ def _fate(world: World, request: LaunchRequest, ordinal: int) -> Fate:
     return fate(world.faults, request, ordinal, world.elapsed_s) if world.faults else GOOD
 
 
-def _room(world: World, call: Call, request: LaunchRequest, count: int) -> tuple[int, DriverError]:
-    """Tell how many of `count` can be created now, and the error of the others."""
-    short = _out_of_capacity(request)
-    if request.zone in world.out:
-        return 0, OutOfCapacity("the zone is out", code="ZoneUnavailable", scope=Scope(ScopeKind.ZONE, request.zone))
+Refusal = Callable[[], OutOfCapacity | QuotaExceeded]
+
+
+def _room(world: World, call: Call, request: LaunchRequest, count: int) -> tuple[int, Refusal]:
+    """Tell how many of `count` can be created now, and what refuses the others."""
+    short = partial(_out_of_capacity, request)
+    if request.zone in world.weather.out:
+        return 0, partial(_zone_is_out, request)
     if call.strikes(FaultKind.QUOTA):
-        return 0, _over_quota()
+        return 0, _over_quota
     if call.strikes(FaultKind.STOCKOUT):
         return 0, short
-    limits = [(count, short)] if not world.spec.capacity else [(count, short), *_shelves(world, request, short)]
+    limits: list[tuple[int, Refusal]] = [(count, short)]
+    for scope in ((request.zone, request.machine_type), (request.zone, None)):
+        if scope in world.spec.capacity:
+            limits.append((world.spec.capacity[scope] - world.count_live(*scope), short))
     if world.spec.quota is not None:
-        limits.append((world.spec.quota - world.live.get(("", None), 0), _over_quota()))
-    room, error = min(limits, key=lambda limit: limit[0])
+        limits.append((world.spec.quota - world.count_live(), _over_quota))
+    room, refusal = min(limits, key=lambda limit: limit[0])
     if room > 1 and call.strikes(FaultKind.PARTIAL_LAUNCH):
         return 1 + int(call.draw(FaultKind.PARTIAL_LAUNCH) * (room - 1)), short
-    return max(0, room), error
+    return max(0, room), refusal
 
 
-def _shelves(world: World, request: LaunchRequest, short: DriverError) -> list[tuple[int, DriverError]]:
-    scopes: list[tuple[str, str | None]] = [(request.zone, request.machine_type), (request.zone, None)]
-    capacity = world.spec.capacity
-    return [(capacity[scope] - world.live.get(scope, 0), short) for scope in scopes if scope in capacity]
-
-
-def _out_of_capacity(request: LaunchRequest) -> DriverError:
+def _out_of_capacity(request: LaunchRequest) -> OutOfCapacity:
     scope = Scope(ScopeKind.MACHINE_TYPE, zone=request.zone, machine_type=request.machine_type)
     message = f"not enough {request.machine_type} in zone {request.zone}"
     return OutOfCapacity(message, code="InsufficientInstanceCapacity", scope=scope)
 
 
-def _over_quota() -> DriverError:
+def _zone_is_out(request: LaunchRequest) -> OutOfCapacity:
+    scope = Scope(ScopeKind.ZONE, zone=request.zone)
+    return OutOfCapacity(f"zone {request.zone} is out", code="InsufficientInstanceCapacity", scope=scope)
+
+
+def _over_quota() -> QuotaExceeded:
     return QuotaExceeded("the account's limit of instances is reached", code="InstanceLimitExceeded", scope=ACCOUNT)

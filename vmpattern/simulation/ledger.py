@@ -1,6 +1,6 @@
 """What became of launch keys: which instances each one made, and whether it may be used again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import attrs
 
@@ -10,18 +10,15 @@ from vmpattern.errors import KeyConflict, Scope, ScopeKind
 from vmpattern.model import InstanceId, LaunchKey
 from vmpattern.simulation.world import World
 
+UNKNOWN = ""
+
 
 @attrs.define
 class Entry:
-    """One key: the request that it came with, and the instances that it made, by ordinal."""
+    """One key: the request that it came with, as text or UNKNOWN, and the instances that it made, by ordinal."""
 
     request: str
-    ids: dict[int, InstanceId] = attrs.field(factory=dict)
-
-    @property
-    def next_ordinal(self) -> int:
-        """The first ordinal above all that were made."""
-        return max(self.ids, default=-1) + 1
+    ids: dict[int, InstanceId]
 
 
 class Ledger:
@@ -31,35 +28,41 @@ class Ledger:
         self._world = world
         self.entries: dict[LaunchKey, Entry] = {}
 
-    def find(self, request: LaunchRequest, *, strict: bool) -> Entry | None:
-        """Return what is known of the request's key, None where nothing is.
+    def find(self, key: LaunchKey) -> Mapping[int, InstanceId]:
+        """Return the instances that a key made, by ordinal; empty where nothing is known of it."""
+        entry = self.entries.get(key)
+        if entry is None:
+            return {}
+        if self._is_over(entry):
+            del self.entries[key]
+            return {}
+        return entry.ids
+
+    def check(self, key: LaunchKey, text: str) -> None:
+        """Check that a known key comes with the same request again.
 
         Raises:
-            KeyConflict: `strict`, and the key came with another request.
+            KeyConflict: with another one.
         """
-        entry = self.entries.get(request.key)
-        if entry is None or self._is_over(entry):
-            self.entries.pop(request.key, None)
-            return None
-        if strict and entry.request != written(request):
+        if self.entries[key].request not in (text, UNKNOWN):
             raise KeyConflict(
-                f"the launch key {request.key} was used with other parameters",
+                f"the launch key {key} was used with other parameters",
                 code="IdempotentParameterMismatch",
                 scope=Scope(ScopeKind.ACCOUNT),
                 field="key",
             )
-        return entry
 
-    def made(self, request: LaunchRequest, ids: Mapping[int, InstanceId]) -> None:
+    def made(self, key: LaunchKey, text: str, ids: Mapping[int, InstanceId]) -> None:
         """Remember instances that a request made, by ordinal."""
-        entry = self.entries.get(request.key)
+        entry = self.entries.get(key)
         if entry is None:
-            entry = self.entries[request.key] = Entry(written(request))
+            entry = self.entries[key] = Entry(text, {})
         entry.ids.update(ids)
 
-    def kept(self) -> Iterator[tuple[LaunchKey, Entry]]:
-        """Yield what is still remembered."""
-        return ((key, entry) for key, entry in self.entries.items() if not self._is_over(entry))
+    def prune(self) -> None:
+        """Let go of what need not be remembered any more."""
+        for key in [key for key, entry in self.entries.items() if self._is_over(entry)]:
+            del self.entries[key]
 
     def _is_over(self, entry: Entry) -> bool:
         return not any(id in self._world.vms or id in self._world.gone for id in entry.ids.values())

@@ -1,9 +1,14 @@
 """Loading a world with what was observed, so that it goes on from there."""
 
-from vmpattern.model import CloudObservation, Health, Instance, Phase
+from vmpattern import naming
+from vmpattern.model import CloudObservation, Health, Instance, InstanceId, LaunchKey, Phase
+from vmpattern.simulation.ledger import UNKNOWN, Ledger
 from vmpattern.simulation.spec import CloudSpec
 from vmpattern.simulation.vm import Turn, Vm, changed
 from vmpattern.simulation.world import World
+
+STRANGE = 1_000_000
+"""Above every ordinal of a launch: for ids that another cloud gave."""
 
 
 def spec_of(observation: CloudObservation) -> CloudSpec:
@@ -17,10 +22,15 @@ def spec_of(observation: CloudObservation) -> CloudSpec:
     )
 
 
-def load(world: World, observation: CloudObservation) -> None:
-    """Put every observed instance into the world, in the order of the observation."""
+def load(world: World, ledger: Ledger, observation: CloudObservation) -> None:
+    """Put every observed instance into the world, in the order of the observation, and its key into the ledger."""
+    keys: dict[LaunchKey, list[InstanceId]] = {}
     for row in observation.instances:
         _load(world, row, observation.probed.get(row.id, Health.UNKNOWN))
+        keys.setdefault(row.key, []).append(row.id)
+    for key, ids in keys.items():
+        known = {naming.instance_id(key, ordinal): ordinal for ordinal in range(len(ids))}
+        ledger.made(key, UNKNOWN, {known.get(id, STRANGE + place): id for place, id in enumerate(ids)})
 
 
 def _load(world: World, row: Instance, probed: Health) -> None:

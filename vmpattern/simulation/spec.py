@@ -74,6 +74,13 @@ def machine_types(zones: tuple[str, ...]) -> tuple[MachineType, ...]:
     )
 
 
+_NO_CAPACITY: immutabledict[tuple[str, str | None], int] = immutabledict()
+
+
+def _capacity(capacity: Mapping[tuple[str, str | None], int]) -> immutabledict[tuple[str, str | None], int]:
+    return immutabledict(capacity)
+
+
 @attrs.frozen(kw_only=True)
 class CloudSpec:
     """What a simulated cloud is and allows.
@@ -84,12 +91,15 @@ class CloudSpec:
     """
 
     name: str = "memory"
-    zones: tuple[str, ...] = attrs.field(default=("a", "b", "c"), converter=tuple)
+    zones: tuple[str, ...] = ("a", "b", "c")
     machine_types: tuple[MachineType, ...] = attrs.field(
-        default=attrs.Factory(lambda self: machine_types(self.zones), takes_self=True), converter=tuple
+        default=attrs.Factory(lambda self: machine_types(self.zones), takes_self=True)
     )
     capabilities: Capabilities = EC2_LIKE
-    capacity: Mapping[tuple[str, str | None], int] = attrs.field(factory=immutabledict, converter=immutabledict)
+    capacity: Mapping[tuple[str, str | None], int] = attrs.field(default=_NO_CAPACITY, converter=_capacity)
     quota: int | None = None
     bad_images: frozenset[ImageId] = attrs.field(default=frozenset(), converter=frozenset)
     strict: bool = True
+
+
+USUAL = CloudSpec()

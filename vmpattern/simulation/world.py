@@ -6,15 +6,18 @@ step costs what changes in it, not what there is.
 
 import heapq
 import math
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+
+import attrs
 
 from vmpattern.driver import Selector
 from vmpattern.model import Health, Instance, InstanceId, Phase
-from vmpattern.simulation.faults import SPELL_S, FaultKind, Faults
+from vmpattern.simulation.faults import FaultKind, Faults
 from vmpattern.simulation.past import Past
 from vmpattern.simulation.spec import CloudSpec
 from vmpattern.simulation.vm import FLAP_SICK_S, FLAP_WELL_S, GOOD, HANG_S, SLOW_FACTOR, Fate, Turn, Vm, changed
+from vmpattern.simulation.weather import Weather
 
 SHOWN_AFTER_END_S = 60.0
 REMEMBERED_S = 86400.0
@@ -24,32 +27,32 @@ class World:
     """Everything that exists in one simulated cloud.
 
     `changed` maps ids to the position of their last change, in that order; `gone` holds the last rows of those that no
-    list shows any more, for a day. `live` counts what isn't ending by (zone, machine type), (zone, None) and, for the
-    whole, ("", None).
+    list shows any more, for a day. `live` counts what isn't ending by zone and machine type, `rows` what lists show by
+    deployment and fleet.
     """
 
-    def __init__(self, spec: CloudSpec, faults: Faults, start: float) -> None:
+    def __init__(self, spec: CloudSpec, faults: Faults, start: float, at: float) -> None:
         self.spec = spec
         self.faults = faults
         self.start = start
-        self.at = start
+        self.at = at
         self.vms: dict[InstanceId, Vm] = {}
-        self.gone: dict[InstanceId, tuple[float, Instance]] = {}
+        self.gone: dict[InstanceId, Instance] = {}
         self.changed: dict[InstanceId, int] = {}
         self.position = 0
         self.seq = 0
         self.vanishing: deque[tuple[float, InstanceId]] = deque()
-        self.live: dict[tuple[str, str | None], int] = {}
-        self.rows: dict[tuple[str, str], int] = {}
+        self.forgetting: deque[tuple[float, InstanceId]] = deque()
+        self.live: Counter[tuple[str, str]] = Counter()
+        self.rows: Counter[tuple[str, str]] = Counter()
         self.past = Past(spec.capabilities.staleness_s if faults.has(FaultKind.STALE_LIST) else 0.0)
-        self.out = self._zones_out(start)
+        self.weather = Weather(faults, spec.zones, start=start, at=self.at)
         self._heap: list[tuple[float, int, InstanceId]] = []
-        self._weather_at = self._next_weather(start)
 
     @property
     def elapsed_s(self) -> float:
         """Seconds since the world began, as faults count them."""
-        return self._elapsed_s(self.at)
+        return self.weather.elapsed_s(self.at)
 
     # -- what a caller does -------------------------------------------------------------------------------------------
 
@@ -61,21 +64,38 @@ class World:
 
     def place(self, vm: Vm, turn: Turn | None, due: float) -> None:
         """Put a VM into the world as it is, with what happens to it next."""
+        self._enter(vm)
+        if vm.row.phase is Phase.TERMINATED:
+            self.vanishing.append((self.at + SHOWN_AFTER_END_S, vm.row.id))
+        self._schedule(vm, turn, due)
+        self._tell(vm.row)
+
+    def load(self, vms: Iterable[Vm], gone: Iterable[Instance]) -> None:
+        """Put saved VMs back, each with the turn that it had ahead; nothing is told as a change."""
+        for vm in vms:
+            row = vm.row = self._named(vm.row)
+            self._enter(vm)
+            if vm.turn is not None:
+                heapq.heappush(self._heap, (vm.due, vm.seq, row.id))
+            if row.id not in self.past.entries:
+                self.past.record(self.start, row.id, row)
+        self.gone.update((row.id, self._named(row)) for row in gone)
+
+    def _enter(self, vm: Vm) -> None:
         row = vm.row
         self.vms[row.id] = vm
-        self.rows[row.deployment, row.fleet] = self.rows.get((row.deployment, row.fleet), 0) + 1
+        self.rows[row.deployment, row.fleet] += 1
         if row.phase.is_live:
-            self._count(row, 1)
-        if row.phase is Phase.TERMINATED:
-            self.vanishing.append((self.at + SHOWN_AFTER_END_S, row.id))
-        self._schedule(vm, turn, due)
-        self._tell(row)
+            self.live[row.zone, row.machine_type] += 1
+
+    def _named(self, row: Instance) -> Instance:
+        return row if row.cloud == self.spec.name else attrs.evolve(row, cloud=self.spec.name)
 
     def end(self, vm: Vm) -> None:
         """Begin to end a VM; one that is ending or has ended is left alone."""
         if not vm.row.phase.is_live:
             return
-        self._count(vm.row, -1)
+        self.live[vm.row.zone, vm.row.machine_type] -= 1
         terminate_s = HANG_S if vm.fate.delete_hangs else self.spec.capabilities.latencies.terminate_s
         self._schedule(vm, Turn.GONE, self.at + terminate_s)
         self.show(vm, Phase.TERMINATING, vm.row.kept_until)
@@ -101,10 +121,15 @@ class World:
             return Health.UNKNOWN
         return Health.HEALTHY if self._health(vm) is Health.HEALTHY else Health.UNHEALTHY
 
+    def count_live(self, zone: str | None = None, machine_type: str | None = None) -> int:
+        """Count what isn't ending, of a zone and a machine type; None means of all."""
+        places = self.live.items()
+        return sum(n for (z, t), n in places if zone in (None, z) and machine_type in (None, t))
+
     def total(self, selector: Selector) -> int:
         """Count the rows that a complete list shows now."""
         if selector.fleet is not None:
-            return self.rows.get((selector.deployment, selector.fleet), 0)
+            return self.rows[selector.deployment, selector.fleet]
         return sum(count for (deployment, _), count in self.rows.items() if deployment == selector.deployment)
 
     def changed_since(self, position: int) -> Iterator[InstanceId]:
@@ -118,16 +143,16 @@ class World:
 
     def next_at(self) -> float:
         """Return when something will next change by itself, infinity for never."""
-        return min(self._next_turn(), self._weather_at)
+        return min(self._next_turn(), self.weather.next_at)
 
     def advance(self, until: float) -> None:
         """Let time pass and everything happen that is due, in order; backward is ignored."""
         while True:
             due = self._next_turn()
-            if min(due, self._weather_at) > until:
+            if min(due, self.weather.next_at) > until:
                 break
-            if self._weather_at <= due:
-                self._pass(self._weather_at)
+            if self.weather.next_at <= due:
+                self._pass(self.weather.next_at)
                 self._change_weather()
             else:
                 self._pass(due)
@@ -138,14 +163,16 @@ class World:
         self.at = max(self.at, until)
         while self.vanishing and self.vanishing[0][0] <= self.at:
             self._vanish(*self.vanishing.popleft())
-        while self.gone and (oldest := next(iter(self.gone.items())))[1][0] + REMEMBERED_S <= self.at:
-            del self.gone[oldest[0]]
-            self.changed.pop(oldest[0], None)
+        while self.forgetting and self.forgetting[0][0] <= self.at:
+            id = self.forgetting.popleft()[1]
+            del self.gone[id]
+            self.changed.pop(id, None)
 
     def _vanish(self, at: float, id: InstanceId) -> None:
         row = self.vms.pop(id).row
         self.rows[row.deployment, row.fleet] -= 1
-        self.gone[id] = (at, row)
+        self.gone[id] = row
+        self.forgetting.append((at + REMEMBERED_S, id))
         self.past.record(at, id, None)
 
     def _next_turn(self) -> float:
@@ -163,11 +190,6 @@ class World:
         vm.turn, vm.due, vm.seq = turn, due, self.seq
         if turn is not None:
             heapq.heappush(self._heap, (due, self.seq, vm.row.id))
-
-    def restore(self, vm: Vm) -> None:
-        """Put a VM's next turn, as it was saved, back in its order."""
-        if vm.turn is not None:
-            heapq.heappush(self._heap, (vm.due, vm.seq, vm.row.id))
 
     def _take_turn(self, vm: Vm) -> None:
         row, turn = vm.row, vm.turn
@@ -194,42 +216,15 @@ class World:
             vm.flaps -= 1
             self._schedule(vm, Turn.WELL, self.at + FLAP_SICK_S)
 
-    # -- the weather: outages of zones --------------------------------------------------------------------------------
-
-    def _elapsed_s(self, at: float) -> float:
-        # Epoch seconds carry about a quarter of a microsecond: without rounding, an edge could be missed.
-        return round(at - self.start, 6)
-
-    def _zones_out(self, at: float) -> frozenset[str]:
-        kind, elapsed_s = FaultKind.ZONE_OUTAGE, self._elapsed_s(at)
-        if not self.faults.has(kind):
-            return frozenset()
-        return frozenset(zone for zone in self.spec.zones if self.faults.in_spell(kind, elapsed_s, zone))
-
-    def _next_weather(self, at: float) -> float:
-        kind, elapsed_s = FaultKind.ZONE_OUTAGE, self._elapsed_s(at)
-        edges = [edge for w in self.faults.windows if w.kind is kind for edge in (w.from_s, w.until_s)]
-        if kind in self.faults.rates:
-            edges.append((math.floor(elapsed_s / SPELL_S) + 1) * SPELL_S)
-        return min((self.start + edge for edge in edges if edge > elapsed_s), default=math.inf)
-
     def _change_weather(self) -> None:
-        before, self.out = self.out, self._zones_out(self.at)
-        self._weather_at = self._next_weather(self.at)
-        if turned := before ^ self.out:
-            for vm in self.vms.values():
-                if vm.row.zone in turned and vm.row.phase is Phase.RUNNING:
-                    self.show(vm, Phase.RUNNING, vm.row.kept_until)
+        turned = self.weather.pass_to(self.at)
+        for vm in self.vms.values() if turned else ():
+            if vm.row.zone in turned and vm.row.phase is Phase.RUNNING:
+                self.show(vm, Phase.RUNNING, vm.row.kept_until)
 
     def _health(self, vm: Vm) -> Health:
-        return Health.UNHEALTHY if vm.row.zone in self.out else vm.own
-
-    # -- book-keeping -------------------------------------------------------------------------------------------------
+        return Health.UNHEALTHY if vm.row.zone in self.weather.out else vm.own
 
     def _tell(self, row: Instance) -> None:
         self.tell(row.id)
         self.past.record(self.at, row.id, row)
-
-    def _count(self, row: Instance, by: int) -> None:
-        for scope in ((row.zone, row.machine_type), (row.zone, None), ("", None)):
-            self.live[scope] = self.live.get(scope, 0) + by

@@ -92,7 +92,7 @@ class Spot:
             ValueError: the value is no table.
         """
         if not isinstance(self.value, dict):
-            raise ValueError(f"expected {expected}, found {shown(self.value)}")
+            raise ValueError(f"expected {expected}, found {kind_of(self.value)}")
         return {key: self.child(key, value) for key, value in self.value.items()}
 
     def items(self, expected: str = "an array") -> list["Spot"]:
@@ -102,7 +102,7 @@ class Spot:
             ValueError: the value is no array.
         """
         if not isinstance(self.value, list):
-            raise ValueError(f"expected {expected}, found {shown(self.value)}")
+            raise ValueError(f"expected {expected}, found {kind_of(self.value)}")
         return [self.child(index, value) for index, value in enumerate(self.value)]
 
     def tell(self, message: str) -> None:
