@@ -7,10 +7,10 @@ plan = vmp.plan(deployment, vmp.observe(deployment))
 outcome = vmp.apply(plan, on_event=print)
 """
 
-from typing import TYPE_CHECKING
+import typing
 
-if TYPE_CHECKING:
-    from vmpattern.public import *  # noqa: F403
+if typing.TYPE_CHECKING:
+    from vmpattern.public import *
 
 __version__ = "0.1.0"
 

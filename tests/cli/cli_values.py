@@ -276,9 +276,7 @@ def row(instance: Instance, health: Health, state: str, in_date: bool, price: fl
 def survey() -> dict[str, FleetSurvey]:
     rows = (
         row(instance("i-0new1"), Health.HEALTHY, "ready", True, 0.084),
-        SurveyRow(
-            instance("i-0new2", zone="b", phase=Phase.PENDING, address=None), Health.UNKNOWN, "starting", True, 0.084
-        ),
+        row(instance("i-0new2", zone="b", phase=Phase.PENDING, address=None), Health.UNKNOWN, "starting", True, 0.084),
         row(
             instance("i-0old1", zone="c", revision=Revision("oldoldoldold"), launched_at=NOW - 86400 * 40),
             Health.UNHEALTHY,

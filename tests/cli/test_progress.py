@@ -20,7 +20,7 @@ STORY = (
 
 
 def tracked() -> Tracker:
-    tracker = Tracker(values.rolling())
+    tracker = Tracker(values.rolling(), began_at=0.0)
     for event in STORY:
         tracker.note(event)
     return tracker

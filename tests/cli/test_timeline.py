@@ -1,8 +1,7 @@
 """The condensed timeline says what the steps say."""
 
 import cli_values as values
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from vmpattern.cli.timeline import timeline
 from vmpattern.model import Action

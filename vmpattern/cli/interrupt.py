@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -13,7 +13,7 @@ _SHOW_CURSOR = "\x1b[?25h"
 
 
 @contextmanager
-def interruptible(*, on_first: Callable[[], None], on_second: Callable[[], None]) -> Iterator[None]:
+def interruptible(*, on_first: Callable[[], None], on_second: Callable[[], None]) -> Generator[None, None, None]:
     """Let the first Ctrl-C call `on_first`, and the second call `on_second` and end the process with status 130.
 
     Both are called between two steps of the main thread, whatever it was doing: they must not wait for anything that

@@ -1,7 +1,7 @@
 """Live progress of an apply on standard error: bars on a terminal, a line for each event elsewhere."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
@@ -40,13 +40,13 @@ ALARMING = {
 @contextmanager
 def watching(
     console: Console, plan: Plan, *, stop: Callable[[], bool], verbose: bool
-) -> Iterator[Callable[[Event], None]]:
+) -> Generator[Callable[[Event], None], None, None]:
     """Show how an apply goes while the context is open; the value takes its events.
 
     Args:
         stop: tells whether the apply was asked to end early.
     """
-    tracker = Tracker(plan)
+    tracker = Tracker(plan, began_at=time.time())
     if not console.is_terminal or console.is_dumb_terminal:
         yield lambda event: _tell(console, tracker, event, verbose)
         return
@@ -95,7 +95,7 @@ def render_progress(tracker: Tracker, *, waited_s: float, stopping: bool) -> Ren
 STOPPING = "  Stopping: what is in flight is let end. Ctrl-C again leaves at once."
 
 
-def _cells(fleet: FleetProgress) -> Iterator[RenderableType]:
+def _cells(fleet: FleetProgress) -> Generator[RenderableType, None, None]:
     yield ProgressBar(total=1.0, completed=fleet.share_done, width=BAR)
     yield Text(f"{fleet.ready:,} of {fleet.size:,} ready", "green" if fleet.ready >= fleet.size else "")
     told = []

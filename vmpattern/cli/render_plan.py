@@ -83,7 +83,7 @@ def _facts(plan: Plan, name: str, fleet: FleetPlan, full: bool) -> Iterator[tupl
     if fleet.terminates:
         shown = len(fleet.terminates) if full else 3
         yield "ends", Text(words.listed(fleet.terminates, at_most=shown))
-    if fleet.changes and fleet.on_failure:
+    if fleet.on_failure and (fleet.create or fleet.replace):
         yield "if it fails", Text(fleet.on_failure)
     for note in fleet.notes:
         yield "note", Text(note, "yellow")

@@ -8,6 +8,8 @@ import attrs
 from vmpattern.model import Event, EventKind, FleetPlan, InstanceId, Plan
 
 RECENT = 5
+SAME_CLOCK_S = 3600.0
+"""An event that comes this near to the beginning was timed by this machine's clock, not by a simulated cloud's."""
 COUNTLESS = {EventKind.READ, EventKind.UNREADABLE, EventKind.SETTLED, EventKind.RETRYING, EventKind.STOPPING}
 """Kinds of events that don't tell their fleet's counts."""
 
@@ -57,33 +59,39 @@ class FleetProgress:
 
 
 class Tracker:
-    """All fleets of a plan, the last events, and the time that went by on the executor's clock."""
+    """All fleets of a plan, the last events, and the time that went by on the executor's clock.
 
-    def __init__(self, plan: Plan) -> None:
+    `began_at` is when the apply began, in epoch seconds of this machine. A simulated cloud has a clock of its own,
+    which stood still since the plan was made.
+    """
+
+    def __init__(self, plan: Plan, *, began_at: float) -> None:
+        self._began_at, self._planned_at = began_at, plan.at
         self.forecast_s = plan.forecast.duration_s
         self.fleets = {name: _start(fleet) for name, fleet in plan.fleets.items() if fleet.changes}
         self.recent: deque[Event] = deque(maxlen=RECENT)
         self.lock = threading.Lock()
-        self._first: float | None = None
+        self._start: float | None = None
         self._last = 0.0
 
     def note(self, event: Event) -> None:
         """Count one event."""
         with self.lock:
-            self._first = event.at if self._first is None else self._first
+            if self._start is None:
+                self._start = self._began_at if abs(event.at - self._began_at) < SAME_CLOCK_S else self._planned_at
             self._last = event.at
             self.recent.append(event)
             if event.fleet in self.fleets:
                 self.fleets[event.fleet].note(event)
 
     def since(self, event: Event) -> float:
-        """Return the seconds from the first event to this one."""
-        return event.at - (event.at if self._first is None else self._first)
+        """Return the seconds from the beginning to this event."""
+        return 0.0 if self._start is None else max(0.0, event.at - self._start)
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds from the first event to the last."""
-        return self._last - (self._last if self._first is None else self._first)
+        """Seconds from the beginning to the last event."""
+        return 0.0 if self._start is None else max(0.0, self._last - self._start)
 
 
 def _start(fleet: FleetPlan) -> FleetProgress:

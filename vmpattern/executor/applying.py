@@ -1,6 +1,6 @@
 """Observing and applying with the real world around: drivers by name, secrets, locks, the right sense of time."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -155,7 +155,7 @@ def _prober(deployment: Deployment) -> NetworkProber:
 
 
 @contextmanager
-def _connected(deployment: Deployment) -> Iterator[dict[str, Driver]]:
+def _connected(deployment: Deployment) -> Generator[dict[str, Driver], None, None]:
     with ExitStack() as stack:
         yield {name: stack.enter_context(connect(deployment.clouds[name])) for name in deployment.clouds}
 

@@ -1,6 +1,6 @@
-"""One apply for each fleet at a time on one machine: a lock file each, released when the process ends however it ends."""
+"""One apply a fleet at a time on one machine: a lock file each, released when the process ends, however it ends."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def lock_folder() -> Path:
 @contextmanager
 def fleets_locked(
     deployment: str, fleets: Sequence[str], *, folder: Path | None = None, wait_s: float = 0.0
-) -> Iterator[None]:
+) -> Generator[None, None, None]:
     """Hold the locks of these fleets, all or none, in sorted order so that two applies can't block each other.
 
     It excludes this machine's processes only; a store will exclude other machines.

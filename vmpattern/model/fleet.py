@@ -1,5 +1,8 @@
 """How many instances, where, and how they change: fleets, placements, rollout policies, clouds, deployments."""
 
+# pyright: reportGeneralTypeIssues=false, reportAssignmentType=false
+# (pyright can't follow a generic class or function as an attrs converter or validator; mypy does.)
+
 from collections.abc import Iterable, Mapping
 
 import attrs

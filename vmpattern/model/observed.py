@@ -1,5 +1,8 @@
 """What was observed: instances, images, machine types, what a cloud can do, and all of it at one moment."""
 
+# pyright: reportGeneralTypeIssues=false, reportAssignmentType=false
+# (pyright can't follow a generic class or function as an attrs converter or validator; mypy does.)
+
 import enum
 from collections.abc import Mapping
 

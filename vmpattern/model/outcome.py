@@ -1,5 +1,8 @@
 """What happened: events while it happens, and the outcome at the end."""
 
+# pyright: reportGeneralTypeIssues=false, reportAssignmentType=false
+# (pyright can't follow a generic class or function as an attrs converter or validator; mypy does.)
+
 import enum
 from collections.abc import Mapping
 
@@ -41,7 +44,8 @@ class EventKind(enum.Enum):
 class Event:
     """One thing that happened; `at` in epoch seconds of the executor's clock.
 
-    `key` tells which launch. `planned` is False for a termination that the plan didn't name. `total` and `ready` are the fleet's counts after it.
+    `key` tells which launch. `planned` is False for a termination that the plan didn't name. `total` and `ready` are
+    the fleet's counts after it.
     """
 
     at: float

@@ -1,5 +1,8 @@
 """What is planned: where instances go, what changes and why, the steps, and what all of it will take."""
 
+# pyright: reportGeneralTypeIssues=false, reportAssignmentType=false
+# (pyright can't follow a generic class or function as an attrs converter or validator; mypy does.)
+
 import enum
 from collections.abc import Mapping
 

@@ -1,5 +1,8 @@
 """What runs: the service, the resources it needs, how its health is asked for, and where its image comes from."""
 
+# pyright: reportGeneralTypeIssues=false, reportAssignmentType=false
+# (pyright can't follow a generic class or function as an attrs converter or validator; mypy does.)
+
 from collections.abc import Mapping
 
 import attrs

@@ -1,8 +1,11 @@
 """The small words that the model shares: names, shares of a size, secrets, and the states of a VM."""
 
+# pyright: reportGeneralTypeIssues=false, reportAssignmentType=false
+# (pyright can't follow a generic class or function as an attrs converter or validator; mypy does.)
+
 import enum
 import re
-from typing import NewType, TypeVar
+from typing import NewType, TypeAlias, TypeVar
 
 import attrs
 from immutabledict import immutabledict
@@ -12,10 +15,10 @@ ImageId = NewType("ImageId", str)
 Revision = NewType("Revision", str)
 LaunchKey = NewType("LaunchKey", str)
 
-Scalar = str | int | float | bool
-Option = Scalar | tuple["Option", ...] | immutabledict[str, "Option"]
+Scalar: TypeAlias = str | int | float | bool
+Option: TypeAlias = "Scalar | tuple[Option, ...] | immutabledict[str, Option]"
 """A driver's own setting, as a file can say it."""
-Options = immutabledict[str, Option]
+Options: TypeAlias = immutabledict[str, Option]
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 NAME_RULE = "a lower-case letter, then at most 39 of a-z, 0-9 and -"
@@ -32,7 +35,7 @@ def checked_name(instance: object, attribute: "attrs.Attribute[str]", value: str
         raise ValueError(f"{attribute.name} {value!r} isn't a name: {NAME_RULE}")
 
 
-Number = TypeVar("Number", int, float)
+Number = TypeVar("Number", bound=float)
 
 
 def positive(instance: object, attribute: "attrs.Attribute[Number]", value: Number) -> None:

@@ -1,7 +1,7 @@
 """The one function that decides: a fleet and what is known of it in, actions out. No clock, no I/O, no randomness.
 
-What is done is safe by construction: every limit (surge, unavailable, calls in flight, envelope, blast budget, freshness
-of the reading) is checked here and nowhere else.
+What is done is safe by construction: every limit (surge, unavailable, calls in flight, envelope, blast budget, the age
+of a reading) is checked here and nowhere else.
 """
 
 import math
@@ -11,7 +11,7 @@ from operator import add
 
 import attrs
 
-from vmpattern.model import Fleet, InstanceId, LaunchKey, Membership, Phase
+from vmpattern.model import Fleet, Health, InstanceId, LaunchKey, Membership, Phase
 from vmpattern.planner.index import FleetIndex
 from vmpattern.planner.rows import Row, State
 
@@ -166,7 +166,8 @@ class _Turn:
         """Keep or end what is broken, as far as it is certain or not missed.
 
         What this plan launched goes at once. What two witnesses (or its own stop) condemn goes too, unplanned ones
-        within the blast budget. What one witness condemns may yet be serving: it goes as if it were ready.
+        within the blast budget. What one witness condemns may yet be serving: it goes as if it were ready, or one by
+        one where nothing could move otherwise.
         """
         index = self.index
         if not index.broken_new and not index.broken_old:
@@ -174,6 +175,7 @@ class _Turn:
         blast = index.blast_left(self.now)
         rows = [row for row in self._broken_rows() if row.instance.cloud in self.acts_in and not row.keep_sent]
         possible = self.ready + sum(not row.ours and not _is_certain(row) for row in rows)
+        jammed = self._is_jammed()
         doomed: list[Row] = []
         for row in self._without_kept(rows):
             if not index.is_terminable(row):
@@ -181,8 +183,8 @@ class _Turn:
             elif row.ours:
                 doomed.append(row)
             elif not _is_certain(row):
-                if possible - 1 >= index.limits.least:
-                    possible -= 1
+                if possible - 1 >= index.limits.least or (jammed and row.named):
+                    possible, jammed = possible - 1, False
                     doomed.append(row)
             elif row.named or blast > 0:
                 blast -= not row.named
@@ -191,6 +193,16 @@ class _Turn:
                 self.waiting.append("the blast budget")
                 self.wake_at = min(self.wake_at, index.blast_frees_at(self.now))
         self._take_away(doomed)
+
+    def _is_jammed(self) -> bool:
+        """Whether nothing is on its way, there is no room for more, and too few are ready for any to go."""
+        index = self.index
+        coming = index.in_flight or index.launching or index.leaving or sum(index.have) > index.serving
+        return not coming and 0 < self.ready < index.limits.least and self._room() <= 0
+
+    def _room(self) -> int:
+        """How many more instances may be launched."""
+        return self.index.limits.most - (self.index.total + self.unread - self.index.kept)
 
     def _without_kept(self, rows: list[Row]) -> list[Row]:
         """Keep the first failures of this plan for a look, and return the others."""
@@ -220,11 +232,18 @@ class _Turn:
             self._terminate(cloud, ids)
 
     def retire_old(self) -> None:
-        """Take away what is out of date: what isn't ready while enough others are, then ready ones, oldest first."""
+        """Take away what is out of date: what isn't ready, then ready ones while enough others are, oldest first.
+
+        What isn't ready may serve all the same as long as nobody knows better: that goes while enough others are ready,
+        and what certainly serves nobody goes at once. It may take the room without which nothing new could come.
+        What was healthy when first seen does serve, and is soon proven: until then it is left alone.
+        """
         index, least = self.index, self.index.limits.least
         leaving: list[Row] = []
-        if index.old_idle and self.ready >= least:
-            leaving = [row for row in self._rows(index.old_idle) if self._may_retire(row)]
+        if index.old_idle:
+            unproven = State.PROVING
+            idle = [r for r in self._rows(index.old_idle) if r.state is not unproven and self._may_retire(r)]
+            leaving = idle if self.ready >= least else [row for row in idle if _serves_nobody(row)]
         for row in self._rows(index.old_ready) if self.ready > least else ():
             if self.ready <= least:
                 break
@@ -234,7 +253,10 @@ class _Turn:
         self._take_away(leaving)
 
     def retire_surplus(self) -> None:
-        """Take away in-date instances above their slot's quota, youngest first, once nothing old is left."""
+        """Take away in-date instances above their slot's quota, youngest first, once nothing old is left.
+
+        A slot waits until what was healthy when first seen is proven: it may be all that serves.
+        """
         index, least = self.index, self.index.limits.least
         if index.old_idle or index.old_ready:
             return
@@ -244,6 +266,8 @@ class _Turn:
             if surplus <= 0:
                 continue
             rows = sorted(self._rows(reversed(queue)), key=lambda row: row.state is State.READY)
+            if any(row.state is State.PROVING for row in rows):
+                continue
             for row in rows:
                 was_ready = row.state is State.READY
                 if surplus <= 0 or self.ready - was_ready < least:
@@ -296,7 +320,7 @@ class _Turn:
         wanted = self._wanted()
         if not any(wanted):
             return
-        room = index.limits.most - (index.total + self.unread - index.kept)
+        room = self._room()
         if room <= 0:
             self.waiting.append("room under the surge")
             return
@@ -363,6 +387,16 @@ class _Turn:
 
 def _is_certain(row: Row) -> bool:
     return row.instance.phase is Phase.STOPPED or row.instance.kept_until is not None or row.witnesses >= 2
+
+
+def _serves_nobody(row: Row) -> bool:
+    """Whether nobody can miss it: still booting, never well so far, or behind no balancer where it should be."""
+    if row.missing:
+        return False
+    if row.served and row.membership is Membership.ABSENT:
+        return True
+    never_well = row.health is Health.UNHEALTHY and not row.was_healthy
+    return row.instance.phase is Phase.PENDING or never_well
 
 
 def _is_member(row: Row) -> bool:

@@ -148,7 +148,7 @@ class FleetIndex:
         return now <= self.clouds[cloud].fresh_until
 
     def is_known(self, cloud: str, now: float) -> bool:
-        """Whether it is known well enough to call the fleet complete: where it has no place and no row, a try will do."""
+        """Whether it is known well enough to call the fleet complete; without place and row there, a try will do."""
         if self.is_fresh(cloud, now):
             return True
         if not self.clouds[cloud].unreadable or any(place.cloud == cloud for place in self.fleet.placements):

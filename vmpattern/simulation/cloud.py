@@ -204,6 +204,11 @@ class SimulatedCloud(DriverVerbs):
                 self._balancers.finish_one()
             self._world.advance(until)
 
+    def calm_down(self) -> None:
+        """End every fault for good; what it did to instances stays."""
+        with self._lock:
+            self._world.calm_down()
+
     def _balancer(self, balancer: Options) -> str:
         name = balancer.get("name")
         if isinstance(name, str) and name:

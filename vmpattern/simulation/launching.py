@@ -55,10 +55,10 @@ def launch(world: World, ledger: Ledger, call: Call, request: LaunchRequest, tex
     completes = rules is Idempotency.INSTANCE and bool(missing)
     if not adopted and not completes:
         raise _spent(request)
+    spent = tuple(_spent(request) for _ in range(len(made) - len(adopted)))
     report = LaunchReport(failures=tuple(_out_of_capacity(request) for _ in missing))
     if completes:
         report = _complete(world, ledger, call, request, text, missing)
-    spent = tuple(_spent(request) for _ in range(len(made) - len(adopted)))
     return LaunchReport(created=report.created, adopted=adopted, failures=(*spent, *report.failures))
 
 

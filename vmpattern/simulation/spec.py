@@ -98,7 +98,7 @@ class CloudSpec:
     capabilities: Capabilities = EC2_LIKE
     capacity: Mapping[tuple[str, str | None], int] = attrs.field(default=_NO_CAPACITY, converter=_capacity)
     quota: int | None = None
-    bad_images: frozenset[ImageId] = attrs.field(default=frozenset(), converter=frozenset)
+    bad_images: frozenset[ImageId] = frozenset()
     strict: bool = True
 
 

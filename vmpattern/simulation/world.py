@@ -13,7 +13,7 @@ import attrs
 
 from vmpattern.driver import Selector
 from vmpattern.model import Health, Instance, InstanceId, Phase
-from vmpattern.simulation.faults import FaultKind, Faults
+from vmpattern.simulation.faults import NONE, FaultKind, Faults
 from vmpattern.simulation.past import Past
 from vmpattern.simulation.spec import CloudSpec
 from vmpattern.simulation.vm import FLAP_SICK_S, FLAP_WELL_S, GOOD, HANG_S, SLOW_FACTOR, Fate, Turn, Vm, changed
@@ -153,7 +153,7 @@ class World:
                 break
             if self.weather.next_at <= due:
                 self._pass(self.weather.next_at)
-                self._change_weather()
+                self._show_zones(self.weather.pass_to(self.at))
             else:
                 self._pass(due)
                 self._take_turn(self.vms[heapq.heappop(self._heap)[2]])
@@ -216,10 +216,15 @@ class World:
             vm.flaps -= 1
             self._schedule(vm, Turn.WELL, self.at + FLAP_SICK_S)
 
-    def _change_weather(self) -> None:
-        turned = self.weather.pass_to(self.at)
-        for vm in self.vms.values() if turned else ():
-            if vm.row.zone in turned and vm.row.phase is Phase.RUNNING:
+    def calm_down(self) -> None:
+        """End every fault for good; the fates of instances stay."""
+        out, self.faults = self.weather.out, NONE
+        self.weather = Weather(NONE, self.spec.zones, start=self.start, at=self.at)
+        self._show_zones(out)
+
+    def _show_zones(self, zones: frozenset[str]) -> None:
+        for vm in self.vms.values() if zones else ():
+            if vm.row.zone in zones and vm.row.phase is Phase.RUNNING:
                 self.show(vm, Phase.RUNNING, vm.row.kept_until)
 
     def _health(self, vm: Vm) -> Health:

@@ -1,6 +1,6 @@
 """The auditor: holds everything that an apply does against the invariants, in terms of what is true in the world.
 
-It believes nobody: what the executor announces is compared with what reaches the clouds, and what was ready with what is
+It believes nobody: what the executor announces is compared with what reaches the clouds, what was ready with what is
 ready. The only excuse is what no single observer can know: it judges health by the latest readings that were delivered.
 """
 

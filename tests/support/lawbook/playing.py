@@ -8,7 +8,7 @@ from lawbook.schedules import BAD_IMAGE, SHOP, Schedule
 from lawbook.world import Applied, Decider, World
 from vmpattern.driver import Selector
 from vmpattern.forecast import plan
-from vmpattern.model import Deployment, EventKind, Existing, Fleet, Instance, Market, Place, Plan, Result
+from vmpattern.model import Deployment, EventKind, Existing, Fleet, Health, Instance, Market, Phase, Place, Plan, Result
 from vmpattern.planner import apportion, decide
 
 REST_S = 1600.0
@@ -42,11 +42,13 @@ def play(schedule: Schedule, *, decider: Decider = decide) -> Played:
     world.calm_down()
     world.advance(world.now + REST_S)
     desired = schedule.changes[-1].desired
-    last = world.apply(desired, decider=decider)
-    _note(played, "the end", schedule, desired, last, is_first=False)
-    if not _must_end_well(schedule, desired):
+    must_end_well = _must_end_well(world, desired)
+    last = world.finish(desired, decider=decider)
+    if last is not None:
+        _note(played, "the end", schedule, desired, last, is_first=False)
+    if not must_end_well:
         return played
-    if last.outcome is None or last.outcome.result not in GOOD_ENDS:
+    if last is not None and (last.outcome is None or last.outcome.result not in GOOD_ENDS):
         played.broken.append(f"6 (convergence): the last apply ended {last.outcome}")
         return played
     played.broken += [f"the end: {text}" for text in at_rest(world, desired)]
@@ -70,13 +72,20 @@ def _note(
         played.broken.append(f"{when}: 4 (rate budget): {applied.throttled} calls were throttled")
 
 
-def _must_end_well(schedule: Schedule, desired: Deployment) -> bool:
-    """Whether nothing in the world stands in the way of what is desired."""
+def _must_end_well(world: World, desired: Deployment) -> bool:
+    """Whether nothing in the world stands in the way of what is desired, and all that is wrong in it can be known."""
+    schedule, service = world.schedule, desired.services["web"]
     if any(spec.capacity for spec in schedule.clouds):
         return False
-    images = desired.services["web"].image
-    bad = isinstance(images, Existing) and BAD_IMAGE in images.ids.values()
-    return not bad or all(fleet.size == 0 for fleet in desired.fleets.values())
+    bad = isinstance(service.image, Existing) and BAD_IMAGE in service.image.ids.values()
+    if bad and any(fleet.size for fleet in desired.fleets.values()):
+        return False
+    return service.health is not None or not any(
+        row.phase is Phase.RUNNING and row.health is Health.UNKNOWN
+        for cloud in world.clouds.values()
+        if cloud.capabilities.native_health
+        for row in cloud.rows()
+    )
 
 
 def at_rest(world: World, desired: Deployment) -> list[str]:

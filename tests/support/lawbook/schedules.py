@@ -233,15 +233,24 @@ def _image(choose: Choices, clouds: tuple[CloudSpec, ...]) -> Existing:
 
 def _fleet(choose: Choices, name: str, clouds: tuple[CloudSpec, ...]) -> Fleet:
     balanced = choose.chance(35)
-    return Fleet(
-        name=name,
-        service="web",
-        size=choose.number(0, 8),
-        placements=tuple(_placement(choose, spec) for spec in clouds),
-        place=choose.one_of((Place.SPREAD, Place.SPREAD, Place.ORDERED, Place.CHEAPEST)),
-        rollout=_rollout(choose),
-        balancer={spec.name: immutabledict({"name": f"{name}-front"}) for spec in clouds} if balanced else {},
+    return _allowed(
+        Fleet(
+            name=name,
+            service="web",
+            size=choose.number(0, 8),
+            placements=tuple(_placement(choose, spec) for spec in clouds),
+            place=choose.one_of((Place.SPREAD, Place.SPREAD, Place.ORDERED, Place.CHEAPEST)),
+            rollout=_rollout(choose),
+            balancer={spec.name: immutabledict({"name": f"{name}-front"}) for spec in clouds} if balanced else {},
+        )
     )
+
+
+def _allowed(fleet: Fleet) -> Fleet:
+    """What a plan would refuse is avoided: the only member of a balancer, with no room for a second one."""
+    if fleet.balancer and fleet.size == fleet.rollout.max_surge.up(fleet.size) + 1 == 1:
+        return attrs.evolve(fleet, rollout=attrs.evolve(fleet.rollout, max_surge=Share(1)))
+    return fleet
 
 
 def _placement(choose: Choices, spec: CloudSpec) -> Placement:
@@ -294,4 +303,4 @@ def _changed(choose: Choices, desired: Deployment, clouds: tuple[CloudSpec, ...]
         else:
             chosen = choose.one_of(web.placements)
             web = attrs.evolve(web, placements=(chosen,), balancer=web.balancer)
-    return attrs.evolve(desired, fleets={**desired.fleets, "web": web})
+    return attrs.evolve(desired, fleets={**desired.fleets, "web": _allowed(web)})

@@ -7,6 +7,7 @@ import attrs
 from vmpattern.driver import Selector
 from vmpattern.model import Health, HealthCheck, Instance, InstanceId, Membership, Options, Phase
 from vmpattern.simulation import Faults, SimulatedCloud
+from vmpattern.simulation.weather import Weather
 
 
 class OpenCloud(SimulatedCloud):
@@ -36,8 +37,12 @@ class OpenCloud(SimulatedCloud):
 
     def calm_down(self) -> None:
         """End every fault for good; what it did to instances stays."""
-        self._world.faults = Faults()
-        self._world._change_weather()
+        world = self._world
+        out, start = world.weather.out, world.at - world.elapsed_s
+        world.faults, world.weather = Faults(), Weather(Faults(), self.spec.zones, start=start, at=world.at)
+        for vm in world.vms.values():
+            if vm.row.zone in out and vm.row.phase is Phase.RUNNING:
+                world.show(vm, Phase.RUNNING, vm.row.kept_until)
 
 
 @attrs.define

@@ -120,7 +120,7 @@ class World:
             self._launch(cloud, "a", f"k-stranger-{number}", deployment, "web" if deployment else "", "r1", well=True)
         rows = tuple(row for row in self.clouds[cloud].rows() if row.deployment != SHOP)
         web = self.schedule.changes[0].desired.fleets["web"]
-        if cloud in web.balancer:
+        if rows and cloud in web.balancer:
             self._quietly(lambda: self.clouds[cloud].register(web.balancer[cloud], [rows[0].id]))
         return rows
 
@@ -179,6 +179,11 @@ class World:
         """One process: observe, plan, carry out; it may die at a call."""
         planned = plan(deployment, self.observe(deployment))
         return self.carry_out(planned, crash=crash, decider=decider)
+
+    def finish(self, deployment: Deployment, *, decider: "Decider" = decide) -> "Applied | None":
+        """Observe, plan, and carry out what the plan changes; None if that is nothing."""
+        planned = plan(deployment, self.observe(deployment))
+        return self.carry_out(planned, decider=decider) if planned.changes else None
 
     def carry_out(self, planned: Plan, *, crash: Crash | None = None, decider: "Decider" = decide) -> "Applied":
         """One process carries out a plan."""

@@ -1,0 +1,67 @@
+import attrs
+import pytest
+from situations import deployment, fleet
+
+from vmpattern.model import Cloud, Deployment, Fleet, HealthCheck, Placement, Rollout, Service, Share
+from vmpattern.model.service import Existing
+
+
+def test_a_rollout_that_may_neither_surge_nor_miss_anybody_is_refused() -> None:
+    with pytest.raises(ValueError, match="nothing could ever be replaced"):
+        Rollout(max_surge=Share(0), max_unavailable=Share(0, percent=True))
+
+
+def test_a_fleet_without_a_placement_is_refused() -> None:
+    with pytest.raises(ValueError, match="fleet web has no placement"):
+        Fleet(name="web", service="shop", size=1, placements=())
+
+
+def test_a_fleet_of_negative_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="size must be 0 or above, not -1"):
+        Fleet(name="web", service="shop", size=-1, placements=[Placement(cloud="demo")])
+
+
+def test_a_placement_without_weight_is_refused() -> None:
+    with pytest.raises(ValueError, match="weight must be above 0, not 0"):
+        Placement(cloud="demo", weight=0)
+
+
+def test_a_health_check_without_a_port_is_refused() -> None:
+    with pytest.raises(ValueError, match="a health check but no port"):
+        Service(name="shop", image=Existing({}), health=HealthCheck())
+
+
+def test_a_fleet_of_an_unknown_service_is_refused() -> None:
+    with pytest.raises(ValueError, match="names the service shop, which isn't there"):
+        Deployment(
+            name="shop", clouds={"demo": Cloud(name="demo", driver="memory")}, services={}, fleets={"web": fleet(1)}
+        )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"placements": (Placement(cloud="moon"),)}, id="a placement names it"),
+        pytest.param({"balancer": {"moon": {"name": "front"}}}, id="a balancer names it"),
+    ],
+)
+def test_an_unknown_cloud_is_refused_where(changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="names the cloud moon, which isn't there"):
+        deployment(attrs.evolve(fleet(1), **changes))  # type: ignore[arg-type]
+
+
+def test_resizing_changes_the_named_fleet_only() -> None:
+    both = deployment(fleet(1), fleet(2, name="api"))
+
+    sizes = {name: one.size for name, one in both.resized({"web": 5}).fleets.items()}
+
+    assert {"web": 5, "api": 2} == sizes
+
+
+def test_resizing_a_fleet_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(KeyError, match="api"):
+        deployment(fleet(1)).resized({"api": 5})
+
+
+def test_patience_is_the_time_of_so_many_bad_answers() -> None:
+    assert 15.0 == HealthCheck(interval_s=5.0, unhealthy_after=3).patience_s
