@@ -33,12 +33,15 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_custom_sections = ["Guarantees", "Source"]
 
+# What a command prints isn't always what a shell could read.
+suppress_warnings = ["misc.highlighting_failure"]
+
 html_theme = "furo"
 html_title = f"vmpattern {release}"
 
 # Nothing is looked up on the network, so what others document is no link.
 nitpick_ignore_regex = [
-    ("py:.*", r"(collections|contextlib|enum|immutabledict|pathlib|types|typing)\..*"),
+    ("py:.*", r"(collections|contextlib|enum|immutabledict|importlib|pathlib|types|typing)\..*"),
     ("py:.*", r"(bool|bytes|dict|float|frozenset|int|list|object|set|str|tuple|type|None|Exception|Ellipsis|\.\.\.)"),
 ]
 
@@ -49,7 +52,7 @@ def link_public_name(
     """Link a name to where it is documented: values are written in one module and offered by another."""
     name = str(node.get("reftarget", "")).rpartition(".")[2]
     domain = env.domains.python_domain
-    for module in ("vmpattern", "vmpattern.driver", "vmpattern.model"):
+    for module in ("vmpattern", "vmpattern.driver", "vmpattern.model", "vmpattern.errors"):
         if f"{module}.{name}" in domain.objects:
             return domain.resolve_xref(
                 env, node["refdoc"], app.builder, "obj", f"{module}.{name}", node, contnode
@@ -59,7 +62,8 @@ def link_public_name(
     return contnode if str(node.get("reftarget", "")).startswith(inside) or name in UNLINKED else None
 
 
-UNLINKED = {"Share", "Options", "InstanceId", "ImageId", "ImageSource", "LaunchKey", "Revision", "Membership"}
+UNLINKED = {"ImageId", "ImageSource", "InstanceId", "Json", "LaunchKey", "Option", "Options", "Revision", "Scalar", "immutabledict"}
+"""Types that a signature shows and no page describes."""
 
 
 def setup(app: Sphinx) -> None:
