@@ -18,6 +18,7 @@ FLOORS = {
     "model": 1,
     "naming": 2,
     "specfile": 2,
+    "forms": 2,
     "driver": 2,
     "planner": 3,
     "simulation": 4,
