@@ -3,6 +3,8 @@
 import json
 
 import attrs
+import observed_strategies
+import planned_strategies
 import pytest
 import strategies
 from hypothesis import assume, given
@@ -14,16 +16,16 @@ from vmpattern.model import Plan
 
 values: st.SearchStrategy[attrs.AttrsInstance] = st.one_of(
     strategies.deployments(),
-    strategies.observations,
-    strategies.instances,
-    strategies.baked_images,
-    strategies.machine_types,
-    strategies.capabilities,
-    strategies.steps,
-    strategies.slots,
-    strategies.fleet_plans,
-    strategies.forecasts,
-    strategies.outcomes,
+    observed_strategies.observations,
+    observed_strategies.instances,
+    observed_strategies.baked_images,
+    observed_strategies.machine_types,
+    observed_strategies.capabilities,
+    planned_strategies.steps,
+    planned_strategies.slots,
+    planned_strategies.fleet_plans,
+    planned_strategies.forecasts,
+    planned_strategies.outcomes,
     strategies.rollouts(),
     strategies.shares,
     strategies.secrets,
@@ -44,14 +46,14 @@ def test_every_value_is_read_back(value: attrs.AttrsInstance) -> None:
     assert value == read
 
 
-@given(strategies.plans)
+@given(planned_strategies.plans)
 def test_a_plan_is_read_back(plan: Plan) -> None:
     read = plan_from_json(through_text(plan_to_json(plan)))
 
     assert plan == read
 
 
-@given(strategies.plans, st.data(), st.sampled_from([None, 7654321, 0.5, "edited", [], {}, [7], {"edited": 7}]))
+@given(planned_strategies.plans, st.data(), st.sampled_from([None, 7654321, 0.5, "edited", [], {}, [7], {"edited": 7}]))
 def test_a_plan_edited_anywhere_is_refused(plan: Plan, data: st.DataObject, edit: Json) -> None:
     form = through_text(plan_to_json(plan))
     part, key = data.draw(st.sampled_from(places(form)))
@@ -62,7 +64,7 @@ def test_a_plan_edited_anywhere_is_refused(plan: Plan, data: st.DataObject, edit
         plan_from_json(form)
 
 
-@given(strategies.plans, st.data())
+@given(planned_strategies.plans, st.data())
 def test_a_plan_that_lacks_anything_is_refused(plan: Plan, data: st.DataObject) -> None:
     form = through_text(plan_to_json(plan))
     part, key = data.draw(st.sampled_from(places(form)))

@@ -1,11 +1,12 @@
 """Writes a document as TOML in any of the ways that TOML allows: other order, tables, blanks, comments and quotes."""
 
+import datetime
 from collections.abc import Callable, Mapping
 from random import Random
 
 from vmpattern.specfile.writing import write_key, write_text
 
-Item = str | int | float | bool | list["Item"] | dict[str, "Item"]
+Item = str | int | float | bool | datetime.date | list["Item"] | dict[str, "Item"]
 
 
 def messy_toml(document: dict[str, Item], random: Random) -> str:
@@ -70,7 +71,7 @@ class _Writer:
             gap: Callable[[], str] = self._blank if inline else self._gap
             items = [f"{gap()}{self._value(item, inline=inline)}{gap()}," for item in value]
             return f"[{''.join(items)}{gap()}]"
-        return f"{value!r}"
+        return value.isoformat() if isinstance(value, datetime.date) else repr(value)
 
     def _text(self, text: str) -> str:
         plain = text.isprintable() and "'" not in text

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for values of the model, for every law: `from strategies import deployments`."""
+"""Hypothesis strategies for what is desired, for every law: `from strategies import deployments`."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -7,53 +7,24 @@ from hypothesis import strategies as st
 from immutabledict import immutabledict
 
 from vmpattern.model import (
-    Action,
-    Capabilities,
     Cloud,
-    CloudObservation,
     Deployment,
-    Event,
-    EventKind,
     Existing,
-    Failure,
     Fleet,
-    FleetOutcome,
-    FleetPlan,
-    Forecast,
-    Health,
     HealthCheck,
-    Idempotency,
-    Image,
-    ImageId,
     ImageSource,
-    Instance,
-    InstanceId,
-    Latencies,
-    LaunchKey,
-    MachineType,
     Market,
-    Membership,
-    Observation,
     Options,
-    Outcome,
     PackerManifest,
-    Phase,
     Place,
     Placement,
-    Plan,
-    Reason,
     Recipe,
     RemoteFile,
-    RequestBudget,
     Resources,
-    Result,
-    Revision,
     Rollout,
     Secret,
     Service,
     Share,
-    Slot,
-    Step,
 )
 
 names = st.builds(str.__add__, st.sampled_from("abcxyz"), st.text("abcxyz019-", max_size=4))
@@ -85,8 +56,6 @@ def mappings(
 def tuples(items: st.SearchStrategy[V], most: int = 2, *, unique: bool = False) -> st.SearchStrategy[tuple[V, ...]]:
     return st.lists(items, max_size=most, unique=unique).map(tuple)
 
-
-# What is desired.
 
 scalars = texts | st.booleans() | st.integers(-(2**63) + 1, 2**63 - 1) | finite
 option_values = st.recursive(scalars, lambda inner: tuples(inner) | mappings(st.text(max_size=4), inner), max_leaves=3)
@@ -190,153 +159,3 @@ def deployments(draw: st.DrawFn, directory: str = ".") -> Deployment:
         services={name: draw(services(name, clouds)) for name in service_names},
         fleets={name: draw(fleets(name, service_names, clouds)) for name in fleet_names},
     )
-
-
-# What is observed.
-
-instance_ids = texts.map(InstanceId)
-image_ids = texts.map(ImageId)
-revisions = texts.map(Revision)
-markets = st.sampled_from(Market)
-instances = st.builds(
-    Instance,
-    id=instance_ids,
-    cloud=names,
-    deployment=names,
-    fleet=names,
-    revision=revisions,
-    key=texts.map(LaunchKey),
-    zone=zone_names,
-    machine_type=texts,
-    image=image_ids,
-    phase=st.sampled_from(Phase),
-    launched_at=instants,
-    name=texts,
-    market=markets,
-    health=st.sampled_from(Health),
-    address=st.none() | texts,
-    inputs=texts,
-    previous=st.none() | revisions,
-    kept_until=st.none() | instants,
-)
-baked_images = st.builds(
-    Image, id=image_ids, cloud=names, deployment=names, service=names, digest=texts, created_at=instants, base=texts
-)
-machine_types = st.builds(
-    MachineType,
-    name=texts,
-    vcpus=positive_counts,
-    memory_mib=positive_counts,
-    zones=tuples(zone_names, unique=True),
-    prices=mappings(markets, st.floats(0, 100)),
-)
-capabilities = st.builds(
-    Capabilities,
-    max_batch=positive_counts,
-    idempotency=st.sampled_from(Idempotency),
-    mutable_labels=st.booleans(),
-    markets=st.frozensets(markets),
-    staleness_s=seconds,
-    budgets=mappings(texts, st.builds(RequestBudget, positive_seconds, positive_seconds)),
-    latencies=st.builds(Latencies, call_s=seconds, boot_s=seconds),
-)
-cloud_observations = st.builds(
-    CloudObservation,
-    name=names,
-    at=instants,
-    capabilities=capabilities,
-    instances=tuples(instances),
-    machine_types=tuples(machine_types),
-    probed=mappings(instance_ids, st.sampled_from(Health)),
-    members=mappings(instance_ids, st.sampled_from(Membership)),
-    error=st.none() | texts,
-)
-observations = st.builds(Observation, at=instants, clouds=mappings(names, cloud_observations), calls=counts)
-
-# What is planned, and what came of it.
-
-slots = st.builds(
-    Slot,
-    cloud=names,
-    zone=zone_names,
-    placement=counts,
-    machine_type=texts,
-    market=markets,
-    revision=revisions,
-    image=image_ids,
-    admits=st.frozensets(texts, max_size=3),
-    inputs=texts,
-    weight=positive_counts,
-    rank=counts,
-    price_per_hour=prices,
-    options=options,
-)
-steps = st.builds(
-    Step,
-    action=st.sampled_from(Action),
-    fleet=names,
-    cloud=names,
-    zone=zone_names,
-    count=counts,
-    instances=tuples(instance_ids),
-    start_s=seconds,
-    duration_s=seconds,
-)
-reasons = st.builds(
-    Reason, field=texts, before=st.none() | texts | counts, after=st.none() | texts | counts, count=counts
-)
-fleet_plans = st.builds(
-    FleetPlan,
-    size=counts,
-    create=counts,
-    replace=counts,
-    destroy=counts,
-    keep=counts,
-    slots=tuples(slots),
-    reasons=tuples(reasons),
-    terminates=tuples(instance_ids),
-    on_failure=texts,
-    notes=tuples(texts),
-)
-forecasts = st.builds(
-    Forecast,
-    duration_s=seconds,
-    api_calls=counts,
-    lowest_ready=mappings(names, counts),
-    highest_total=mappings(names, counts),
-    price_before=prices,
-    price_after=prices,
-    price_peak=prices,
-    ends=texts,
-)
-plans = st.builds(
-    Plan,
-    deployment=deployments(),
-    at=instants,
-    fleets=mappings(names, fleet_plans, most=2),
-    steps=tuples(steps),
-    forecast=forecasts,
-    observed=mappings(names, tuples(instance_ids)),
-    observed_at=mappings(names, instants),
-    notes=tuples(texts),
-)
-events = st.builds(
-    Event,
-    at=instants,
-    kind=st.sampled_from(EventKind),
-    fleet=names,
-    count=counts,
-    instances=tuples(instance_ids),
-    message=texts,
-    planned=st.booleans(),
-)
-outcomes = st.builds(
-    Outcome,
-    result=st.sampled_from(Result),
-    fleets=mappings(names, st.builds(FleetOutcome, created=counts, destroyed=counts, ready=counts, size=counts)),
-    duration_s=seconds,
-    api_calls=counts,
-    errors=tuples(st.builds(Failure, code=texts, scope=texts, message=texts)),
-    remaining=tuples(texts),
-    events=tuples(events),
-)
