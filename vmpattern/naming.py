@@ -20,17 +20,14 @@ KEY = "vmpattern-key"
 PREVIOUS = "vmpattern-from"
 KEPT_UNTIL = "vmpattern-kept-until"
 
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
-
 
 def digest(*parts: object, size: int = 12) -> str:
-    """Return `size` characters of `[a-z2-7]` (5 bits each) that depend on every part, in order.
+    """Return `size` hexadecimal digits that depend on every part, in order; at most 64.
 
-    Parts are compared by their JSON form with sorted keys; at most 51 characters.
+    Parts are compared by their JSON form with sorted keys.
     """
     text = json.dumps(parts, sort_keys=True, default=_plain, separators=(",", ":"))
-    number = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
-    return "".join(_ALPHABET[number >> 5 * index & 31] for index in range(size))
+    return hashlib.sha256(text.encode()).hexdigest()[:size]
 
 
 def _plain(value: object) -> object:
@@ -126,4 +123,4 @@ def launch_labels(
 
 def instance_id(key: LaunchKey, ordinal: int) -> InstanceId:
     """Return the id of a simulated instance: the same key and ordinal give the same id."""
-    return InstanceId("i-" + digest(key, ordinal, size=12))
+    return InstanceId("i-" + hashlib.blake2b(f"{key}/{ordinal}".encode(), digest_size=6).hexdigest())

@@ -3,8 +3,7 @@
 import tomllib
 from random import Random
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from messy import messy_toml
 from strategies import deployments
 

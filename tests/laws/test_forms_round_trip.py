@@ -7,8 +7,7 @@ import observed_strategies
 import planned_strategies
 import pytest
 import strategies
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from vmpattern.errors import DamagedPlan
 from vmpattern.forms import Json, from_json, plan_from_json, plan_to_json, to_json

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from itertools import count
 from random import Random
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from messy import Item, messy_toml
 
 from vmpattern.specfile.lines import KeyPath, offsets

@@ -4,8 +4,7 @@ import datetime
 import tomllib
 from random import Random
 
-from hypothesis import event, given
-from hypothesis import strategies as st
+from hypothesis import event, given, strategies as st
 from messy import Item, messy_toml
 from strategies import deployments, names, texts
 

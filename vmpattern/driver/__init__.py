@@ -16,6 +16,7 @@ from vmpattern.driver.contract import (
     Timekeeper,
     Watcher,
 )
+from vmpattern.driver.registry import connect, drivers, load
 
 __all__ = [
     "VERSION",
@@ -32,4 +33,7 @@ __all__ = [
     "Timekeeper",
     "TokenBucket",
     "Watcher",
+    "connect",
+    "drivers",
+    "load",
 ]

@@ -19,13 +19,16 @@ class TokenBucket:
             Taking at `now + wait(now, cost)` succeeds, in spite of rounding.
         """
         missing = min(cost, self.burst) - self._level(now)
-        return missing / self.per_second if missing > 1e-9 else 0.0
+        seconds = missing / self.per_second
+        # Epoch seconds carry a quarter of a microsecond: less than that is no time to wait.
+        return seconds if seconds > 1e-6 else 0.0
 
     def take(self, now: float, cost: float = 1.0) -> bool:
         """Take `cost` tokens if they are there; a cost above the burst takes a full bucket into debt."""
-        if self.wait(now, cost) > 0.0:
+        level = self._level(now)
+        if level < cost and self.wait(now, cost) > 0.0:
             return False
-        self.tokens, self.at = self._level(now) - cost, max(now, self.at)
+        self.tokens, self.at = level - cost, max(now, self.at)
         return True
 
     def slow_down(self, now: float, *, floor: float) -> None:
@@ -39,4 +42,5 @@ class TokenBucket:
         self.per_second = min(most, self.per_second + by)
 
     def _level(self, now: float) -> float:
-        return min(self.burst, self.tokens + max(0.0, now - self.at) * self.per_second)
+        level = self.tokens + (now - self.at) * self.per_second if now > self.at else self.tokens
+        return level if level < self.burst else self.burst

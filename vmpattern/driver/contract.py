@@ -52,6 +52,14 @@ class Selector:
         return instance.deployment == self.deployment and self.fleet in (None, instance.fleet)
 
 
+_NO_ENV: immutabledict[str, str] = immutabledict()
+_NO_OPTIONS: Options = immutabledict()
+
+
+def _env(env: Mapping[str, str]) -> immutabledict[str, str]:
+    return immutabledict(env)
+
+
 @attrs.frozen(kw_only=True)
 class LaunchRequest:
     """What to launch: `count` alike instances in one zone, bearing one key. Sent again, it is sent byte for byte.
@@ -72,8 +80,8 @@ class LaunchRequest:
     previous: Revision | None = None
     disk_gib: int = 0
     port: int | None = None
-    env: Mapping[str, str] = attrs.field(factory=immutabledict, converter=immutabledict, repr=False)
-    options: Options = immutabledict()
+    env: Mapping[str, str] = attrs.field(default=_NO_ENV, converter=_env, repr=False)
+    options: Options = _NO_OPTIONS
 
 
 @attrs.frozen(kw_only=True)
@@ -84,9 +92,9 @@ class LaunchReport:
     failed; `unknown` counts those of which nothing is known.
     """
 
-    created: tuple[Instance, ...] = attrs.field(default=(), converter=tuple)
-    adopted: tuple[Instance, ...] = attrs.field(default=(), converter=tuple)
-    failures: tuple[DriverError, ...] = attrs.field(default=(), converter=tuple)
+    created: tuple[Instance, ...] = ()
+    adopted: tuple[Instance, ...] = ()
+    failures: tuple[DriverError, ...] = ()
     unknown: int = 0
 
 
@@ -244,6 +252,12 @@ class DriverFactory(Protocol):
         """The attrs class of the driver's own settings; unknown keys and wrong types are refused by name."""
         ...
 
-    def __call__(self, options: object, *, directory: Path) -> Driver:
-        """Make a driver; relative paths in `options` start at `directory`. Doesn't talk to the cloud yet."""
+    def __call__(self, options: object, *, cloud: str, directory: Path) -> Driver:
+        """Make a driver; doesn't talk to the cloud yet.
+
+        Args:
+            options: an instance of `Options`.
+            cloud: the file's name for this cloud, which every row bears in its field `cloud`.
+            directory: where relative paths in `options` start.
+        """
         ...

@@ -28,7 +28,7 @@ class Call:
     """One logical call: sent once, or again after errors that allow it; `done` gets the last answer.
 
     `costs` are tokens by budget. `retries` False: the first answer is the last. `resend_unknown`: sending it twice does
-    no more than once, so an unknown outcome is resolved by sending it again, for as long as it takes.
+    no more than once, so an unknown outcome is resolved by sending it again, for up to `give_up_s` seconds.
     """
 
     verb: str
@@ -40,35 +40,50 @@ class Call:
     mutating: bool = True
     retries: bool = True
     resend_unknown: bool = True
+    give_up_s: float = math.inf
     unresolved: bool = False
     attempts: int = 0
+    first_sent_at: float = math.nan
     sent_at: float = math.nan
 
 
 class Account:
     """One cloud's budget, queue and calls in flight."""
 
-    def __init__(self, name: str, driver: Driver, runtime: Runtime, tickets: "itertools.count[int]", seed: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        driver: Driver,
+        runtime: Runtime,
+        tickets: "itertools.count[int]",
+        on_retry: Callable[["Account", Call, DriverError, float], None],
+    ) -> None:
         self.name = name
         self.driver = driver
         self.calls = 0
         self._runtime = runtime
         self._tickets = tickets
-        self._seed = seed
-        budgets = driver.capabilities.budgets
+        self._on_retry = on_retry
+        self._capabilities = driver.capabilities
+        budgets = self._capabilities.budgets
         self._buckets = {
             kind: TokenBucket(burst=budget.burst, per_second=budget.per_second, at=runtime.now())
             for kind, budget in budgets.items()
         }
+        self._slowed = False
         self._waiting: list[tuple[float, int, Call]] = []
         self._flying: dict[int, Call] = {}
 
     def submit(self, call: Call, *, at: float = -math.inf) -> None:
-        """Queue a call, to be sent at `at` or as soon as the budget allows."""
-        self._waiting.append((at, next(self._tickets), call))
+        """Send a call, or queue it, to be sent at `at` or as soon as the budget allows."""
+        now = self._runtime.now()
+        if not self._waiting and at <= now and self._take(call, now):
+            self._send(call, now)
+        else:
+            self._waiting.append((at, next(self._tickets), call))
 
     def dispatch(self) -> None:
-        """Send what is due and affordable, in order; a call never overtakes another of the same budgets."""
+        """Send what was queued and is due and affordable, in order; none overtakes another of the same budgets."""
         if not self._waiting:
             return
         now, stuck, left = self._runtime.now(), set[str](), []
@@ -83,6 +98,8 @@ class Account:
 
     def next_at(self) -> float:
         """Return when a waiting call can be sent; infinity when none waits."""
+        if not self._waiting:
+            return math.inf
         now = self._runtime.now()
         return min((self._sendable_at(at, call, now) for at, _, call in self._waiting), default=math.inf)
 
@@ -93,49 +110,53 @@ class Account:
         )
 
     def cancel(self) -> list[Call]:
-        """Take back the mutating calls that were never sent, and return them."""
-        unsent = [call for _, _, call in self._waiting if call.mutating and call.attempts == 0]
-        self._waiting = [entry for entry in self._waiting if entry[2] not in unsent]
-        return unsent
+        """Take back the mutating calls that wait to be sent, or sent again, and return them."""
+        waiting = [call for _, _, call in self._waiting if call.mutating]
+        self._waiting = [entry for entry in self._waiting if not entry[2].mutating]
+        return waiting
 
-    def answered(self, answer: Answer) -> tuple[Call, float | None] | None:
-        """Take an answer: None if the ticket isn't ours, else its call and the delay after which it is sent again.
-
-        A call whose last answer this is has been told so through `done`, and the delay is None.
-        """
+    def answered(self, answer: Answer) -> bool:
+        """Take an answer, if its ticket is ours: tell the call's `done`, or queue the call to be sent again."""
         call = self._flying.pop(answer.ticket, None)
         if call is None:
-            return None
+            return False
         self._adapt(call, answer.error)
         delay = self._delay(call, answer.error)
-        if delay is None:
+        if delay is None or answer.error is None:
             call.done(call, answer)
         else:
+            self._on_retry(self, call, answer.error, delay)
             self.submit(call, at=self._runtime.now() + delay)
-        return call, delay
+        return True
 
     def _send(self, call: Call, now: float) -> None:
         ticket = next(self._tickets)
         call.attempts += 1
         call.sent_at = now
+        if call.attempts == 1:
+            call.first_sent_at = now
         self.calls += math.ceil(call.costs.get("read", 1.0))
         self._flying[ticket] = call
-        capabilities = self.driver.capabilities
-        self._runtime.start(
+        capabilities = self._capabilities
+        answer = self._runtime.start(
             Work(
                 ticket=ticket,
                 what=f"{self.name}: {call.verb}",
                 run=call.run,
                 timeout_s=capabilities.call_timeout_s,
-                latency_s=capabilities.latencies.call_s,
+                latency_s=capabilities.latencies.call_s if call.mutating else 0.0,
             )
         )
+        if answer is not None:
+            self.answered(answer)
 
     def _take(self, call: Call, now: float) -> bool:
         costs = [(self._buckets[kind], cost) for kind, cost in call.costs.items() if kind in self._buckets]
-        return all(bucket.wait(now, cost) <= 0.0 for bucket, cost in costs) and all(
-            bucket.take(now, cost) for bucket, cost in costs
-        )
+        if len(costs) == 1:
+            return costs[0][0].take(now, costs[0][1])
+        if any(bucket.wait(now, cost) > 0.0 for bucket, cost in costs):
+            return False
+        return all(bucket.take(now, cost) for bucket, cost in costs)
 
     def _sendable_at(self, at: float, call: Call, now: float) -> float:
         waits = [self._buckets[kind].wait(now, cost) for kind, cost in call.costs.items() if kind in self._buckets]
@@ -148,23 +169,26 @@ class Account:
             if not call.resend_unknown:
                 return None
             call.unresolved = True
+        if call.unresolved and self._runtime.now() >= call.first_sent_at + call.give_up_s:
+            return None
         state = RetryCallState(RETRYING, None, (), {})
         state.attempt_number = call.attempts
         state.set_exception((type(error), error, None))
         again = RETRYING.retry(state) and (call.unresolved or not RETRYING.stop(state))
         if not again:
             return None
-        jitter = int(naming.digest(self._seed, call.label, call.attempts, size=4), 36) % 1000 / 1000
+        jitter = int(naming.digest(call.label, call.attempts, size=4), 16) % 1000 / 1000
         return max(RETRYING.wait(state) * (0.75 + jitter / 2), error.retry_after_s or 0.0)
 
     def _adapt(self, call: Call, error: DriverError | None) -> None:
         """Additive increase, multiplicative decrease: halve the rate when throttled, win it back slowly."""
-        now = self._runtime.now()
-        for kind in call.costs:
-            bucket, declared = self._buckets.get(kind), self.driver.capabilities.budgets.get(kind)
-            if bucket is None or declared is None:
-                continue
-            if isinstance(error, Throttled):
+        throttled = isinstance(error, Throttled)
+        if not throttled and not self._slowed:
+            return
+        now, self._slowed = self._runtime.now(), True
+        for kind in call.costs.keys() & self._buckets.keys():
+            bucket, declared = self._buckets[kind], self._capabilities.budgets[kind]
+            if throttled:
                 bucket.slow_down(now, floor=declared.per_second / 16)
-            elif bucket.per_second < declared.per_second:
+            else:
                 bucket.speed_up(now, by=declared.per_second / 20, most=declared.per_second)

@@ -80,8 +80,9 @@ class Acts:
                 run.touch()
 
     def withdraw(self, call: Call) -> None:
-        """Take back a call that was never sent, as if it had failed."""
-        call.done(call, Answer(-1, error=Transient("it was never sent", code=WITHDRAWN)))
+        """Take back a call that waits: it failed, unless an earlier attempt may have had its effect."""
+        error = OutcomeUnknown if call.unresolved else Transient
+        call.done(call, Answer(-1, error=error("it was taken back before it was sent", code=WITHDRAWN)))
 
     # -- one method an action -----------------------------------------------------------------------------------------
 
@@ -131,6 +132,7 @@ class Acts:
                 done=launched,
                 costs={"launch": 1.0, "launch-instances": float(action.count)},
                 resend_unknown=driver.capabilities.idempotency is not Idempotency.NONE,
+                give_up_s=run.fleet.rollout.progress_deadline_s,
             ),
         )
 
@@ -147,7 +149,7 @@ class Acts:
         costs = {"terminate": 1.0, "terminate-instances": float(len(action.ids))}
         call = Call(
             verb="terminate",
-            label=naming.digest(action.ids),
+            label=action.ids[0],
             run=lambda: driver.terminate(action.ids),
             done=terminated,
             costs=costs,
@@ -158,10 +160,11 @@ class Acts:
         driver, balancer = self._accounts[action.cloud].driver, run.fleet.balancer[action.cloud]
 
         def drained(call: Call, answer: Answer) -> None:
+            now = self._runtime.now()
             if self._ended(run, answer, action.cloud):
-                return
-            changes = run.index.update(action.ids, self._runtime.now(), draining_at=None, approved=False)
-            run.tell_changes(changes, self._runtime.now())
+                self._look_again(action.cloud, now)
+            else:
+                run.tell_changes(run.index.update(action.ids, now, draining_at=None, approved=False), now)
 
         def deregister() -> None:
             if not isinstance(driver, Balancer):
@@ -200,7 +203,7 @@ class Acts:
         work: Callable[[], None],
         done: Callable[[Call, Answer], None],
     ) -> None:
-        label = naming.digest(verb, ids)
+        label = f"{verb} {ids[0]}"
         call = Call(verb=verb, label=label, run=work, done=done, costs={"balancer": 1.0})
         self._submit(run, self._accounts[cloud], call)
 
@@ -219,7 +222,7 @@ class Acts:
         run.index.update((action.id,), self._runtime.now(), keep_sent=True)
         call = Call(
             verb="label",
-            label=naming.digest("keep", action.id),
+            label=action.id,
             run=lambda: account.driver.label((action.id,), labels),
             done=kept,
             costs={"label": 1.0},
@@ -242,7 +245,8 @@ class Acts:
             self._take_report(run, action, answer.result, cloud)
             return
         error = answer.error or ContractBroken("a launch without result or error")
-        if isinstance(error, OutcomeUnknown | KeyConflict):
+        unresolved = call.unresolved and isinstance(error, Throttled | Transient)
+        if unresolved or isinstance(error, OutcomeUnknown | KeyConflict):
             capabilities = self._accounts[cloud].driver.capabilities
             visible_at = call.sent_at + capabilities.call_timeout_s + capabilities.staleness_s
             self._unknown[action.key] = (run, cloud, visible_at)
@@ -268,7 +272,7 @@ class Acts:
                 told.add(str(error))
                 alike = sum(str(other) == str(error) for other in report.failures)
                 self._launch_failed(run, error, alike, cloud, action.slot)
-            run.index.failures += not isinstance(error, OutOfCapacity | Throttled)
+            run.index.failures += not isinstance(error, OutOfCapacity | Throttled | KeySpent)
         self._look_again(cloud, now)
 
     def _launch_failed(self, run: FleetRun, error: DriverError, count: int, cloud: str, slot: int) -> None:
@@ -276,6 +280,8 @@ class Acts:
         if isinstance(error, OutOfCapacity):
             run.index.block(error.scope, cloud, now + (error.retry_after_s or BLOCK_S))
             run.tell(EventKind.BLOCKED, now, cloud=cloud, zone=zone, count=count, message=str(error))
+        elif isinstance(error, KeySpent):
+            run.touch()
         elif isinstance(error, FATAL):
             run.fail(error, now, cloud=cloud, fatal=True)
         else:

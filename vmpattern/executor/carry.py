@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 
 from vmpattern.driver import Driver
-from vmpattern.executor.engine import Engine
+from vmpattern.executor.engine import Decide, Engine
 from vmpattern.executor.fleetrun import FleetRun
 from vmpattern.executor.reader import Probe
 from vmpattern.executor.runtime import Runtime
@@ -20,7 +20,7 @@ from vmpattern.model import (
     Outcome,
     Slot,
 )
-from vmpattern.planner import FleetIndex
+from vmpattern.planner import FleetIndex, decide
 
 
 def silent_probe(instances: Sequence[Instance], check: HealthCheck) -> Mapping[InstanceId, Health]:
@@ -48,12 +48,14 @@ def carry_out(
     on_event: Callable[[Event], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
     watch: bool = True,
+    decide: Decide = decide,
 ) -> Outcome:
     """Bring every ordered fleet to its size, version and health, and return how it went with all events.
 
     Args:
-        drivers: by cloud name, for every cloud that an order's slots or placements name.
+        drivers: by cloud name, for every cloud of the deployment: what a fleet has where it no longer belongs, goes.
         watch: use change feeds where drivers have them; without, every tick is a list.
+        decide: what decides; only tests give another one, which looks on.
 
     Guarantees:
         The invariants of the design's section 6, whatever the drivers answer. Never raises for what a cloud does.
@@ -75,6 +77,7 @@ def carry_out(
         on_event=tell,
         stop=stop,
         watch=watch,
+        decide=decide,
     )
     return attrs.evolve(engine.run(), events=tuple(events))
 
@@ -87,12 +90,11 @@ def _run(
     tell: Callable[[Event], None],
 ) -> FleetRun:
     fleet, service = order.fleet, deployment.services[order.fleet.service]
-    clouds = dict.fromkeys([placement.cloud for placement in fleet.placements] + [slot.cloud for slot in order.slots])
     index = FleetIndex(
         deployment=deployment.name,
         fleet=fleet,
         slots=order.slots,
-        clouds={name: drivers[name].capabilities for name in clouds},
+        clouds={name: driver.capabilities for name, driver in drivers.items()},
         check=service.health,
         now=runtime.now(),
         named=order.named,

@@ -41,6 +41,10 @@ class FleetRun:
         """Ask for a decision at the next turn."""
         self.wake_at = -math.inf
 
+    def next_at(self) -> float:
+        """Return when the fleet needs attention by the mere passing of time."""
+        return min(self.wake_at, self.index.next_due())
+
     def tell(
         self,
         kind: EventKind,
@@ -98,9 +102,22 @@ class FleetRun:
     def is_over(self) -> bool:
         """Whether nothing more will be done: reached, paused, stuck or stopped, and nothing in flight."""
         decision, index = self.decision, self.index
-        if decision is None or index.in_flight or index.launching:
+        if decision is None or index.in_flight:
             return False
         return decision.done or bool(decision.paused or decision.stuck or index.stop_reason)
+
+    def remaining(self) -> str:
+        """Tell what isn't as asked for, and what isn't known."""
+        index = self.index
+        counts = {
+            "out of date": len(index.old_idle) + len(index.old_ready),
+            "failed": len(index.broken_new) + len(index.broken_old),
+            "kept": index.kept,
+            "draining": index.leaving,
+            "launched with unknown outcome": sum(launch.count for launch in index.launching.values()),
+        }
+        rest = "".join(f", {count} {word}" for word, count in counts.items() if count)
+        return f"fleet {self.fleet.name}: {index.serving} of {self.fleet.size} in date and ready{rest}"
 
     def outcome(self) -> FleetOutcome:
         """Sum up what was done."""

@@ -58,10 +58,13 @@ class Reader:
         poll_s: float = POLL_S,
     ) -> None:
         self._driver = driver
+        self._page_size = driver.capabilities.page_size
         self._selector = Selector(deployment)
         self._fleets = fleets
         self._probe = probe
-        self._watch = watch and isinstance(driver, Watcher)
+        self._watcher = driver if watch and isinstance(driver, Watcher) else None
+        self._prober = driver if driver.capabilities.probes and isinstance(driver, Prober) else None
+        self._balancer = driver if isinstance(driver, Balancer) else None
         self._cursor = 0
         self._poll_s = poll_s
         self._balancers = [fleet.balancer for fleet in fleets.values() if fleet.balancer is not None]
@@ -70,13 +73,12 @@ class Reader:
     @property
     def cost(self) -> float:
         """Calls that one reading takes: the pages of the list, and a call for each balancer."""
-        pages = max(1, math.ceil(self.known / self._driver.capabilities.page_size))
-        return float(pages + len(self._balancers))
+        return float(max(1, -(-self.known // self._page_size)) + len(self._balancers))
 
     def read(self) -> Reading:
         """Read the cloud once; runs in a worker."""
-        if self._watch and isinstance(self._driver, Watcher):
-            return self._changes(self._driver.changes(self._selector, self._cursor))
+        if self._watcher is not None:
+            return self._changes(self._watcher.changes(self._selector, self._cursor))
         rows = self._driver.instances(self._selector)
         return Reading(instances=rows, probed=self._probes(rows), members=self._members(), complete=True)
 
@@ -85,7 +87,7 @@ class Reader:
         self._cursor = reading.cursor
         if reading.complete:
             self.known = len(reading.instances)
-        if not self._watch:
+        if self._watcher is None:
             return asked_at + self._poll_s
         if reading.next_at is None or math.isinf(reading.next_at):
             return math.inf
@@ -96,12 +98,11 @@ class Reader:
         ticks = math.ceil((moment - asked_at) / self._poll_s - 1e-9)
         return asked_at + max(1, ticks) * self._poll_s
 
-    def skipped_calls(self, asked_at: float, now: float) -> int:
-        """Return the calls of the ticks between a reading and `now` that a change feed made needless."""
-        if not self._watch or math.isinf(asked_at):
+    def idle_calls(self, asked_at: float, now: float) -> int:
+        """Return the calls of the ticks after a reading, up to `now`, that a change feed made needless."""
+        if self._watcher is None or math.isinf(asked_at):
             return 0
-        ticks = math.ceil((now - asked_at) / self._poll_s - 1e-9) - 1
-        return max(0, ticks) * math.ceil(self.cost)
+        return math.floor((now - asked_at) / self._poll_s + 1e-9) * math.ceil(self.cost)
 
     @property
     def poll_s(self) -> float:
@@ -111,7 +112,7 @@ class Reader:
     @property
     def watches(self) -> bool:
         """Whether only changes are read."""
-        return self._watch
+        return self._watcher is not None
 
     def _changes(self, changes: Changes) -> Reading:
         self.known = changes.total
@@ -130,16 +131,16 @@ class Reader:
             if fleet.check is None:
                 continue
             live = [row for row in rows if row.fleet == name and row.phase.is_live]
-            if isinstance(self._driver, Prober) and self._driver.capabilities.probes:
-                words.update(self._driver.probe([row.id for row in live], fleet.check))
+            if self._prober is not None:
+                words.update(self._prober.probe([row.id for row in live], fleet.check))
             else:
                 words.update(self._probe(live, fleet.check))
         return words
 
     def _members(self) -> Mapping[InstanceId, Membership]:
-        if not isinstance(self._driver, Balancer):
+        if self._balancer is None:
             return immutabledict()
         members: dict[InstanceId, Membership] = {}
         for balancer in self._balancers:
-            members.update(self._driver.members(balancer))
+            members.update(self._balancer.members(balancer))
         return members

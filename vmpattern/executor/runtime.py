@@ -45,8 +45,11 @@ class Runtime(Protocol):
         """Return epoch seconds; never less than before."""
         ...
 
-    def start(self, work: Work) -> None:
-        """Start an attempt; its answer comes out of `wait`, at the latest after its time-out."""
+    def start(self, work: Work) -> Answer | None:
+        """Start an attempt; its answer is returned if it is there at once, else it comes out of `wait`.
+
+        It comes at the latest after the attempt's time-out.
+        """
         ...
 
     def wait(self, until: float) -> list[Answer]:
@@ -59,15 +62,20 @@ class Runtime(Protocol):
 
 
 def attempt(work: Work) -> Answer:
-    """Run one attempt; whatever isn't a `DriverError` is the driver's breach of contract, with its cause kept."""
+    """Run one attempt and answer under its ticket."""
+    return attempt_now(work.run, work.what, work.ticket)
+
+
+def attempt_now(run: Callable[[], object], what: str, ticket: int = -1) -> Answer:
+    """Run something; whatever isn't a `DriverError` is the driver's breach of contract, with its cause kept."""
     try:
-        return Answer(work.ticket, result=work.run())
+        return Answer(ticket, result=run())
     except DriverError as error:
-        return Answer(work.ticket, error=error)
+        return Answer(ticket, error=error)
     except Exception as cause:
-        broken = ContractBroken(f"{work.what} raised {type(cause).__name__}, which the contract doesn't know: {cause}")
+        broken = ContractBroken(f"{what} raised {type(cause).__name__}, which the contract doesn't know: {cause}")
         broken.__cause__ = cause
-        return Answer(work.ticket, error=broken)
+        return Answer(ticket, error=broken)
 
 
 class VirtualRuntime:
@@ -94,9 +102,12 @@ class VirtualRuntime:
         """Return the virtual time."""
         return self._now
 
-    def start(self, work: Work) -> None:
+    def start(self, work: Work) -> Answer | None:
         """Run the attempt at once; a `BaseException` that isn't an error, such as a simulated crash, passes through."""
+        if work.latency_s <= 0.0:
+            return attempt(work)
         heapq.heappush(self._answers, (self._now + work.latency_s, next(self._order), attempt(work)))
+        return None
 
     def wait(self, until: float) -> list[Answer]:
         """Move the time to the next answer or to `until`, whichever is first."""
@@ -109,7 +120,7 @@ class VirtualRuntime:
             self._now = following
             for cloud in self._clouds:
                 cloud.advance(following)
-        answers = []
+        answers: list[Answer] = []
         while self._answers and self._answers[0][0] <= self._now:
             answers.append(heapq.heappop(self._answers)[2])
         return answers
@@ -139,10 +150,11 @@ class RealRuntime:
         """Return epoch seconds by a clock that can't be set back."""
         return self._start + self._monotonic() - self._began
 
-    def start(self, work: Work) -> None:
+    def start(self, work: Work) -> Answer | None:
         """Start a thread for the attempt and note its deadline."""
         self._deadlines[work.ticket] = (self.now() + work.timeout_s, work.what)
         threading.Thread(target=lambda: self._answers.put(attempt(work)), daemon=True, name=work.what).start()
+        return None
 
     def wait(self, until: float) -> list[Answer]:
         """Block until an answer, `until`, a deadline or `wake`."""

@@ -41,7 +41,8 @@ class EventKind(enum.Enum):
 class Event:
     """One thing that happened; `at` in epoch seconds of the executor's clock.
 
-    `key` tells which launch. `planned` is False for a termination that the plan didn't name. `total` and `ready` are the fleet's counts after it.
+    `key` tells which launch. `planned` is False for a termination that the plan didn't name. `total` and `ready` are
+    the fleet's counts after it.
     """
 
     at: float

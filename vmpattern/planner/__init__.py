@@ -6,6 +6,7 @@ from vmpattern.planner.limits import Limits, limits
 from vmpattern.planner.quotas import apportion, quotas
 from vmpattern.planner.resolve import Resolution, resolve
 from vmpattern.planner.rows import RULES, Row, State, classify
+from vmpattern.planner.survey import FleetSurvey, SurveyRow, survey
 
 __all__ = [
     "RULES",
@@ -13,6 +14,7 @@ __all__ = [
     "Drain",
     "FleetAction",
     "FleetIndex",
+    "FleetSurvey",
     "Keep",
     "Launch",
     "Limits",
@@ -20,6 +22,7 @@ __all__ = [
     "Resolution",
     "Row",
     "State",
+    "SurveyRow",
     "Terminate",
     "Transition",
     "apportion",
@@ -29,4 +32,5 @@ __all__ = [
     "limits",
     "quotas",
     "resolve",
+    "survey",
 ]

@@ -1,18 +1,18 @@
 """The one function that decides: a fleet and what is known of it in, actions out. No clock, no I/O, no randomness.
 
-What is done is safe by construction: every limit (surge, unavailable, calls in flight, envelope, blast budget, freshness
-of the reading) is checked here and nowhere else.
+What is done is safe by construction: every limit (surge, unavailable, calls in flight, envelope, blast budget, the age
+of a reading) is checked here and nowhere else.
 """
 
 import math
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from operator import add
 
 import attrs
 
 from vmpattern.model import Fleet, InstanceId, LaunchKey, Membership, Phase
 from vmpattern.planner.index import FleetIndex
-from vmpattern.planner.quotas import quotas
 from vmpattern.planner.rows import Row, State
 
 
@@ -84,13 +84,16 @@ def decide(fleet: Fleet, index: FleetIndex, now: float) -> Decision:
         index: advanced to `now` by its owner; only read here.
 
     Returns:
-        Actions to dispatch at once, in order: none depends on another of the same decision.
+        Actions to dispatch at once, in order: none depends on another of the same decision. `wake_at` knows nothing of
+        `index.next_due()`: whoever owns the index advances it then, and decides again.
 
     Guarantees:
         A function of its arguments, blind to the order in which instances arrived. With the actions dispatched, live
         instances less kept ones stay within size + surge (or fall), ready ones within size - unavailable (or rise).
     """
     turn = _Turn(fleet, index, now)
+    if index.stop_reason:
+        return turn.decision()
     turn.register()
     turn.clear_broken()
     turn.end_drained()
@@ -110,8 +113,9 @@ class _Turn:
         self.ready = index.ready(now)
         self.actions: list[FleetAction] = []
         self.waiting: list[str] = []
-        self.wake_at = min(index.next_due(), index.next_unblock(now))
-        self.acts_in = {name for name in index.clouds if index.may_act(name, now)}
+        self.wake_at = index.next_unblock(now) if index.blocks else math.inf
+        self.acts_in = {name for name, cloud in index.clouds.items() if cloud.settled and now <= cloud.fresh_until}
+        self.unread = 0
         self.quotas = self._quotas()
         self.stop = self._stop()
 
@@ -120,14 +124,16 @@ class _Turn:
     def _quotas(self) -> list[int]:
         """Share the size over the slots; clouds never read keep their share, which nobody else may fill."""
         index = self.index
-        have = [held + pending for held, pending in zip(index.have, index.pending, strict=True)]
-        unseen = [not index.clouds[slot.cloud].seen for slot in index.slots]
-        if any(unseen):
-            blind = quotas(self.fleet.size, index.slots, self.fleet.place, have, [False] * len(have))
-            have = [blind[n] if unseen[n] else have[n] for n in range(len(have))]
-        full = [unseen[n] or index.is_blocked(slot, self.now) for n, slot in enumerate(index.slots)]
-        self.unread = sum(have[n] for n in range(len(have)) if unseen[n])
-        return quotas(self.fleet.size, index.slots, self.fleet.place, have, full)
+        have = list(map(add, index.have, index.pending))
+        full = [False] * len(have)
+        if not all(cloud.seen for cloud in index.clouds.values()):
+            full = [not index.clouds[slot.cloud].seen for slot in index.slots]
+            blind = index.shares(have, [False] * len(have))
+            have = [blind[n] if unseen else have[n] for n, unseen in enumerate(full)]
+            self.unread = sum(have[n] for n, unseen in enumerate(full) if unseen)
+        if index.blocks:
+            full = [full[n] or index.is_blocked(slot, self.now) for n, slot in enumerate(index.slots)]
+        return index.shares(have, full)
 
     def _stop(self) -> str:
         index, limit = self.index, self.index.limits
@@ -135,16 +141,21 @@ class _Turn:
             return f"{index.failures} of at most {limit.failures} failures"
         return index.stop_reason
 
-    def _want(self, slot: int) -> int:
+    def _wanted(self) -> list[int]:
         index = self.index
-        if not index.clouds[index.slots[slot].cloud].seen:
-            return 0
-        return max(0, self.quotas[slot] - index.have[slot] - index.pending[slot])
+        held = map(add, index.have, index.pending)
+        wanted = [quota - have if quota > have else 0 for quota, have in zip(self.quotas, held, strict=True)]
+        if self.unread:
+            seen = [index.clouds[slot.cloud].seen for slot in index.slots]
+            wanted = [count if known else 0 for count, known in zip(wanted, seen, strict=True)]
+        return wanted
 
     # -- taking away --------------------------------------------------------------------------------------------------
 
     def register(self) -> None:
         """Put proven in-date instances behind their balancer."""
+        if not self.index.joining:
+            return
         rows = [row for row in self._rows(self.index.joining) if row.dated and not row.register_sent]
         joining = [row for row in rows if row.membership is Membership.ABSENT]
         for cloud, ids in _by_cloud(joining):
@@ -157,7 +168,10 @@ class _Turn:
         What this plan launched goes at once. What two witnesses (or its own stop) condemn goes too, unplanned ones
         within the blast budget. What one witness condemns may yet be serving: it goes as if it were ready.
         """
-        index, blast = self.index, self.index.blast_left(self.now)
+        index = self.index
+        if not index.broken_new and not index.broken_old:
+            return
+        blast = index.blast_left(self.now)
         rows = [row for row in self._broken_rows() if row.instance.cloud in self.acts_in and not row.keep_sent]
         possible = self.ready + sum(not row.ours and not _is_certain(row) for row in rows)
         doomed: list[Row] = []
@@ -199,6 +213,8 @@ class _Turn:
 
     def end_drained(self) -> None:
         """Terminate what its balancer has let go of, or was given time enough."""
+        if not self.index.drained:
+            return
         drained = [row for row in self._rows(self.index.drained) if self.index.is_terminable(row)]
         for cloud, ids in _by_cloud(drained):
             self._terminate(cloud, ids)
@@ -207,10 +223,10 @@ class _Turn:
         """Take away what is out of date: what isn't ready while enough others are, then ready ones, oldest first."""
         index, least = self.index, self.index.limits.least
         leaving: list[Row] = []
-        if self.ready >= least:
+        if index.old_idle and self.ready >= least:
             leaving = [row for row in self._rows(index.old_idle) if self._may_retire(row)]
-        for row in self._rows(index.old_ready):
-            if self.ready - 1 < least:
+        for row in self._rows(index.old_ready) if self.ready > least else ():
+            if self.ready <= least:
                 break
             if self._may_retire(row) and not self._is_last_member(row, leaving):
                 self.ready -= 1
@@ -223,7 +239,7 @@ class _Turn:
         if index.old_idle or index.old_ready:
             return
         leaving: list[Row] = []
-        for slot, queue in enumerate(index.dated):
+        for slot, queue in enumerate(index.dated) if index.have != self.quotas else ():
             surplus = index.have[slot] - self.quotas[slot]
             if surplus <= 0:
                 continue
@@ -252,6 +268,8 @@ class _Turn:
         return row.state is State.READY and self.index.ready_in[cloud] - going <= 1
 
     def _take_away(self, rows: list[Row]) -> None:
+        if not rows:
+            return
         for cloud, ids in _by_cloud([row for row in rows if _is_member(row)]):
             if self._call():
                 self.actions.append(Drain(cloud, ids))
@@ -275,10 +293,10 @@ class _Turn:
     def launch(self) -> None:
         """Launch what is wanted, as far as there is room under size + surge, the emptiest slots first."""
         index = self.index
-        wanted = [self._want(slot) for slot in range(len(index.slots))]
-        room = index.limits.most - (index.total + self.unread - index.kept)
+        wanted = self._wanted()
         if not any(wanted):
             return
+        room = index.limits.most - (index.total + self.unread - index.kept)
         if room <= 0:
             self.waiting.append("room under the surge")
             return
@@ -306,14 +324,14 @@ class _Turn:
         index, now = self.index, self.now
         busy = bool(self.actions or index.launching or index.in_flight or index.leaving)
         deadline = index.progress_at + self.fleet.rollout.progress_deadline_s
-        done = not busy and not self.stop and self._is_reached()
+        done = not busy and not self.stop and index.serving == self.fleet.size and self._is_reached()
         paused = self.stop if not busy and self.stop and not done else ""
         stuck = ""
-        if not done and not paused and now >= deadline and not index.launching and not index.in_flight:
+        if not done and not paused and now >= deadline and not index.in_flight:
             stuck = f"no progress for {self.fleet.rollout.progress_deadline_s:g} s"
         return Decision(
             actions=tuple(self.actions) if not stuck else (),
-            waiting_for=tuple(dict.fromkeys(self.waiting)),
+            waiting_for=tuple(dict.fromkeys(self.waiting)) if self.waiting else (),
             wake_at=min(self.wake_at, deadline) if deadline > now else self.wake_at,
             done=done,
             paused=paused,
@@ -324,11 +342,12 @@ class _Turn:
         index = self.index
         reached = sum(index.have) == self.fleet.size and index.have == self.quotas
         clean = not index.old_idle and not index.old_ready and not self.unread and not self._has_terminable_broken()
-        looked = all(index.is_fresh(name, self.now) for name in index.clouds)
-        return reached and clean and looked and index.serving == self.fleet.size
+        looked = all(index.is_known(name, self.now) for name in index.clouds)
+        return reached and clean and looked
 
     def _has_terminable_broken(self) -> bool:
-        return any(self.index.is_terminable(row) for row in self._broken_rows())
+        broken = self.index.broken_new or self.index.broken_old
+        return bool(broken) and any(self.index.is_terminable(row) for row in self._broken_rows())
 
     def _rows(self, queue: Iterable[tuple[float, str]]) -> Iterator[Row]:
         return (self.index.rows[InstanceId(entry[1])] for entry in queue)

@@ -25,6 +25,7 @@ from vmpattern.model import (
     Slot,
 )
 from vmpattern.planner.limits import Limits, limits
+from vmpattern.planner.quotas import quotas
 from vmpattern.planner.rows import Row, State, Terms, classify, due
 
 Order = tuple[float, str]
@@ -35,7 +36,8 @@ class CloudState:
     """What is known of the reading of one cloud.
 
     `fresh_until`: until then its rows may be acted upon; `settled`: lists far enough apart were seen, so that nothing
-    of an earlier process can still appear. `mutable_labels`, `served` repeat what the driver and the fleet declare.
+    of an earlier process can still appear. `served` repeats what the fleet declares. `unreadable`: the last reading
+    failed.
     """
 
     capabilities: Capabilities
@@ -43,6 +45,7 @@ class CloudState:
     fresh_until: float = -math.inf
     settled: bool = False
     seen: bool = False
+    unreadable: bool = False
 
 
 @attrs.define
@@ -102,6 +105,7 @@ class FleetIndex:
         self.stop_reason = ""
         self.progress_at = now
         self.destroyed_at: list[float] = []
+        self._shares: dict[tuple[tuple[int, ...], tuple[bool, ...]], list[int]] = {}
         self._slots_by_place: dict[tuple[str, str, str], list[int]] = {}
         for number, slot in enumerate(self.slots):
             self._slots_by_place.setdefault((slot.cloud, slot.zone, slot.market.value), []).append(number)
@@ -143,6 +147,14 @@ class FleetIndex:
         """Whether what is known of the cloud is young enough to act upon."""
         return now <= self.clouds[cloud].fresh_until
 
+    def is_known(self, cloud: str, now: float) -> bool:
+        """Whether it is known well enough to call the fleet complete; without place and row there, a try will do."""
+        if self.is_fresh(cloud, now):
+            return True
+        if not self.clouds[cloud].unreadable or any(place.cloud == cloud for place in self.fleet.placements):
+            return False
+        return all(row.instance.cloud != cloud for row in self.rows.values())
+
     def may_act(self, cloud: str, now: float) -> bool:
         """Whether anything may be launched or terminated there: read lately, and settled."""
         return self.clouds[cloud].settled and self.is_fresh(cloud, now)
@@ -173,6 +185,15 @@ class FleetIndex:
     def is_terminable(self, row: Row) -> bool:
         """Whether the plan's envelope holds it: named by the plan, launched under it, or two witnesses against it."""
         return row.named or row.ours or row.approved or (row.state is State.BROKEN and row.witnesses >= 2)
+
+    def shares(self, have: list[int], full: list[bool]) -> list[int]:
+        """Return `quotas` for this fleet, remembered while the same counts come again."""
+        counts = (tuple(have), tuple(full))
+        if counts not in self._shares:
+            if len(self._shares) > 64:
+                self._shares.clear()
+            self._shares[counts] = quotas(self.fleet.size, self.slots, self.fleet.place, have, full)
+        return self._shares[counts]
 
     def next_key(self, slot: Slot, count: int, taken: Set[LaunchKey]) -> LaunchKey:
         """Return the key for launching `count` in `slot`: the first attempt that isn't taken, in flight or spent."""
@@ -336,6 +357,7 @@ class FleetIndex:
             named=self.named is None or instance.id in self.named,
             served=self.clouds[instance.cloud].served,
             known_at=now,
+            digest=naming.id_digest(instance.id),
         )
         self.rows[instance.id] = row
         return row
@@ -351,8 +373,9 @@ class FleetIndex:
     def _change(
         self, row: Row, now: float, instance: Instance, probed: Health, membership: Membership, *, first: bool
     ) -> list[Transition]:
-        if not first:
-            self._leave(row)
+        before = _standing(row)
+        if not first and instance.launched_at != row.instance.launched_at:
+            instance = attrs.evolve(instance, launched_at=row.instance.launched_at)
         row.instance, row.missing = instance, False
         row.provider = Health.UNHEALTHY if instance.phase is Phase.STOPPED else instance.health
         row.probed = probed
@@ -365,7 +388,13 @@ class FleetIndex:
         row.register_sent = row.register_sent and membership is Membership.ABSENT
         row.membership = membership
         self._judge(row, now, first)
-        return self._settle(row, now, None if first else row.state)
+        state, reason = classify(row, self.terms, now)
+        if not first and before == (state, row.drained, row.membership, row.witnesses * (state is State.BROKEN)):
+            self._schedule(row, now)
+            return []
+        if not first:
+            self._take_out(row, before[0], before[1])
+        return self._put(row, now, None if first else before[0], state, reason)
 
     def _judge(self, row: Row, now: float, first: bool) -> None:
         health = self._verdict(row)
@@ -391,7 +420,11 @@ class FleetIndex:
         return row.provider if self.clouds[row.instance.cloud].capabilities.native_health else Health.HEALTHY
 
     def _settle(self, row: Row, now: float, before: State | None) -> list[Transition]:
-        row.state, reason = classify(row, self.terms, now)
+        state, reason = classify(row, self.terms, now)
+        return self._put(row, now, before, state, reason)
+
+    def _put(self, row: Row, now: float, before: State | None, state: State, reason: str) -> list[Transition]:
+        row.state = state
         if row.state is State.BROKEN and row.ours and row.dated and not row.failed:
             row.failed = True
             self.failures += 1
@@ -429,13 +462,19 @@ class FleetIndex:
         for queue, entry in self._queues(row):
             del queue[bisect_left(queue, entry)]
 
+    def _take_out(self, row: Row, state: State, drained: bool) -> None:
+        """Take a row out of counts and queues as it stood before its facts changed."""
+        now_drained, row.drained, row.state = row.drained, drained, state
+        self._leave(row)
+        row.drained = now_drained
+
     def _count(self, row: Row, sign: int) -> None:
         state = row.state
         if state is State.ENDING:
             self.ending += sign
             return
         self.live += sign
-        self.visible = (self.visible + sign * naming.id_digest(row.instance.id)) % 2**128
+        self.visible = (self.visible + sign * row.digest) % 2**128
         if state is State.READY:
             self.ready_in[row.instance.cloud] += sign
             self.serving += sign * row.dated
@@ -463,6 +502,11 @@ class FleetIndex:
         if state is State.JOINING:
             return [(self.dated[row.slot], order), (self.joining, order)]
         return [(self.dated[row.slot], order)]
+
+
+def _standing(row: Row) -> tuple[State, bool, Membership, int]:
+    """Everything of a row that a decision can depend on and that a reading can change."""
+    return (row.state, row.drained, row.membership, row.witnesses * (row.state is State.BROKEN))
 
 
 _PHASES = {phase: number for number, phase in enumerate(Phase)}

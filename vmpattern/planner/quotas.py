@@ -1,4 +1,4 @@
-"""Who gets how many: shares by largest remainder, under caps, moving as little as possible. Integers in, integers out."""
+"""Who gets how many: shares by largest remainder, under caps, moving as little as possible. Integers in and out."""
 
 from collections.abc import Sequence
 

@@ -18,6 +18,7 @@ from vmpattern.model import (
     Service,
     Slot,
 )
+from vmpattern.planner.limits import limits
 
 
 @attrs.frozen
@@ -41,6 +42,7 @@ def resolve(deployment: Deployment, fleet: Fleet, observation: Observation, *, r
     notes: list[str] = []
     slots: list[Slot] = []
     service = deployment.services[fleet.service]
+    _check_balancers(fleet, observation, problems)
     for number, placement in enumerate(fleet.placements):
         cloud = observation.clouds[placement.cloud]
         path = f"fleets.{fleet.name}.placements[{number}]"
@@ -61,6 +63,11 @@ def _slots(
     notes: list[str],
     refresh: bool,
 ) -> list[Slot]:
+    if placement.market not in cloud.capabilities.markets:
+        offered = ", ".join(sorted(market.value for market in cloud.capabilities.markets))
+        problems.append(Problem(f"{path}.market", f"{cloud.name} offers {offered}, not {placement.market.value}"))
+    if fleet.rollout.keep_failed and not cloud.capabilities.mutable_labels:
+        notes.append(f"{cloud.name} can't change labels: an instance that fails is ended, not kept for a look")
     image = _image(service, placement.cloud, problems)
     inputs = naming.inputs(service, fleet, placement, image)
     zones = placement.zones or cloud.zones
@@ -98,6 +105,17 @@ def _slots(
             )
         )
     return slots
+
+
+def _check_balancers(fleet: Fleet, observation: Observation, problems: list[Problem]) -> None:
+    path, numbers = f"fleets.{fleet.name}", limits(fleet)
+    for name in fleet.balancer:
+        cloud = observation.clouds.get(name)
+        if cloud is not None and not cloud.capabilities.balancer:
+            problems.append(Problem(f"{path}.balancer.{name}", f"the driver of {name} knows no balancers"))
+    if fleet.balancer and numbers.most == fleet.size == 1:
+        message = "the only instance behind a balancer can't be replaced without a second one: set max_surge to 1"
+        problems.append(Problem(f"{path}.rollout.max_surge", message))
 
 
 def admitted(cloud: CloudObservation, placement: Placement, need: Resources, zone: str) -> tuple[MachineType, ...]:

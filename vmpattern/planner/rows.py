@@ -88,6 +88,7 @@ class Row:
     failed: bool = False
     missing: bool = False
     missing_at: float = math.inf
+    digest: int = 0
     state: State = State.STARTING
     due: float = math.inf
 

@@ -1,0 +1,309 @@
+"""The auditor: holds everything that an apply does against the invariants, in terms of what is true in the world.
+
+It believes nobody: what the executor announces is compared with what reaches the clouds, what was ready with what is
+ready. The only excuse is what no single observer can know: it judges health by the latest readings that were delivered.
+"""
+
+import attrs
+
+from lawbook.truth import FleetTruth, OpenCloud, Seen
+from vmpattern.driver import LaunchRequest, Selector
+from vmpattern.model import (
+    Deployment,
+    Event,
+    EventKind,
+    Fleet,
+    FleetPlan,
+    Health,
+    HealthCheck,
+    InstanceId,
+    Membership,
+    Phase,
+    Place,
+)
+from vmpattern.planner import Limits, apportion, limits
+
+READ_AGE_S = 15.0
+"""Nothing may be acted upon that was asked for longer ago."""
+
+
+@attrs.frozen
+class Shown:
+    """What a delivered reading showed of one fleet in one cloud: the truth of the moment at which it took effect."""
+
+    asked_at: float
+    seen: dict[InstanceId, Seen]
+
+
+@attrs.define(eq=False)
+class Watched:
+    """One fleet under audit: what is desired of it, what is true of it, and what this apply has announced."""
+
+    fleet: Fleet
+    plan: FleetPlan
+    bounds: Limits
+    check: HealthCheck | None
+    truths: dict[str, FleetTruth]
+    shown: dict[str, Shown] = attrs.field(factory=dict)
+    leaving: set[InstanceId] = attrs.field(factory=set)
+    approved: set[InstanceId] = attrs.field(factory=set)
+    announced: set[InstanceId] = attrs.field(factory=set)
+    launching: dict[str, int] = attrs.field(factory=dict)
+    keys: set[str] = attrs.field(factory=set)
+    drained_at: dict[InstanceId, float] = attrs.field(factory=dict)
+    destroyed_at: list[float] = attrs.field(factory=list)
+    before: int = 0
+
+    def live(self, clouds: set[str]) -> int:
+        """Truly live instances in these clouds, and launches whose effect is yet to come."""
+        return sum(self.truths[name].live for name in clouds) + sum(self.launching.values())
+
+    def kept(self, now: float) -> int:
+        return sum(truth.kept(now) for truth in self.truths.values())
+
+    def find(self, instance: InstanceId) -> Seen | None:
+        """The instance as the latest delivered reading of its cloud showed it."""
+        return next((shown.seen[instance] for shown in self.shown.values() if instance in shown.seen), None)
+
+    def is_ready(self, one: Seen, now: float) -> bool:
+        """Whether it is ready and not on its way out, as far as one may know."""
+        proven = one.is_well and one.well_at is not None and now >= one.well_at + self.fleet.rollout.min_ready_s - 1e-6
+        served = one.row.cloud not in self.fleet.balancer or one.membership is Membership.HEALTHY
+        return proven and served and one.row.kept_until is None and one.row.id not in self.leaving
+
+    def ready(self, now: float) -> set[InstanceId]:
+        """Every instance that is ready, in clouds that were read lately."""
+        return {
+            one.row.id
+            for shown in self.shown.values()
+            if now <= shown.asked_at + READ_AGE_S
+            for one in shown.seen.values()
+            if self.is_ready(one, now)
+        }
+
+
+class Auditor:
+    """Watches one apply. `broken` lists every broken law, with the moment; empty is good."""
+
+    def __init__(self, deployment: Deployment, plans: dict[str, FleetPlan], clouds: dict[str, OpenCloud]) -> None:
+        self.broken: list[str] = []
+        self.events: list[Event] = []
+        self._clouds = clouds
+        self._began = next(iter(clouds.values())).clock.now()
+        self._reads: dict[str, list[float]] = {name: [] for name in clouds}
+        self._snapshots: dict[str, dict[str, dict[InstanceId, Seen]]] = {name: {} for name in clouds}
+        self._most_calls = sum(plan_of.rollout.max_in_flight for plan_of in deployment.fleets.values())
+        self._changing = 0
+        self.fleets: dict[str, Watched] = {}
+        for name, fleet in deployment.fleets.items():
+            check = deployment.services[fleet.service].health
+            truths = {
+                cloud: FleetTruth(
+                    clouds[cloud], Selector(deployment.name, name), check=check, balancer=fleet.balancer.get(cloud)
+                )
+                for cloud in clouds
+            }
+            self.fleets[name] = Watched(fleet, plans[name], limits(fleet), check, truths)
+        self._deployment = deployment.name
+        self.moved(first=True)
+
+    @property
+    def now(self) -> float:
+        return next(iter(self._clouds.values())).clock.now()
+
+    def fail(self, law: str, text: str) -> None:
+        self.broken.append(f"{law} at {self.now - self._began:.2f} s: {text}")
+
+    # -- the world moves ----------------------------------------------------------------------------------------------
+
+    def moved(self, *, first: bool = False, excused: bool = False) -> None:
+        """Look at the world after anything happened: the number of live instances stays within its bounds."""
+        now = self.now
+        for name, watched in self.fleets.items():
+            moved = [truth.look(now) for truth in watched.truths.values()]
+            if not any(moved) and not excused:
+                continue
+            live = watched.live(set(watched.shown))
+            allowed = max(watched.bounds.most, watched.before)
+            if not first and not excused and live - watched.kept(now) > allowed:
+                self.fail("1 (surge)", f"{name} has {live} live instances, allowed are {allowed}")
+            watched.before = live
+
+    # -- calls --------------------------------------------------------------------------------------------------------
+
+    def call_started(self, *, changes: bool) -> None:
+        self._changing += changes
+        if self._changing > self._most_calls:
+            self.fail("4 (calls in flight)", f"{self._changing} of at most {self._most_calls}")
+
+    def call_answered(self, *, changes: bool) -> None:
+        self._changing -= changes
+
+    def read_took_effect(self, cloud: str) -> dict[str, dict[InstanceId, Seen]]:
+        """Return the truth that a reading shows; its delivery is told by `read_delivered`."""
+        self.moved()
+        return {name: dict(watched.truths[cloud].seen) for name, watched in self.fleets.items()}
+
+    def read_delivered(self, cloud: str, asked_at: float, shown: dict[str, dict[InstanceId, Seen]]) -> None:
+        self._reads[cloud].append(asked_at)
+        for name, watched in self.fleets.items():
+            watched.shown[cloud] = Shown(asked_at, shown[name])
+            for instance, one in shown[name].items():
+                if not one.is_well:
+                    one.well_at = None
+                    true = watched.truths[cloud].seen.get(instance)
+                    if true is not None and not true.is_well:
+                        true.well_at = None
+        self.moved(excused=True)
+
+    def launch_begins(self, request: LaunchRequest) -> None:
+        watched = self.fleets.get(request.fleet)
+        if watched is None or request.deployment != self._deployment or request.key not in watched.keys:
+            self.fail("7 (ownership)", f"a launch for {request.deployment}/{request.fleet} that nobody announced")
+            return
+        watched.launching[request.key] = request.count
+
+    def launch_took_effect(self, request: LaunchRequest) -> None:
+        watched = self.fleets.get(request.fleet)
+        if watched is not None:
+            watched.launching.pop(request.key, None)
+        self.moved()
+
+    def touched(self, verb: str, ids: tuple[InstanceId, ...]) -> None:
+        """A call on instances reaches a cloud: they must be ours, and their end must have been announced."""
+        for instance in ids:
+            owners = [watched for watched in self.fleets.values() if self._owns(watched, instance)]
+            if not owners:
+                self.fail("7 (ownership)", f"{verb} of {instance}, which isn't ours")
+            elif verb == "terminate" and instance not in owners[0].announced:
+                self.fail("7 (ownership)", f"terminate of {instance}, which nobody announced")
+
+    def _owns(self, watched: Watched, instance: InstanceId) -> bool:
+        row = next((r for cloud in self._clouds.values() for r in cloud.rows() if r.id == instance), None)
+        return row is None or (row.deployment == self._deployment and row.fleet == watched.fleet.name)
+
+    def act_failed(self, ids: tuple[InstanceId, ...]) -> None:
+        """A drain or a termination was answered with an error: nobody knows, so they count as they are."""
+        for watched in self.fleets.values():
+            watched.leaving.difference_update(ids)
+
+    # -- what the executor announces ----------------------------------------------------------------------------------
+
+    def event(self, event: Event) -> None:
+        self.events.append(event)
+        watched = self.fleets.get(event.fleet)
+        if watched is None:
+            return
+        if event.kind is EventKind.LAUNCHING:
+            self._launching(watched, event)
+        elif event.kind is EventKind.DRAINING:
+            self._taken_away(watched, event)
+            watched.approved.update(event.instances)
+            watched.drained_at.update(dict.fromkeys(event.instances, event.at))
+        elif event.kind is EventKind.TERMINATING:
+            self._in_order(watched, event)
+            self._taken_away(watched, event)
+            watched.announced.update(event.instances)
+
+    def _launching(self, watched: Watched, event: Event) -> None:
+        now, fleet = self.now, watched.fleet
+        self._has_looked(event.cloud, "a launch")
+        read = {name for name, times in self._reads.items() if times}
+        live = watched.live(read) - watched.kept(now)
+        if live + event.count > watched.bounds.most:
+            self.fail("1 (surge)", f"a launch of {event.count} on top of {live} of at most {watched.bounds.most}")
+        unread = self._shares_unread(fleet, read)
+        if unread and live + event.count + unread > watched.bounds.most:
+            self.fail("11 (unread cloud)", f"a launch of {event.count} on top of {live} takes the share of {unread}")
+        watched.keys.add(event.key)
+        watched.launching[event.key] = event.count
+
+    def _shares_unread(self, fleet: Fleet, read: set[str]) -> int:
+        if fleet.place is not Place.SPREAD:
+            return 0
+        weights = [placement.weight for placement in fleet.placements]
+        shares = apportion(fleet.size, weights, [None] * len(weights), [0] * len(weights))
+        return sum(
+            share for share, placement in zip(shares, fleet.placements, strict=True) if placement.cloud not in read
+        )
+
+    def _taken_away(self, watched: Watched, event: Event) -> None:
+        now, ids = self.now, set(event.instances)
+        what = f"{event.kind.value} {', '.join(sorted(ids))}"
+        self._has_looked(event.cloud, what)
+        ready = watched.ready(now)
+        after = len(ready - ids)
+        if ready & ids and after < min(len(ready), watched.bounds.least):
+            self.fail("2 (availability)", f"{what} leaves {after} of at least {watched.bounds.least} ready")
+        self._not_the_last(watched, event, ready)
+        self._in_envelope(watched, event)
+        watched.leaving |= ids
+
+    def _not_the_last(self, watched: Watched, event: Event, ready: set[InstanceId]) -> None:
+        fleet = watched.fleet
+        if event.cloud not in fleet.balancer or not self._surely_wants(fleet, event.cloud):
+            return
+        shown = watched.shown.get(event.cloud)
+        members = {i for i in ready if shown is not None and i in shown.seen}
+        if members & set(event.instances) and not members - set(event.instances):
+            self.fail("2 (last member)", f"{event.kind.value} takes the last ready member of {event.cloud}")
+
+    @staticmethod
+    def _surely_wants(fleet: Fleet, cloud: str) -> bool:
+        """Whether the fleet wants members there, whatever it already has."""
+        if fleet.size == 0 or cloud not in {placement.cloud for placement in fleet.placements}:
+            return False
+        return len({placement.cloud for placement in fleet.placements}) == 1
+
+    def _in_envelope(self, watched: Watched, event: Event) -> None:
+        unplanned = []
+        for instance in event.instances:
+            one = watched.find(instance)
+            row = one.row if one else self._row(instance)
+            ours = row is None or row.key in watched.keys
+            if instance in watched.plan.terminates or ours:
+                continue
+            if instance in watched.approved:
+                continue
+            unplanned.append(instance)
+            if event.kind is EventKind.TERMINATING and event.planned:
+                self.fail("envelope", f"{instance} is reported as planned, the plan doesn't name it")
+            if one is None or self._witnesses(watched, one) < 2:
+                self.fail("envelope", f"{event.kind.value} {instance}: not in the plan, and no two witnesses")
+        since = self.now - watched.fleet.rollout.blast_window_s
+        lately = sum(at > since for at in watched.destroyed_at)
+        if unplanned and lately + len(unplanned) > watched.bounds.blast:
+            self.fail("blast budget", f"{len(unplanned)} unplanned after {lately} of at most {watched.bounds.blast}")
+        watched.destroyed_at += [self.now for i in event.instances if i not in watched.approved]
+
+    def _row(self, instance: InstanceId) -> "object":
+        return next((r for cloud in self._clouds.values() for r in cloud.rows() if r.id == instance), None)
+
+    @staticmethod
+    def _witnesses(watched: Watched, one: Seen) -> int:
+        provider = one.row.phase is Phase.STOPPED or one.row.health is Health.UNHEALTHY
+        probe = watched.check is not None and one.probed is Health.UNHEALTHY
+        return provider + probe + (one.membership is Membership.UNHEALTHY)
+
+    def _in_order(self, watched: Watched, event: Event) -> None:
+        """Members are drained before they are terminated: until they are out, or time is up."""
+        for instance in event.instances:
+            one = watched.find(instance)
+            if one is None or one.membership is Membership.ABSENT:
+                continue
+            drained_at = watched.drained_at.get(instance)
+            if one.membership is not Membership.DRAINING and drained_at is None:
+                self.fail("12 (order)", f"{instance} is terminated as a {one.membership.value} member")
+            elif drained_at is not None and self.now < drained_at + watched.fleet.rollout.drain_s - 1e-6:
+                still = watched.truths[one.row.cloud].seen.get(instance)
+                if still is not None and still.membership is not Membership.ABSENT:
+                    self.fail("12 (order)", f"{instance} is terminated while it drains")
+
+    def _has_looked(self, cloud: str, what: str) -> None:
+        """Two complete lists far enough apart, the last one young, come before anything is changed."""
+        times, capabilities = self._reads[cloud], self._clouds[cloud].capabilities
+        apart = capabilities.staleness_s + capabilities.call_timeout_s
+        if not times or self.now > times[-1] + READ_AGE_S:
+            self.fail("11 (fresh reading)", f"{what} in {cloud}, which wasn't read lately")
+        elif times[-1] - times[0] < apart - 1e-6:
+            self.fail("11 (two lists)", f"{what} in {cloud}, after lists {times[-1] - times[0]:.1f} s apart")

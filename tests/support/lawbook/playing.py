@@ -1,0 +1,163 @@
+"""Playing a schedule: every change is applied, then the world calms down and a last apply must bring it to rest."""
+
+from collections import Counter
+
+import attrs
+
+from lawbook.schedules import BAD_IMAGE, SHOP, Schedule
+from lawbook.world import Applied, Decider, World
+from vmpattern.driver import Selector
+from vmpattern.forecast import plan
+from vmpattern.model import Deployment, EventKind, Existing, Fleet, Instance, Market, Place, Plan, Result
+from vmpattern.planner import apportion, decide
+
+REST_S = 1600.0
+"""After so long without faults nothing changes any more by itself."""
+
+GOOD_ENDS = (Result.COMPLETE, Result.NOTHING)
+
+
+@attrs.define
+class Played:
+    """What came of a schedule: every broken law, and counts for a summary."""
+
+    schedule: Schedule
+    broken: list[str] = attrs.field(factory=list)
+    results: Counter[str] = attrs.field(factory=Counter)
+    events: int = 0
+    launches: int = 0
+    terminations: int = 0
+    crashes: int = 0
+    calls: int = 0
+    zones: dict[tuple[str, str, str], int] = attrs.field(factory=dict)
+
+
+def play(schedule: Schedule, *, decider: Decider = decide) -> Played:
+    """Play a schedule to its end; never raises for a broken law."""
+    world, played = World(schedule), Played(schedule)
+    for number, change in enumerate(schedule.changes):
+        world.advance(world.now + change.pause_s)
+        applied = world.apply(change.desired, crash=change.crash, decider=decider)
+        _note(played, f"change {number}", schedule, change.desired, applied, is_first=number == 0)
+    world.calm_down()
+    world.advance(world.now + REST_S)
+    desired = schedule.changes[-1].desired
+    last = world.apply(desired, decider=decider)
+    _note(played, "the end", schedule, desired, last, is_first=False)
+    if not _must_end_well(schedule, desired):
+        return played
+    if last.outcome is None or last.outcome.result not in GOOD_ENDS:
+        played.broken.append(f"6 (convergence): the last apply ended {last.outcome}")
+        return played
+    played.broken += [f"the end: {text}" for text in at_rest(world, desired)]
+    played.zones = _places(world, desired)
+    return played
+
+
+def _note(
+    played: Played, when: str, schedule: Schedule, desired: Deployment, applied: Applied, *, is_first: bool
+) -> None:
+    played.broken += [f"{when}: {text}" for text in applied.auditor.broken]
+    played.crashes += applied.crashed
+    played.calls += applied.calls
+    events = applied.auditor.events
+    played.events += len(events)
+    played.launches += sum(event.count for event in events if event.kind is EventKind.LAUNCHED)
+    played.terminations += sum(event.count for event in events if event.kind is EventKind.TERMINATED)
+    played.results["crashed" if applied.outcome is None else applied.outcome.result.value] += 1
+    calm_calls = not schedule.kinds and schedule.slowness_s == 0.0 and is_first
+    if calm_calls and applied.throttled:
+        played.broken.append(f"{when}: 4 (rate budget): {applied.throttled} calls were throttled")
+
+
+def _must_end_well(schedule: Schedule, desired: Deployment) -> bool:
+    """Whether nothing in the world stands in the way of what is desired."""
+    if any(spec.capacity for spec in schedule.clouds):
+        return False
+    images = desired.services["web"].image
+    bad = isinstance(images, Existing) and BAD_IMAGE in images.ids.values()
+    return not bad or all(fleet.size == 0 for fleet in desired.fleets.values())
+
+
+def at_rest(world: World, desired: Deployment) -> list[str]:
+    """After a good end: the right number of the right instances in the right places, and nothing left to do."""
+    broken = []
+    observed = world.observe(desired)
+    again = plan(desired, observed)
+    if again.changes:
+        broken.append(f"5 (empty plan): {_changes(again)}")
+    other = plan(*shuffled(desired, observed))
+    if other.changes:
+        broken.append(f"13 (order and prices): {_changes(other)}")
+    for name, fleet in desired.fleets.items():
+        broken += _fleet_at_rest(world, desired, name, fleet, again)
+    for before in world.strangers:
+        now = [row for cloud in world.clouds.values() for row in cloud.rows() if row.id == before.id]
+        if (
+            not now
+            or attrs.evolve(now[0], health=before.health, phase=before.phase) != before
+            or not now[0].phase.is_live
+        ):
+            broken.append(f"7 (ownership): the stranger {before.id} was touched")
+    return broken
+
+
+def _changes(planned: Plan) -> str:
+    return ", ".join(f"{name} +{p.create} ~{p.replace} -{p.destroy}" for name, p in planned.fleets.items())
+
+
+def _live(world: World, fleet: str) -> list[Instance]:
+    selector = Selector(SHOP, fleet)
+    rows = [row for cloud in world.clouds.values() for row in cloud.rows() if selector.matches(row)]
+    return [row for row in rows if row.phase.is_live and not (row.kept_until and world.now < row.kept_until)]
+
+
+def _places(world: World, desired: Deployment) -> dict[tuple[str, str, str], int]:
+    return dict(Counter((name, row.cloud, row.zone) for name in desired.fleets for row in _live(world, name)))
+
+
+def _fleet_at_rest(world: World, desired: Deployment, name: str, fleet: Fleet, planned: Plan) -> list[str]:
+    broken = []
+    live, slots = _live(world, name), planned.fleets[name].slots
+    if len(live) != fleet.size:
+        broken.append(f"6 (no orphan): {name} has {len(live)} live instances of {fleet.size}")
+    if wrong := [row.id for row in live if not any(row.revision == slot.revision for slot in slots)]:
+        broken.append(f"6 (revision): {name} still has {', '.join(wrong)}")
+    if fleet.place is Place.SPREAD and len(live) == fleet.size:
+        broken += _spread(name, fleet, live, planned)
+    return broken
+
+
+def _spread(name: str, fleet: Fleet, live: list[Instance], planned: Plan) -> list[str]:
+    broken = []
+    shares = []
+    for number in range(len(fleet.placements)):
+        zones = [(slot.cloud, slot.zone) for slot in planned.fleets[name].slots if slot.placement == number]
+        held = [sum((row.cloud, row.zone) == zone for row in live) for zone in zones]
+        shares.append(sum(held))
+        if max(held) - min(held) > 1:
+            broken.append(f"10 (zones): {name} holds {held} in {zones}")
+    weights = [placement.weight for placement in fleet.placements]
+    right = apportion(fleet.size, weights, [None] * len(weights), shares)
+    if shares != right:
+        broken.append(f"10 (clouds): {name} holds {shares} for weights {weights}, not {right}")
+    return broken
+
+
+def shuffled(desired: Deployment, observed: "object") -> "tuple[Deployment, object]":
+    """The same deployment and world, with every mapping in another order and every price another."""
+    clouds = {
+        cloud: attrs.evolve(
+            seen,
+            machine_types=tuple(
+                attrs.evolve(kind, prices={Market.ON_DEMAND: 1.0 / kind.vcpus}) for kind in seen.machine_types
+            ),
+        )
+        for cloud, seen in reversed(observed.clouds.items())  # type: ignore[attr-defined]
+    }
+    fleets = {
+        name: attrs.evolve(fleet, balancer=dict(reversed(fleet.balancer.items())))
+        for name, fleet in reversed(desired.fleets.items())
+    }
+    deployment = attrs.evolve(desired, clouds=dict(reversed(desired.clouds.items())), fleets=fleets)
+    return deployment, attrs.evolve(observed, clouds=clouds)

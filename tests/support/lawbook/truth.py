@@ -1,0 +1,101 @@
+"""A simulated cloud that one can look into, and what is true of one fleet's instances in it at a moment."""
+
+from collections.abc import Mapping
+
+import attrs
+
+from vmpattern.driver import Selector
+from vmpattern.model import Health, HealthCheck, Instance, InstanceId, Membership, Options, Phase
+from vmpattern.simulation import Faults, SimulatedCloud
+
+
+class OpenCloud(SimulatedCloud):
+    """A simulated cloud with a view behind the API: no call, no budget, no fault."""
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """A number that moves with every change, and the number of drainings that are going on."""
+        return self._world.position, len(self._balancers.draining)
+
+    def rows(self) -> list[Instance]:
+        """Every instance, whoever owns it."""
+        return [vm.row for vm in self._world.vms.values()]
+
+    def answers(self, instance: InstanceId) -> Health:
+        """What its service would answer now."""
+        return self._world.probe(self._world.vms[instance])
+
+    def standing(self, balancer: Options) -> Mapping[InstanceId, Membership]:
+        """Who stands where with a balancer."""
+        return self._balancers.standing(str(balancer["name"]))
+
+    def are_budgets_full(self) -> bool:
+        """Whether every request budget is what it was at the beginning."""
+        buckets = self._api.buckets.values()
+        return all(bucket.wait(self._world.at, bucket.burst) == 0.0 for bucket in buckets)
+
+    def calm_down(self) -> None:
+        """End every fault for good; what it did to instances stays."""
+        self._world.faults = Faults()
+        self._world._change_weather()
+
+
+@attrs.define
+class Seen:
+    """One live instance in truth. `well_at` is since when it has been well, as far as readings could tell."""
+
+    row: Instance
+    membership: Membership
+    probed: Health
+    is_well: bool
+    well_at: float | None = None
+
+
+def is_well(row: Instance, probed: Health, check: HealthCheck | None, *, native: bool) -> bool:
+    """Whether it serves, by the word that the service's owner chose."""
+    if row.phase is not Phase.RUNNING:
+        return False
+    if check is not None:
+        return probed is Health.HEALTHY
+    return row.health is Health.HEALTHY if native else True
+
+
+class FleetTruth:
+    """What is true of one fleet in one cloud, brought up to date when something has moved."""
+
+    def __init__(
+        self, cloud: OpenCloud, selector: Selector, *, check: HealthCheck | None, balancer: Options | None
+    ) -> None:
+        self._cloud = cloud
+        self._selector = selector
+        self._check = check
+        self._balancer = balancer
+        self._position: tuple[int, int] | None = None
+        self.seen: dict[InstanceId, Seen] = {}
+        self.live = 0
+
+    def look(self, now: float) -> bool:
+        """Bring it up to date; tell whether anything moved."""
+        position = self._cloud.position
+        if position == self._position:
+            return False
+        self._position = position
+        members = self._cloud.standing(self._balancer) if self._balancer is not None else {}
+        native = self._cloud.capabilities.native_health
+        before, self.seen = self.seen, {}
+        for row in self._cloud.rows():
+            if not self._selector.matches(row) or not row.phase.is_live:
+                continue
+            probed = self._cloud.answers(row.id)
+            well = is_well(row, probed, self._check, native=native)
+            earlier = before.get(row.id)
+            well_at = earlier.well_at if earlier else None
+            if well and well_at is None:
+                well_at = now
+            self.seen[row.id] = Seen(row, members.get(row.id, Membership.ABSENT), probed, well, well_at)
+        self.live = len(self.seen)
+        return True
+
+    def kept(self, now: float) -> int:
+        """How many are kept for a look."""
+        return sum(one.row.kept_until is not None and now < one.row.kept_until for one in self.seen.values())

@@ -1,0 +1,82 @@
+"""Carrying out a plan: show it, ask, watch it, tell how it ended. Shared by apply, scale and destroy."""
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from vmpattern.cli.command import App
+from vmpattern.cli.failures import FAILED, INTERRUPTED
+
+if TYPE_CHECKING:
+    from vmpattern.model import Deployment, Outcome, Plan
+
+LEFT = "Left at once; what was in flight may still happen. The next apply goes on from there."
+
+
+def forecast(
+    app: App, deployment: "Deployment", *, fleets: tuple[str, ...] | None = None, refresh: bool = False
+) -> "Plan":
+    """Observe the clouds and forecast an apply, of the fleets of --fleet unless others are named."""
+    console = app.console(err=True)
+    with console.status(f"Reading {', '.join(deployment.clouds)}") if console.is_terminal else nullcontext():
+        observation = app.engine.observe(deployment)
+        return app.engine.plan(
+            deployment, observation, fleets=app.fleets if fleets is None else fleets, refresh=refresh
+        )
+
+
+def carry_out(app: App, plan: "Plan", *, ask: Callable[[], None] | None) -> int:
+    """Show the plan, ask unless `ask` is None, carry it out, show how it ended; return the exit status.
+
+    Raises:
+        Refused: the answer was no, the plan no longer fits, or another apply holds a fleet.
+    """
+    from vmpattern.cli.render_outcome import render_outcome
+    from vmpattern.cli.render_plan import render_plan
+
+    app.show(render_plan(plan, full=app.verbose))
+    if plan.changes and ask is not None:
+        ask()
+    outcome = _apply(app, plan)
+    app.show(render_outcome(outcome, command=app.command))
+    if app.json:
+        from vmpattern.forms import outcome_to_json
+
+        app.document({**outcome_to_json(outcome), "remaining": list(outcome.remaining)})
+    return exit_status(outcome)
+
+
+def exit_status(outcome: "Outcome") -> int:
+    """Return 0 for success, 130 for an interruption, else 1."""
+    from vmpattern.model import Result
+
+    if outcome.result is Result.INTERRUPTED:
+        return INTERRUPTED
+    return 0 if outcome.ok else FAILED
+
+
+def _apply(app: App, plan: "Plan") -> "Outcome":
+    from vmpattern.cli.interrupt import interruptible
+    from vmpattern.cli.progress import STOPPING, watching
+    from vmpattern.executor import StopSwitch
+
+    console, stop = app.console(err=True), StopSwitch()
+
+    def first() -> None:
+        stop.ask()
+        # A live view tells it itself. Elsewhere: no console, whose lock another thread may hold.
+        if not console.is_terminal:
+            os.write(2, f"{STOPPING.strip()}\n".encode())
+
+    def second() -> None:
+        os.write(2, f"\n{LEFT}\n".encode())
+        if app.json:
+            os.write(1, json.dumps({"error": {"code": "Interrupted", "message": LEFT, "problems": []}}).encode())
+
+    with (
+        interruptible(on_first=first, on_second=second),
+        watching(console, plan, stop=stop, verbose=app.verbose) as on_event,
+    ):
+        return app.engine.apply(plan, on_event=on_event, stop=stop)

@@ -1,0 +1,129 @@
+"""What all commands share: their options, the terminal, and the way to the deployment."""
+
+import json
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+import click
+
+from vmpattern.cli.engine import Engine
+from vmpattern.cli.failures import WrongUsage
+from vmpattern.errors import Refused
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from vmpattern.model import Deployment
+
+
+@attrs.frozen(kw_only=True)
+class App:
+    """One call of a command: what all commands take, and where they print."""
+
+    file: Path
+    fleets: tuple[str, ...]
+    json: bool
+    verbose: bool
+    color: bool
+    engine: Engine
+
+    def deployment(self) -> "Deployment":
+        """Read the file, and check that the fleets of --fleet are in it.
+
+        Raises:
+            SpecError: the file is wrong.
+            WrongUsage: there is no file, or a fleet isn't in it.
+        """
+        if not self.file.is_file():
+            raise WrongUsage(f"there is no file {self.file}: `vmpattern init` writes one, -f names another")
+        deployment = self.engine.load(self.file)
+        for name in self.fleets:
+            known_fleet(deployment, name)
+        return deployment
+
+    @property
+    def command(self) -> str:
+        """The beginning of a command line for the same file, for hints."""
+        return "vmpattern" if str(self.file) == "vmpattern.toml" else f"vmpattern -f {self.file}"
+
+    def console(self, *, err: bool = False) -> "Console":
+        """Return standard output, or standard error if asked for or if only JSON may stand on standard output."""
+        from vmpattern.cli.printer import Printer
+
+        return Printer(stderr=err or self.json, color=self.color)
+
+    def show(self, renderable: "RenderableType") -> None:
+        """Print a result for people."""
+        self.console().print(renderable)
+
+    def tell(self, message: str, *, style: str = "") -> None:
+        """Print a message on standard error."""
+        self.console(err=True).print(message, style=style or None, soft_wrap=True)
+
+    def document(self, value: object) -> None:
+        """With --json: print the one document."""
+        if self.json:
+            sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+    def confirm(self, question: str, *, answer: str = "yes") -> None:
+        """Ask on the terminal, where only `answer` is a yes.
+
+        Raises:
+            WrongUsage: there is no terminal to ask on.
+            Refused: the answer was another.
+        """
+        if not sys.stdin.isatty():
+            raise WrongUsage("there is no terminal to ask on: --yes goes ahead without asking")
+        said = click.prompt(f"{question} Type {answer} to go ahead", default="", show_default=False, err=True)
+        if said.strip() != answer:
+            raise Refused("Not confirmed; nothing was changed.")
+
+
+def known_fleet(deployment: "Deployment", name: str) -> None:
+    """Check that the deployment has the fleet.
+
+    Raises:
+        WrongUsage: it hasn't; the message names the nearest.
+    """
+    if name not in deployment.fleets:
+        near = get_close_matches(name, deployment.fleets, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(deployment.fleets) or 'none'}"
+        raise WrongUsage(f"{deployment.name} has no fleet {name}: {hint}")
+
+
+class Command(click.Command):
+    """A command with the options that all of them take; its function gets an `App` first and returns the status."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the command's own parameters, then the shared ones."""
+        own = super().get_params(ctx)
+        return [*own[:-1], *SHARED, *own[-1:]]
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Call the function."""
+        engine = ctx.find_object(Engine) or Engine()
+        given = {str(option.name): ctx.params.pop(str(option.name)) for option in SHARED}
+        root = ctx.find_root()
+        app = App(
+            file=given["file"] or root.params.get("file", Path("vmpattern.toml")),
+            fleets=given["fleet"],
+            json=given["json"],
+            verbose=given["verbose"],
+            color=not given["no_color"],
+            engine=engine,
+        )
+        assert self.callback is not None
+        return ctx.invoke(self.callback, app, **ctx.params)
+
+
+SHARED: tuple[click.Option, ...] = (
+    click.Option(["-f", "--file"], type=click.Path(path_type=Path), help="The deployment's file, as before COMMAND."),
+    click.Option(["--json"], is_flag=True, help="One JSON document on standard output, nothing else there."),
+    click.Option(["--fleet"], multiple=True, metavar="NAME", help="Only this fleet; give it again for more."),
+    click.Option(["-v", "--verbose"], is_flag=True, help="Say more, with tracebacks of errors."),
+    click.Option(["--no-color"], is_flag=True, help="No colour."),
+)
+YES = click.Option(["--yes", "-y"], is_flag=True, help="Go ahead without asking.")

@@ -1,0 +1,1 @@
+"""One module for each command; each holds a `command`, imported when it is asked for."""

@@ -1,0 +1,18 @@
+"""`vmpattern destroy`: every size 0."""
+
+import click
+
+from vmpattern.cli import words
+from vmpattern.cli.carry import carry_out, forecast
+from vmpattern.cli.command import App, Command
+
+
+@click.command("destroy", cls=Command)
+@click.option("-y", "--yes", is_flag=True, help="Go ahead without asking.")
+def command(app: App, yes: bool) -> int:
+    """End every instance of the deployment, or of the fleets that --fleet names. The file stays."""
+    deployment = app.deployment()
+    plan = forecast(app, deployment.resized(dict.fromkeys(deployment.fleets, 0)))
+    number = sum(fleet.destroy for fleet in plan.fleets.values())
+    question = f"This ends {words.many(number, 'instance')} of {', '.join(plan.fleets)}."
+    return carry_out(app, plan, ask=None if yes else lambda: app.confirm(question, answer=deployment.name))

@@ -1,0 +1,72 @@
+"""What the commands call, in one place: a test hands in another. Everything is imported when it is called."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vmpattern.driver import Driver, DriverFactory
+    from vmpattern.executor import StopSwitch
+    from vmpattern.model import Cloud, Deployment, Event, Observation, Outcome, Plan
+    from vmpattern.planner import FleetSurvey
+
+
+class Engine:
+    """The library as the command line sees it."""
+
+    def load(self, path: Path) -> "Deployment":
+        """Read a deployment's file."""
+        from vmpattern.specfile import load
+
+        return load(path)
+
+    def starter(self, driver: str) -> str:
+        """Return the text of a starter file."""
+        from vmpattern.specfile import starter
+
+        return starter(driver)
+
+    def observe(self, deployment: "Deployment") -> "Observation":
+        """Read the clouds."""
+        from vmpattern.executor import observe
+
+        return observe(deployment)
+
+    def plan(
+        self, deployment: "Deployment", observation: "Observation", *, fleets: Sequence[str], refresh: bool
+    ) -> "Plan":
+        """Forecast an apply of these fleets, or of all when empty."""
+        from vmpattern.forecast import plan
+
+        return plan(deployment, observation, fleets=fleets, refresh=refresh)
+
+    def apply(self, plan: "Plan", *, on_event: "Callable[[Event], None]", stop: "StopSwitch") -> "Outcome":
+        """Carry out a plan; blocks."""
+        from vmpattern.executor import apply
+
+        return apply(plan, on_event=on_event, stop=stop)
+
+    def survey(self, deployment: "Deployment", observation: "Observation") -> "Mapping[str, FleetSurvey]":
+        """Judge every instance against what is desired."""
+        from vmpattern.planner import survey
+
+        return survey(deployment, observation)
+
+    def connect(self, cloud: "Cloud") -> "AbstractContextManager[Driver]":
+        """Make a cloud's driver."""
+        from vmpattern.driver import connect
+
+        return connect(cloud)
+
+    def drivers(self) -> tuple[str, ...]:
+        """Return the names of the installed drivers."""
+        from vmpattern.driver import drivers
+
+        return drivers()
+
+    def driver(self, name: str) -> "DriverFactory":
+        """Load a driver by name."""
+        from vmpattern.driver import load
+
+        return load(name)

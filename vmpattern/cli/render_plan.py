@@ -1,0 +1,190 @@
+"""A plan as people like to read it: what changes and why, where, how long, how low, and what it costs."""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from vmpattern.cli import words
+from vmpattern.cli.timeline import Row, timeline
+from vmpattern.model import FleetPlan, Plan, Reason, Slot
+
+COUNTS = (("+", "create", "green"), ("~", "replace", "yellow"), ("-", "destroy", "red"), ("=", "keep", "dim"))
+BAR = 24
+ROWS = 12
+"""How many rows the timelines of all fleets share; each has at least MIN_ROWS."""
+MIN_ROWS = 3
+
+
+def render_plan(plan: Plan, *, full: bool = False) -> RenderableType:
+    """Render a plan for a terminal of 80 columns or more; `full` names every instance that may be terminated."""
+    return Group(*_parts(plan, full))
+
+
+def _parts(plan: Plan, full: bool) -> Iterator[RenderableType]:
+    yield _title(plan)
+    changed = [name for name, fleet in plan.fleets.items() if fleet.changes]
+    rows = max(MIN_ROWS, ROWS // max(1, len(changed)))
+    for name, fleet in plan.fleets.items():
+        yield Text()
+        yield from _fleet(plan, name, fleet, rows=rows, full=full)
+    yield Text()
+    if plan.changes or plan.notes:
+        yield _forecast(plan)
+    yield from _verdict(plan)
+
+
+def _title(plan: Plan) -> Text:
+    read = sorted(plan.observed_at.values())
+    clouds = ", ".join(plan.observed_at) or "no cloud"
+    when = f" at {words.moment(read[0])}" if read else ""
+    return Text.assemble(("Plan for ", "bold"), (plan.deployment.name, "bold cyan"), (f" · read {clouds}{when}", "dim"))
+
+
+def _fleet(plan: Plan, name: str, fleet: FleetPlan, *, rows: int, full: bool) -> Iterator[RenderableType]:
+    yield _headline(name, fleet)
+    block = _block()
+    for label, value in _facts(plan, name, fleet, full):
+        block.add_row(label, value)
+    yield Padding(block, (0, 0, 0, 2), expand=False)
+    if not fleet.changes:
+        return
+    steps = [step for step in plan.steps if step.fleet == name]
+    lowest = plan.forecast.lowest_ready.get(name, 0)
+    table = timeline(fleet, steps, lowest_ready=lowest, rows=rows)
+    if any(row.launch for row in table):
+        yield Padding(_picture(table), (1, 0, 0, 2), expand=False)
+
+
+def _headline(name: str, fleet: FleetPlan) -> Text:
+    before = fleet.keep + fleet.replace + fleet.destroy
+    size = words.many(fleet.size, "instance")
+    line = Text.assemble((name, "bold cyan"), f"  {size if before == fleet.size else f'{before:,} → {size}'}")
+    for sign, verb, style in COUNTS:
+        if count := getattr(fleet, verb):
+            line.append("  ").append(
+                f"{sign} {count:,} to {verb}" if verb != "keep" else f"{sign} {count:,} stay", style
+            )
+    return line
+
+
+def _facts(plan: Plan, name: str, fleet: FleetPlan, full: bool) -> Iterator[tuple[str, RenderableType]]:
+    for index, reason in enumerate(fleet.reasons):
+        yield "" if index else "why", _reason(reason, _prefixes(plan, name))
+    if fleet.create or fleet.replace:
+        for index, where in enumerate(_places(fleet.slots)):
+            yield "" if index else "where", Text(where)
+    if fleet.changes:
+        lowest, highest = (counts.get(name, 0) for counts in (plan.forecast.lowest_ready, plan.forecast.highest_total))
+        yield "ready", _ready(lowest, fleet, highest)
+    if fleet.terminates:
+        shown = len(fleet.terminates) if full else 3
+        yield "ends", Text(words.listed(fleet.terminates, at_most=shown))
+    if fleet.changes and fleet.on_failure:
+        yield "if it fails", Text(fleet.on_failure)
+    for note in fleet.notes:
+        yield "note", Text(note, "yellow")
+
+
+def _prefixes(plan: Plan, name: str) -> tuple[str, ...]:
+    """What fields of this fleet begin with: it goes without saying below the fleet's headline."""
+    fleet = plan.deployment.fleets.get(name)
+    return (f"fleets.{name}.", f"services.{fleet.service}.") if fleet else (f"fleets.{name}.",)
+
+
+def _reason(reason: Reason, prefixes: tuple[str, ...]) -> Text:
+    field = reason.field
+    for prefix in prefixes:
+        field = field.removeprefix(prefix)
+    line = Text(field, "bold")
+    if reason.before == reason.after:
+        line.append(" changed", "not bold")
+    else:
+        line = Text.assemble(line, " ", (_value(reason.before), "red"), " → ", (_value(reason.after), "green"))
+    return line.append(f"  ({words.many(reason.count, 'instance')})", "not bold dim")
+
+
+def _value(value: str | int | None) -> str:
+    return "none" if value is None else f"{value:,}" if isinstance(value, int) else value
+
+
+def _places(slots: tuple[Slot, ...]) -> Iterator[str]:
+    """One line for each cloud, machine type, market and price, with the zones that share them."""
+
+    def alike(slot: Slot) -> tuple[int, str, str, str, float]:
+        price = -1.0 if slot.price_per_hour is None else slot.price_per_hour
+        return slot.rank, slot.cloud, slot.machine_type, slot.market.value, price
+
+    for (_, cloud, machine_type, market, _), group in groupby(sorted(slots, key=alike), alike):
+        found = list(group)
+        zones = words.listed(tuple(sorted({slot.zone for slot in found})), at_most=6)
+        price = found[0].price_per_hour
+        each = words.price(price) + (" each" if price is not None else "")
+        yield f"{cloud} {zones} · {machine_type} {market} · {each}"
+
+
+def _ready(lowest: int, fleet: FleetPlan, highest: int) -> Text:
+    most = f"at most {words.many(highest, 'VM')} at once"
+    floor = min(fleet.keep + fleet.replace + fleet.destroy, fleet.size)
+    if not floor:
+        return Text(most)
+    low = (f"{lowest:,}", "bold" if lowest >= floor else "bold yellow")
+    return Text.assemble("never below ", low, f" of {fleet.size:,}, {most}")
+
+
+def _picture(rows: tuple[Row, ...]) -> Table:
+    drains = any(row.drain for row in rows)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    for heading in ("time", "launch", *(["drain"] if drains else []), "end", "ready", "VMs"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("")
+    peak = max(row.total for row in rows) or 1
+    for row in rows:
+        acts = (row.launch, *((row.drain,) if drains else ()), row.terminate)
+        cells = [f"{count:,}" if count else "·" for count in acts]
+        table.add_row(words.stopwatch(row.start_s), *cells, f"{row.ready:,}", f"{row.total:,}", _bar(row, peak))
+    return table
+
+
+def _bar(row: Row, peak: int) -> Text:
+    total, ready = (max(round(count * BAR / peak), 1 if count else 0) for count in (row.total, row.ready))
+    ready = min(ready, total if row.ready == row.total else total - 1)
+    return Text.assemble(("█" * ready, "green"), ("░" * (total - ready), "yellow"))
+
+
+def _forecast(plan: Plan) -> RenderableType:
+    forecast = plan.forecast
+    block = _block()
+    if plan.changes:
+        if len(plan.fleets) > 1:
+            block.add_row("in all", _sums(plan))
+        calls = words.many(forecast.api_calls, "API call")
+        block.add_row("takes", Text.assemble((f"about {words.duration(forecast.duration_s)}", "bold"), f", {calls}"))
+        before, after, peak = map(words.price, (forecast.price_before, forecast.price_after, forecast.price_peak))
+        costs = Text(before if before == after else f"{before} → {after}")
+        block.add_row("costs", costs if peak in (before, after) else costs.append(f", at most {peak} on the way"))
+    for note in plan.notes:
+        block.add_row("note", Text(note, "yellow"))
+    return Padding(block, (0, 0, 0, 2), expand=False)
+
+
+def _verdict(plan: Plan) -> Iterator[RenderableType]:
+    if plan.forecast.ends != "complete":
+        yield Text(f"In the forecast, the apply ends {plan.forecast.ends}, not complete.", "bold red")
+    elif not plan.changes:
+        yield Text("Nothing to do: what runs is what the file asks for.", "green")
+
+
+def _sums(plan: Plan) -> Text:
+    sums = [(sum(getattr(fleet, verb) for fleet in plan.fleets.values()), verb, style) for _, verb, style in COUNTS]
+    return Text(", ").join(Text(f"{count:,} to {verb}", style) for count, verb, style in sums[:3] if count)
+
+
+def _block() -> Table:
+    block = Table.grid(padding=(0, 2, 0, 0))
+    block.add_column(style="dim", no_wrap=True, min_width=11)
+    block.add_column()
+    return block

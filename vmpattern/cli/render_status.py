@@ -1,0 +1,98 @@
+"""Every instance of every fleet, as a table that fits and as JSON."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from vmpattern.cli import words
+from vmpattern.cli.columns import Column, table
+from vmpattern.model import Health, Observation
+from vmpattern.planner import FleetSurvey, SurveyRow
+
+HEALTH_STYLES = {Health.HEALTHY: "green", Health.UNHEALTHY: "red", Health.UNKNOWN: "yellow"}
+
+# heading, how dispensable it is, whether numbers, and the cell of a row at a moment
+_COLUMNS: tuple[tuple[str, int, bool, Callable[[SurveyRow, float], tuple[str, str]]], ...] = (
+    ("INSTANCE", 0, False, lambda row, now: (row.instance.id, "")),
+    ("NAME", 10, False, lambda row, now: (row.instance.name if row.instance.name != row.instance.id else "", "")),
+    ("STATE", 2, False, lambda row, now: (row.state, "bold")),
+    ("PHASE", 5, False, lambda row, now: (row.instance.phase.value, "")),
+    ("HEALTH", 1, False, lambda row, now: (row.health.value, HEALTH_STYLES[row.health])),
+    ("REVISION", 4, False, lambda row, now: (row.instance.revision, "" if row.in_date else "yellow")),
+    ("ZONE", 3, False, lambda row, now: (f"{row.instance.cloud}/{row.instance.zone}", "")),
+    ("TYPE", 7, False, lambda row, now: (row.instance.machine_type, "")),
+    ("ADDRESS", 8, False, lambda row, now: (row.instance.address or "", "")),
+    ("AGE", 6, True, lambda row, now: (words.age(now - row.instance.launched_at), "")),
+    ("PRICE", 9, True, lambda row, now: ("" if row.price_per_hour is None else words.price(row.price_per_hour), "")),
+)
+
+
+def render_status(surveys: Mapping[str, FleetSurvey], observation: Observation, *, width: int | None) -> RenderableType:
+    """Render the fleets for a terminal of `width` columns; None shows every column."""
+    return Group(*_parts(surveys, observation, width))
+
+
+def _parts(surveys: Mapping[str, FleetSurvey], observation: Observation, width: int | None) -> Iterator[RenderableType]:
+    for index, (name, survey) in enumerate(surveys.items()):
+        if index:
+            yield Text()
+        yield _summary(name, survey)
+        columns = [
+            Column(heading, order, tuple(cell(row, observation.at) for row in survey.rows), right=right)
+            for heading, order, right, cell in _COLUMNS
+        ]
+        if survey.rows:
+            yield from table(columns, width=width)
+        for note in survey.notes:
+            yield Text(f"  {note}", "yellow")
+    for cloud in observation.clouds.values():
+        if cloud.error is not None:
+            yield Text(f"{cloud.name} couldn't be read: {cloud.error}", "bold red")
+
+
+def _summary(name: str, survey: FleetSurvey) -> Text:
+    ready = (f"{survey.ready:,} of {survey.desired:,} ready", "green" if survey.ready >= survey.desired else "yellow")
+    line = Text.assemble((name, "bold cyan"), "  ", ready)
+    if survey.out_of_date:
+        line.append(f" · {survey.out_of_date:,} out of date", "yellow")
+    if survey.rows:
+        line.append(f" · {words.price(survey.price_per_hour)}")
+    return line
+
+
+def status_to_json(surveys: Mapping[str, FleetSurvey], observation: Observation) -> dict[str, object]:
+    """Return the JSON form of the status; instants are ISO 8601 in UTC."""
+    unreadable = {cloud.name: cloud.error for cloud in observation.clouds.values() if cloud.error is not None}
+    return {"fleets": {name: _fleet_to_json(survey) for name, survey in surveys.items()}, "unreadable": unreadable}
+
+
+def _fleet_to_json(survey: FleetSurvey) -> dict[str, object]:
+    return {
+        "desired": survey.desired,
+        "ready": survey.ready,
+        "out_of_date": survey.out_of_date,
+        "price_per_hour": survey.price_per_hour,
+        "notes": list(survey.notes),
+        "instances": [_row_to_json(row) for row in survey.rows],
+    }
+
+
+def _row_to_json(row: SurveyRow) -> dict[str, object]:
+    instance = row.instance
+    return {
+        "id": instance.id,
+        "name": instance.name,
+        "phase": instance.phase.value,
+        "health": row.health.value,
+        "state": row.state,
+        "in_date": row.in_date,
+        "revision": instance.revision,
+        "cloud": instance.cloud,
+        "zone": instance.zone,
+        "machine_type": instance.machine_type,
+        "market": instance.market.value,
+        "address": instance.address,
+        "launched_at": words.timestamp(instance.launched_at),
+        "price_per_hour": row.price_per_hour,
+    }

@@ -1,0 +1,39 @@
+"""Standard output and error, made to take whatever is written: signs they can't show, and readers that went away."""
+
+import codecs
+import io
+import os
+from typing import IO, TextIO
+
+_PLAIN = {"→": "->", "·": "-", "…": "...", "█": "#", "░": ".", "━": "=", "╸": "=", "╺": "-", "✓": "ok", "✗": "FAIL"}
+_PLAIN |= {"–": "-", "—": "-", "×": "x", "≥": ">=", "≤": "<=", "“": '"', "”": '"', "’": "'"}
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_PLAIN.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("vmpattern", _replace)
+
+
+def make_printable(stream: TextIO) -> None:
+    """Let `stream` write any text: what its encoding can't say becomes the nearest that it can."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="vmpattern")
+
+
+def silence(stream: IO[str]) -> None:
+    """Let what is still written to `stream` go nowhere: its reader has gone."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def flush(stream: TextIO) -> None:
+    """Write what is left, unless nobody reads it."""
+    try:
+        stream.flush()
+    except BrokenPipeError:
+        silence(stream)

@@ -1,0 +1,39 @@
+"""One apply a fleet at a time on one machine: a lock file each, released when the process ends, however it ends."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from platformdirs import user_state_path
+
+from vmpattern.errors import Locked
+
+
+def lock_folder() -> Path:
+    """Return where the lock files are: the user's state folder, the same for every working directory."""
+    return user_state_path("vmpattern") / "locks"
+
+
+@contextmanager
+def fleets_locked(
+    deployment: str, fleets: Sequence[str], *, folder: Path | None = None, wait_s: float = 0.0
+) -> Iterator[None]:
+    """Hold the locks of these fleets, all or none, in sorted order so that two applies can't block each other.
+
+    It excludes this machine's processes only; a store will exclude other machines.
+
+    Raises:
+        Locked: another apply holds one of them after `wait_s` seconds.
+    """
+    folder = folder or lock_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        for fleet in sorted(fleets):
+            lock = FileLock(folder / f"{deployment}.{fleet}.lock")
+            try:
+                held.enter_context(lock.acquire(timeout=wait_s))
+            except Timeout:
+                message = f"another apply on this machine is changing fleet {fleet} of {deployment}: wait for its end"
+                raise Locked(message) from None
+        yield

@@ -1,0 +1,198 @@
+"""Keeping the indexes true to the clouds: when each is read, and what a reading changes."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import attrs
+
+from vmpattern.errors import DriverError
+from vmpattern.executor.account import Account, Call
+from vmpattern.executor.fleetrun import FleetRun
+from vmpattern.executor.reader import FRESH_S, FleetReading, Probe, Reader, Reading
+from vmpattern.executor.requests import checked_rows
+from vmpattern.executor.runtime import Answer, Runtime, attempt_now
+from vmpattern.model import Event, EventKind, Health, Membership
+
+LONGEST_PAUSE_S = 30.0
+"""A cloud that can't be read is asked again at the latest after this."""
+
+
+@attrs.define(eq=False)
+class CloudWatch:
+    """One cloud while it is being read: when to read again, and since when its lists are complete.
+
+    `settles_at`: a complete list asked for then or later proves that no launch of an earlier process is outstanding.
+    `asked_for`: somebody wants a reading at or after that moment. `idle_calls`: calls that a change feed made needless.
+    """
+
+    name: str
+    reader: Reader
+    account: Account
+    due: float
+    settle_s: float
+    fleets: Mapping[str, FleetRun]
+    asked_at: float = -math.inf
+    reading: bool = False
+    settles_at: float = math.inf
+    settled: bool = False
+    failures: int = 0
+    idle_calls: int = 0
+    asked_for: float = math.inf
+
+
+class Lookout:
+    """Reads the clouds, tick by tick, as long as it is asked to, and enters what it sees into the fleets' indexes.
+
+    `was_read(cloud, asked_at)` is called after every reading.
+    """
+
+    def __init__(
+        self,
+        deployment: str,
+        runs: Sequence[FleetRun],
+        accounts: Mapping[str, Account],
+        runtime: Runtime,
+        *,
+        probe: Probe,
+        on_event: Callable[[Event], None],
+        was_read: Callable[[str, float], None],
+        watch: bool,
+    ) -> None:
+        self._deployment = deployment
+        self._runtime = runtime
+        self._on_event = on_event
+        self._was_read = was_read
+        self._clouds = {
+            name: self._cloud(account, [run for run in runs if name in run.index.clouds], probe, watch)
+            for name, account in accounts.items()
+        }
+
+    def _cloud(self, account: Account, runs: Sequence[FleetRun], probe: Probe, watch: bool) -> CloudWatch:
+        fleets = {
+            run.fleet.name: FleetReading(check=run.service.health, balancer=run.fleet.balancer.get(account.name))
+            for run in runs
+        }
+        capabilities = account.driver.capabilities
+        return CloudWatch(
+            name=account.name,
+            reader=Reader(account.driver, deployment=self._deployment, fleets=fleets, probe=probe, watch=watch),
+            account=account,
+            due=self._runtime.now(),
+            settle_s=capabilities.staleness_s + capabilities.call_timeout_s,
+            fleets={run.fleet.name: run for run in runs},
+        )
+
+    def read(self, now: float) -> None:
+        """Begin every reading that is due."""
+        for cloud in self._clouds.values():
+            if cloud.due <= now and not cloud.reading:
+                cloud.idle_calls += cloud.reader.idle_calls(cloud.asked_at, now - cloud.reader.poll_s)
+                cloud.asked_at, cloud.asked_for = now, math.inf
+                if cloud.reader.watches:
+                    cloud.idle_calls += int(cloud.reader.cost)
+                    answer = attempt_now(cloud.reader.read, "changes")
+                    self._take(cloud, answer, now)
+                else:
+                    cloud.reading = True
+                    cloud.account.submit(self._call(cloud))
+
+    def next_at(self) -> float:
+        """Return when the next reading is due, as far as one can be begun before another ends."""
+        return min((cloud.due for cloud in self._clouds.values() if not cloud.reading), default=math.inf)
+
+    def look_again(self, name: str, not_before: float) -> None:
+        """Read a cloud at the first tick at or after a moment, if not before."""
+        cloud = self._clouds[name]
+        cloud.asked_for = min(cloud.asked_for, not_before)
+        if not cloud.reading and not cloud.failures:
+            cloud.due = min(cloud.due, max(cloud.reader.tick_after(cloud.asked_at, not_before), self._runtime.now()))
+
+    def idle_calls(self, now: float) -> int:
+        """Return how many calls the change feeds have saved until now."""
+        return sum(cloud.idle_calls + cloud.reader.idle_calls(cloud.asked_at, now) for cloud in self._clouds.values())
+
+    def _call(self, cloud: CloudWatch) -> Call:
+        def done(call: Call, answer: Answer) -> None:
+            cloud.reading = False
+            self._take(cloud, answer, call.sent_at)
+
+        return Call(
+            verb="instances",
+            label=cloud.name,
+            run=cloud.reader.read,
+            done=done,
+            costs={"read": cloud.reader.cost},
+            mutating=False,
+            retries=False,
+        )
+
+    def _take(self, cloud: CloudWatch, answer: Answer, asked_at: float) -> None:
+        now = self._runtime.now()
+        error = answer.error
+        if isinstance(answer.result, Reading):
+            try:
+                self._absorb(cloud, answer.result, asked_at, now)
+            except DriverError as broken:
+                error = broken
+        if error is not None:
+            self._fail(cloud, error, now)
+
+    def _fail(self, cloud: CloudWatch, error: DriverError, now: float) -> None:
+        cloud.failures += 1
+        pause = min(LONGEST_PAUSE_S, cloud.reader.poll_s * 2 ** min(cloud.failures, 10))
+        cloud.due = now + max(pause, error.retry_after_s or 0.0)
+        for run in cloud.fleets.values():
+            if not run.index.clouds[cloud.name].unreadable:
+                run.index.clouds[cloud.name].unreadable = True
+                run.touch()
+        if cloud.failures == 1:
+            self._on_event(Event(at=now, kind=EventKind.UNREADABLE, cloud=cloud.name, message=str(error)))
+
+    def _absorb(self, cloud: CloudWatch, reading: Reading, asked_at: float, now: float) -> None:
+        checked_rows(cloud.account.driver.name, self._deployment, reading.instances)
+        if cloud.failures:
+            cloud.failures = 0
+            self._on_event(Event(at=now, kind=EventKind.READ, cloud=cloud.name))
+        self._schedule(cloud, reading, asked_at, now)
+        self._refresh(cloud, asked_at, now)
+        fleets, probed, members = cloud.fleets, reading.probed, reading.members
+        for instance in reading.instances:
+            run = fleets.get(instance.fleet)
+            if run is not None:
+                changes = run.index.see(
+                    instance,
+                    now,
+                    probed=probed.get(instance.id, Health.UNKNOWN),
+                    membership=members.get(instance.id, Membership.ABSENT),
+                    ours=instance.key in run.keys,
+                )
+                if changes:
+                    run.tell_changes(changes, now)
+        if reading.complete:
+            shown = {instance.id for instance in reading.instances}
+            for run in fleets.values():
+                run.tell_changes(run.index.miss(cloud.name, shown, asked_at, now), now)
+        self._was_read(cloud.name, asked_at)
+
+    def _schedule(self, cloud: CloudWatch, reading: Reading, asked_at: float, now: float) -> None:
+        """Settle when the next reading is due, and whether the lists so far are far enough apart."""
+        due = cloud.reader.took(reading, asked_at)
+        if cloud.asked_for < math.inf:
+            due = min(due, cloud.reader.tick_after(asked_at, cloud.asked_for))
+        if not cloud.settled:
+            if math.isinf(cloud.settles_at):
+                cloud.settles_at = asked_at + cloud.settle_s
+            cloud.settled = asked_at >= cloud.settles_at
+            if not cloud.settled:
+                due = min(due, cloud.reader.tick_after(asked_at, cloud.settles_at))
+        cloud.due = max(due, now)
+
+    def _refresh(self, cloud: CloudWatch, asked_at: float, now: float) -> None:
+        """Tell the indexes until when this reading may be acted upon."""
+        fresh_until = (cloud.due if cloud.reader.watches else asked_at) + FRESH_S
+        for run in cloud.fleets.values():
+            state = run.index.clouds[cloud.name]
+            if cloud.settled is not state.settled or not state.seen or now > state.fresh_until:
+                run.touch()
+            state.settled, state.seen, state.fresh_until = cloud.settled, True, fresh_until
+            state.unreadable = False

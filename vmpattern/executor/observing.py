@@ -1,0 +1,65 @@
+"""Reading every cloud of a deployment once, for a plan or a status."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+from vmpattern.driver import Driver, Timekeeper
+from vmpattern.errors import ContractBroken, DriverError, Throttled, Transient
+from vmpattern.executor.reader import FleetReading, Probe, Reader
+from vmpattern.executor.requests import checked_rows
+from vmpattern.executor.runtime import RealRuntime
+from vmpattern.model import CloudObservation, Deployment, Observation
+
+READING = Retrying(
+    retry=retry_if_exception_type((Throttled, Transient)),
+    wait=wait_exponential(multiplier=0.5, max=8.0),
+    stop=stop_after_attempt(4),
+    reraise=True,
+)
+"""How often a cloud is asked before it counts as unreadable."""
+
+
+def read_clouds(
+    deployment: Deployment, drivers: Mapping[str, Driver], *, probe: Probe, retrying: Retrying = READING
+) -> Observation:
+    """Read every cloud in `drivers`, at the same time; one that can't be read is observed as an error, not left out."""
+    names = list(drivers)
+    with ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
+        clouds = list(pool.map(lambda name: _read(deployment, name, drivers[name], probe, retrying), names))
+    calls = sum(calls for _, calls in clouds)
+    at = max((cloud.at for cloud, _ in clouds), default=RealRuntime().now())
+    return Observation(at=at, clouds={cloud.name: cloud for cloud, _ in clouds}, calls=calls)
+
+
+def _read(
+    deployment: Deployment, name: str, driver: Driver, probe: Probe, retrying: Retrying
+) -> tuple[CloudObservation, int]:
+    fleets = {
+        fleet.name: FleetReading(check=deployment.services[fleet.service].health, balancer=fleet.balancer.get(name))
+        for fleet in deployment.fleets.values()
+        if any(placement.cloud == name for placement in fleet.placements)
+    }
+    reader = Reader(driver, deployment=deployment.name, fleets=fleets, probe=probe, watch=False)
+    at = driver.clock.now() if isinstance(driver, Timekeeper) else RealRuntime().now()
+    capabilities = driver.capabilities
+    try:
+        reading = retrying.copy()(reader.read)
+        rows = checked_rows(driver.name, deployment.name, reading.instances)
+        types = retrying.copy()(driver.machine_types)
+    except ContractBroken:
+        raise
+    except DriverError as error:
+        return CloudObservation(name=name, at=at, capabilities=capabilities, error=str(error)), 0
+    reader.known = len(rows)
+    observed = CloudObservation(
+        name=name,
+        at=at,
+        capabilities=capabilities,
+        instances=rows,
+        machine_types=types,
+        probed=reading.probed,
+        members=reading.members,
+    )
+    return observed, int(reader.cost) + 1

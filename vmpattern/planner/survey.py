@@ -1,0 +1,142 @@
+"""How a deployment stands, from one observation: every instance with its state, and counts for each fleet. Pure."""
+
+from collections.abc import Mapping
+
+import attrs
+from immutabledict import immutabledict
+
+from vmpattern.errors import SpecError
+from vmpattern.model import (
+    Capabilities,
+    CloudObservation,
+    Deployment,
+    Fleet,
+    Health,
+    Instance,
+    Membership,
+    Observation,
+    Slot,
+)
+from vmpattern.planner.index import FleetIndex
+from vmpattern.planner.resolve import resolve
+from vmpattern.planner.rows import State
+
+
+@attrs.frozen(kw_only=True)
+class SurveyRow:
+    """One instance: what the provider lists, the combined health, and how it stands with its fleet."""
+
+    instance: Instance
+    health: Health
+    state: str
+    in_date: bool
+    price_per_hour: float | None
+
+
+@attrs.frozen(kw_only=True)
+class FleetSurvey:
+    """One fleet: instances wanted, ready now, out of date; dollars an hour (None: a price is unknown); its rows.
+
+    `rows` are sorted by cloud, zone, age and id. `notes` say what couldn't be told.
+    """
+
+    desired: int
+    ready: int
+    out_of_date: int
+    price_per_hour: float | None
+    rows: tuple[SurveyRow, ...]
+    notes: tuple[str, ...] = ()
+
+
+def survey(deployment: Deployment, observation: Observation) -> Mapping[str, FleetSurvey]:
+    """Tell how every fleet stands, by name in the deployment's order; fleets that the file no longer has come last.
+
+    A single look can't tell how long an instance has been healthy: who is healthy now counts as ready.
+    """
+    retired = sorted({one.fleet for one in observation.instances() if one.phase.is_live} - set(deployment.fleets))
+    known = {name: _fleet(deployment, fleet, observation) for name, fleet in deployment.fleets.items()}
+    rest = {name: _retired(name, observation) for name in retired}
+    return immutabledict({**known, **rest})
+
+
+def _fleet(deployment: Deployment, fleet: Fleet, observation: Observation) -> FleetSurvey:
+    notes: list[str] = [
+        f"{cloud.name} couldn't be read: {cloud.error}"
+        for cloud in observation.clouds.values()
+        if cloud.error is not None and any(place.cloud == cloud.name for place in fleet.placements)
+    ]
+    slots: tuple[Slot, ...] = ()
+    try:
+        slots = resolve(deployment, fleet, observation).slots
+    except SpecError as error:
+        notes += [str(problem.message) for problem in error.problems]
+    index = FleetIndex(
+        deployment=deployment.name,
+        fleet=fleet,
+        slots=slots,
+        clouds=_capabilities(observation),
+        check=deployment.services[fleet.service].health,
+        now=observation.at,
+    )
+    for cloud in observation.clouds.values():
+        for instance in cloud.instances:
+            if instance.fleet == fleet.name:
+                index.see(
+                    instance,
+                    observation.at,
+                    probed=cloud.probed.get(instance.id, Health.UNKNOWN),
+                    membership=cloud.members.get(instance.id, Membership.ABSENT),
+                )
+    rows = tuple(
+        SurveyRow(
+            instance=row.instance,
+            health=row.health,
+            state="ready" if _is_ready(row.state, row.health) else row.state.word,
+            in_date=row.dated,
+            price_per_hour=_price(observation.clouds[row.instance.cloud], row.instance),
+        )
+        for row in sorted(index.rows.values(), key=lambda row: (row.instance.cloud, row.instance.zone, *row.order))
+    )
+    return _summed(fleet.size, rows, tuple(notes))
+
+
+def _is_ready(state: State, health: Health) -> bool:
+    return state in (State.READY, State.PROVING) or (state is State.STARTING and health is Health.HEALTHY)
+
+
+def _retired(name: str, observation: Observation) -> FleetSurvey:
+    rows = tuple(
+        SurveyRow(
+            instance=instance,
+            health=instance.health,
+            state="retired",
+            in_date=False,
+            price_per_hour=_price(observation.clouds[instance.cloud], instance),
+        )
+        for instance in sorted(observation.instances(), key=lambda one: (one.cloud, one.zone, one.launched_at, one.id))
+        if instance.fleet == name and instance.phase.is_live
+    )
+    return _summed(0, rows, (f"the file has no fleet {name} any more",))
+
+
+def _summed(desired: int, rows: tuple[SurveyRow, ...], notes: tuple[str, ...]) -> FleetSurvey:
+    live = [row for row in rows if row.instance.phase.is_live]
+    prices = [row.price_per_hour for row in live]
+    known = [price for price in prices if price is not None]
+    return FleetSurvey(
+        desired=desired,
+        ready=sum(row.state == "ready" for row in live),
+        out_of_date=sum(not row.in_date for row in live),
+        price_per_hour=round(sum(known), 6) if len(known) == len(prices) else None,
+        rows=rows,
+        notes=notes,
+    )
+
+
+def _capabilities(observation: Observation) -> dict[str, Capabilities]:
+    return {name: cloud.capabilities for name, cloud in observation.clouds.items()}
+
+
+def _price(cloud: CloudObservation, instance: Instance) -> float | None:
+    kind = next((kind for kind in cloud.machine_types if kind.name == instance.machine_type), None)
+    return kind.price(instance.market) if kind else None

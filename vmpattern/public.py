@@ -1,0 +1,62 @@
+"""Where each public name lives. The package root offers these names and loads this module when one is asked for."""
+
+from vmpattern.driver import connect as connect
+from vmpattern.errors import (
+    ApplyFailed as ApplyFailed,
+    DamagedPlan as DamagedPlan,
+    DriverError as DriverError,
+    Locked as Locked,
+    Refused as Refused,
+    SpecError as SpecError,
+    StalePlan as StalePlan,
+    UnknownDriver as UnknownDriver,
+    VmpatternError as VmpatternError,
+)
+from vmpattern.executor import (
+    StopSwitch as StopSwitch,
+    apply as apply,
+    observe as observe,
+)
+from vmpattern.forecast import plan as plan
+from vmpattern.forms import (
+    outcome_to_json as outcome_to_json,
+    plan_from_json as plan_from_json,
+    plan_to_json as plan_to_json,
+)
+from vmpattern.model import (
+    Cloud as Cloud,
+    Deployment as Deployment,
+    Event as Event,
+    EventKind as EventKind,
+    Existing as Existing,
+    Fleet as Fleet,
+    Health as Health,
+    HealthCheck as HealthCheck,
+    Image as Image,
+    Instance as Instance,
+    MachineType as MachineType,
+    Market as Market,
+    Observation as Observation,
+    Outcome as Outcome,
+    PackerManifest as PackerManifest,
+    Phase as Phase,
+    Place as Place,
+    Placement as Placement,
+    Plan as Plan,
+    Recipe as Recipe,
+    Resources as Resources,
+    Result as Result,
+    Rollout as Rollout,
+    Secret as Secret,
+    Service as Service,
+    Share as Share,
+)
+from vmpattern.planner import (
+    FleetSurvey as FleetSurvey,
+    survey as survey,
+)
+from vmpattern.specfile import (
+    dumps as dumps,
+    load as load,
+    loads as loads,
+)

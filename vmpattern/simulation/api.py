@@ -1,0 +1,134 @@
+"""The front desk of a simulated cloud: counts calls, keeps the request budgets, and loses calls and replies."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from vmpattern import naming
+from vmpattern.driver import TokenBucket
+from vmpattern.errors import OutcomeUnknown, Scope, ScopeKind, Throttled, Transient
+from vmpattern.simulation.faults import FaultKind
+from vmpattern.simulation.world import World
+
+ACCOUNT = Scope(ScopeKind.ACCOUNT)
+
+_OF_CALLS = (FaultKind.THROTTLE, FaultKind.LOST_BEFORE, FaultKind.LOST_AFTER, FaultKind.FAILED_PAGE)
+_OF_LAUNCHES = (FaultKind.STOCKOUT, FaultKind.QUOTA, FaultKind.PARTIAL_LAUNCH, FaultKind.STALE_LIST)
+
+
+class Call:
+    """One call that was let in: which it is, and how often the same was seen before; keys the draws of its faults."""
+
+    def __init__(
+        self, world: World, parts: tuple[str | int, ...], zone: str | None = None, machine_type: str | None = None
+    ) -> None:
+        self._world = world
+        self._faulty = bool(world.faults)
+        self._parts = parts
+        self._zone = zone
+        self._machine_type = machine_type
+
+    def strikes(self, kind: FaultKind) -> bool:
+        """Tell whether the fault strikes this call."""
+        if not self._faulty:
+            return False
+        at_s = self._world.elapsed_s
+        return self._world.faults.strikes(kind, at_s, *self._parts, zone=self._zone, machine_type=self._machine_type)
+
+    def draw(self, kind: FaultKind) -> float:
+        """Return a number in [0, 1) of this call's own."""
+        return self._world.faults.draw(kind, "much", *self._parts)
+
+    def reply(self) -> None:
+        """Send the reply of a call that had its effect, or lose it.
+
+        Raises:
+            OutcomeUnknown: the reply is lost.
+        """
+        if self.strikes(FaultKind.LOST_AFTER):
+            raise OutcomeUnknown("the connection broke before the reply came", scope=ACCOUNT)
+
+
+class Api:
+    """The request budgets and the counts of one simulated cloud.
+
+    `calls` counts API calls by verb, refused ones too; `seen` how often each call came, where faults need it.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        budgets = world.spec.capabilities.budgets
+        self.buckets = {name: TokenBucket(budget.burst, budget.per_second) for name, budget in budgets.items()}
+        self.calls: Counter[str] = Counter()
+        self.seen: Counter[str] = Counter()
+        # Without faults all calls are alike, and nothing need be known of each.
+        self._quiet = None if world.faults else Call(world, ())
+        self._counts_seen = any(world.faults.has(kind) for kind in (*_OF_CALLS, *_OF_LAUNCHES))
+
+    def read(self, verb: str, *arguments: object, pages: int = 1) -> Call:
+        """Let in a call that changes nothing.
+
+        Raises:
+            Throttled: over the budget, or by a fault.
+            Transient: the cloud can't be read, or a page failed.
+        """
+        call = self._enter(verb, arguments, {"read": pages}, count=pages)
+        if self._world.faults and self._world.faults.in_spell(FaultKind.UNREADABLE, self._world.elapsed_s):
+            raise Transient("the service is unavailable", code="ServiceUnavailable", scope=ACCOUNT)
+        if call.strikes(FaultKind.FAILED_PAGE):
+            raise Transient("an internal error has occurred", code="InternalError", scope=ACCOUNT)
+        return call
+
+    def change(
+        self,
+        verb: str,
+        *arguments: object,
+        costs: Mapping[str, int],
+        zone: str | None = None,
+        machine_type: str | None = None,
+    ) -> Call:
+        """Let in a call that changes something; whoever makes the change asks the call for its reply at the end.
+
+        Raises:
+            Throttled: over the budget, or by a fault.
+            OutcomeUnknown: the call is lost before it had any effect.
+        """
+        call = self._enter(verb, arguments, costs, zone=zone, machine_type=machine_type)
+        if call.strikes(FaultKind.LOST_BEFORE):
+            raise OutcomeUnknown("the connection broke before the reply came", scope=ACCOUNT)
+        return call
+
+    def _enter(
+        self,
+        verb: str,
+        arguments: tuple[object, ...],
+        costs: Mapping[str, int],
+        *,
+        count: int = 1,
+        zone: str | None = None,
+        machine_type: str | None = None,
+    ) -> Call:
+        self.calls[verb] += count
+        self._pay(costs)
+        if self._quiet is not None:
+            return self._quiet
+        call = Call(self._world, self._parts(verb, arguments), zone, machine_type)
+        if call.strikes(FaultKind.THROTTLE):
+            raise Throttled("request limit exceeded", code="RequestLimitExceeded", scope=ACCOUNT)
+        return call
+
+    def _parts(self, verb: str, arguments: tuple[object, ...]) -> tuple[str | int, ...]:
+        if not self._counts_seen:
+            return ()
+        same = naming.digest(verb, arguments)
+        times = self.seen[same]
+        self.seen[same] += 1
+        return verb, same, times
+
+    def _pay(self, costs: Mapping[str, int]) -> None:
+        # All or nothing: a refused call takes no token from any bucket.
+        at = self._world.at
+        payments = [(self.buckets[name], cost) for name, cost in costs.items() if name in self.buckets]
+        if wait := max((bucket.wait(at, cost) for bucket, cost in payments), default=0.0):
+            raise Throttled("request limit exceeded", code="RequestLimitExceeded", scope=ACCOUNT, retry_after_s=wait)
+        for bucket, cost in payments:
+            bucket.take(at, cost)

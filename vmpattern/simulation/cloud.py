@@ -1,0 +1,213 @@
+"""The simulated cloud: one object, one world. Deterministic, in virtual time, behind the driver contract."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from vmpattern import naming
+from vmpattern.driver import Changes, Clock, Selector
+from vmpattern.errors import Invalid
+from vmpattern.model import (
+    CloudObservation,
+    Health,
+    HealthCheck,
+    Instance,
+    InstanceId,
+    Membership,
+    Options,
+)
+from vmpattern.simulation import loading, saving
+from vmpattern.simulation.balancers import Balancers
+from vmpattern.simulation.consoles import boot_lines
+from vmpattern.simulation.faults import NONE, Faults
+from vmpattern.simulation.spec import EPOCH, USUAL, CloudSpec
+from vmpattern.simulation.verbs import DriverVerbs
+from vmpattern.simulation.world import World
+
+
+@attrs.frozen
+class WorldClock:
+    """The clock of a simulated world."""
+
+    _world: World
+
+    def now(self) -> float:
+        """Return the world's moment in epoch seconds."""
+        return self._world.at
+
+
+class SimulatedCloud(DriverVerbs):
+    """A cloud that exists only here: driver, prober, balancer, console, watcher and timekeeper in one.
+
+    A verb takes effect at the clock's moment and takes no time; time passes only by `advance`. May be used from several
+    threads. The world began at `start`, from which windows of faults count; now it is `at`, else the start.
+
+    Example:
+        >>> cloud = SimulatedCloud()
+        >>> cloud.instances(Selector("shop"))
+        ()
+    """
+
+    def __init__(
+        self,
+        spec: CloudSpec = USUAL,
+        *,
+        faults: Faults = NONE,
+        start: float = EPOCH,
+        at: float | None = None,
+        pace: float = 0.0,
+    ) -> None:
+        super().__init__(spec, faults, start, start if at is None else at)
+        self.pace = pace
+        self._balancers = Balancers(self._world)
+
+    @classmethod
+    def from_observation(
+        cls,
+        observation: CloudObservation,
+        *,
+        balancers: Mapping[str, Options] | None = None,
+        faults: Faults = NONE,
+    ) -> "SimulatedCloud":
+        """Make a world that is as observed, to forecast from.
+
+        Args:
+            balancers: each fleet's balancer on this cloud, by fleet; members of other fleets are left out.
+
+        Guarantees:
+            Instances keep ids, rows and kept-until; whatever boots goes on booting from its launch. A running instance
+            stays healthy, or unhealthy, as the probe says, else the provider; nobody's word counts as healthy.
+        """
+        cloud = cls(loading.spec_of(observation), faults=faults, start=observation.at)
+        loading.load(cloud._world, cloud._ledger, observation)
+        for instance in observation.instances:
+            standing = observation.members.get(instance.id, Membership.ABSENT)
+            if standing is Membership.ABSENT or instance.fleet not in (balancers or {}):
+                continue
+            balancer = cloud._balancer((balancers or {})[instance.fleet])
+            cloud._balancers.register(balancer, [instance.id])
+            if standing is Membership.DRAINING:
+                cloud._balancers.deregister(balancer, [instance.id])
+        return cloud
+
+    @classmethod
+    def from_json(
+        cls, data: Mapping[str, object], spec: CloudSpec = USUAL, *, faults: Faults = NONE, pace: float = 0.0
+    ) -> "SimulatedCloud":
+        """Make the world that `to_json` wrote; what the cloud is and which faults it has is said anew.
+
+        Guarantees:
+            With the same spec and faults it behaves as the world that was saved.
+
+        Raises:
+            ValueError: it isn't the form of a world.
+        """
+        state = saving.parse(data)
+        cloud = cls(spec, faults=faults, start=state.start, at=state.at, pace=pace)
+        saving.load(state, cloud._world, cloud._ledger, cloud._balancers, cloud._api)
+        return cloud
+
+    def to_json(self) -> dict[str, object]:
+        """Return everything that has happened as values that JSON has; no secret is among them."""
+        with self._lock:
+            return saving.save(self._world, self._ledger, self._balancers, self._api)
+
+    # -- probes, balancers, consoles ----------------------------------------------------------------------------------
+
+    def probe(self, ids: Sequence[InstanceId], check: HealthCheck) -> Mapping[InstanceId, Health]:
+        """Ask the services themselves: no API call. Ids that aren't there are absent."""
+        with self._lock:
+            vms = ((id, self._world.vms.get(id)) for id in ids)
+            return {id: self._world.probe(vm) for id, vm in vms if vm is not None}
+
+    def members(self, balancer: Options) -> Mapping[InstanceId, Membership]:
+        """List a balancer's members."""
+        with self._lock:
+            name = self._balancer(balancer)
+            self._api.read("members", name)
+            return self._balancers.standing(name)
+
+    def register(self, balancer: Options, ids: Sequence[InstanceId]) -> None:
+        """Add members, as `Balancer.register`.
+
+        Raises:
+            NotFound: an instance isn't there; none was added.
+        """
+        with self._lock:
+            name = self._balancer(balancer)
+            call = self._api.change("register", name, sorted(ids), costs={"balancer": 1})
+            self._vms(ids)
+            self._balancers.register(name, ids)
+            call.reply()
+
+    def deregister(self, balancer: Options, ids: Sequence[InstanceId]) -> None:
+        """Start draining members, as `Balancer.deregister`; they leave when the drain time is over."""
+        with self._lock:
+            name = self._balancer(balancer)
+            call = self._api.change("deregister", name, sorted(ids), costs={"balancer": 1})
+            self._balancers.deregister(name, ids)
+            call.reply()
+
+    def console(self, instance: InstanceId) -> str:
+        """Return what the instance printed while it booted.
+
+        Raises:
+            NotFound: it isn't there.
+        """
+        with self._lock:
+            self._api.read("console", instance)
+            vm = self._vms([instance])[0]
+            return boot_lines(vm, self._world.probe(vm))
+
+    # -- time and change ----------------------------------------------------------------------------------------------
+
+    @property
+    def clock(self) -> Clock:
+        """The world's clock."""
+        return WorldClock(self._world)
+
+    def changes(self, selector: Selector, cursor: int) -> Changes:
+        """Return what changed after `cursor`, sorted by id: no API call, no fault of lists; costs what changed.
+
+        What has left every list is told as its last row, TERMINATED, for a day.
+        """
+        with self._lock:
+            world = self._world
+            rows: list[Instance] = []
+            probed: dict[InstanceId, Health] = {}
+            for id in sorted(world.changed_since(cursor)):
+                vm = world.vms.get(id)
+                row = vm.row if vm is not None else world.gone[id]
+                if selector.matches(row):
+                    rows.append(row)
+                    if vm is not None:
+                        probed[id] = world.probe(vm)
+            return Changes(
+                cursor=world.position,
+                instances=tuple(rows),
+                probed=probed,
+                total=world.total(selector),
+                next_at=self.next_at(),
+            )
+
+    def next_at(self) -> float | None:
+        """Return when something will next change by itself; None for never."""
+        due = min(self._world.next_at(), self._balancers.next_at())
+        return None if due == math.inf else due
+
+    def advance(self, until: float) -> None:
+        """Let time pass until then, with everything that is due on the way; backward is ignored."""
+        with self._lock:
+            while (due := self._balancers.next_at()) <= until:
+                self._world.advance(due)
+                self._balancers.finish_one()
+            self._world.advance(until)
+
+    def _balancer(self, balancer: Options) -> str:
+        name = balancer.get("name")
+        if isinstance(name, str) and name:
+            return name
+        if self.spec.strict:
+            raise Invalid('expected a balancer\'s name, as in { name = "shop-front" }', field="balancer.name")
+        return naming.digest(balancer)

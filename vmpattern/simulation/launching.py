@@ -1,0 +1,148 @@
+"""Launches: what is allowed, how much there is room for, and what a key that was used before gives."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from vmpattern import naming
+from vmpattern.driver import LaunchReport, LaunchRequest
+from vmpattern.errors import Invalid, KeySpent, OutOfCapacity, QuotaExceeded, Scope, ScopeKind
+from vmpattern.model import Idempotency, Instance, InstanceId
+from vmpattern.simulation.api import ACCOUNT, Call
+from vmpattern.simulation.faults import FaultKind
+from vmpattern.simulation.ledger import Ledger
+from vmpattern.simulation.spec import IMAGE_PREFIX, CloudSpec
+from vmpattern.simulation.vm import BAD_IMAGE, GOOD, Fate, fate, launched
+from vmpattern.simulation.world import World
+
+
+def check(spec: CloudSpec, request: LaunchRequest) -> None:
+    """Check that the cloud sells what is asked for.
+
+    Raises:
+        Invalid: it doesn't; `field` names what is wrong.
+    """
+    zones = {machine_type.name: machine_type.zones for machine_type in spec.machine_types}
+    if request.zone not in spec.zones:
+        raise Invalid(f"there is no zone {request.zone}", field="zone")
+    if request.machine_type not in zones:
+        raise Invalid(f"there is no machine type {request.machine_type}", field="machine_type")
+    if request.zone not in zones[request.machine_type]:
+        raise Invalid(f"zone {request.zone} doesn't offer {request.machine_type}", field="machine_type")
+    if request.market not in spec.capabilities.markets:
+        raise Invalid(f"there is no market {request.market.value}", field="market")
+    if spec.strict and not request.image.startswith(IMAGE_PREFIX):
+        raise Invalid(f"there is no image {request.image}: their ids begin with {IMAGE_PREFIX}", field="image")
+    if not 1 <= request.count <= spec.capabilities.max_batch:
+        raise Invalid(f"expected a count from 1 to {spec.capabilities.max_batch}", field="count")
+
+
+def launch(world: World, ledger: Ledger, call: Call, request: LaunchRequest, text: str) -> LaunchReport:
+    """Carry out a launch by the cloud's rules for keys; `text` is the request as `ledger.written` has it.
+
+    Raises:
+        KeySpent: every instance of the key has ended or is ending.
+        KeyConflict: the key came with another request.
+        OutOfCapacity, QuotaExceeded: nothing was created.
+    """
+    rules = world.spec.capabilities.idempotency
+    made = ledger.find(request.key)
+    if not made or rules is Idempotency.NONE:
+        first = max(made, default=-1) + 1
+        return _create(world, ledger, call, request, text, range(first, first + request.count))
+    ledger.check(request.key, text)
+    adopted = _live(world, made)
+    missing = _missing(world, request, made)
+    completes = rules is Idempotency.INSTANCE and bool(missing)
+    if not adopted and not completes:
+        raise _spent(request)
+    report = LaunchReport(failures=tuple(_out_of_capacity(request) for _ in missing))
+    if completes:
+        report = _complete(world, ledger, call, request, text, missing)
+    spent = tuple(_spent(request) for _ in range(len(made) - len(adopted)))
+    return LaunchReport(created=report.created, adopted=adopted, failures=(*spent, *report.failures))
+
+
+def _live(world: World, made: Mapping[int, InstanceId]) -> tuple[Instance, ...]:
+    vms = (world.vms.get(id) for _, id in sorted(made.items()))
+    return tuple(vm.row for vm in vms if vm is not None and vm.row.phase.is_live)
+
+
+def _missing(world: World, request: LaunchRequest, made: Mapping[int, InstanceId]) -> list[int]:
+    # Of a key that was loaded, not all ordinals are known: an id that exists isn't missing, and so many at most are.
+    free = (ordinal for ordinal in range(request.count) if ordinal not in made)
+    missing = [ordinal for ordinal in free if naming.instance_id(request.key, ordinal) not in world.vms]
+    return missing[: max(0, request.count - len(made))]
+
+
+def _spent(request: LaunchRequest) -> KeySpent:
+    return KeySpent(f"what the launch key {request.key} made is gone", scope=ACCOUNT, field="key")
+
+
+def _complete(
+    world: World, ledger: Ledger, call: Call, request: LaunchRequest, text: str, missing: Sequence[int]
+) -> LaunchReport:
+    try:
+        return _create(world, ledger, call, request, text, missing)
+    except (OutOfCapacity, QuotaExceeded) as error:
+        return LaunchReport(failures=(error,) * len(missing))
+
+
+def _create(
+    world: World, ledger: Ledger, call: Call, request: LaunchRequest, text: str, ordinals: Sequence[int]
+) -> LaunchReport:
+    room, refusal = _room(world, call, request, len(ordinals))
+    if room == 0:
+        raise refusal()
+    rows: list[Instance] = []
+    for ordinal in ordinals[:room]:
+        row = launched(request, ordinal, cloud=world.spec.name, at=world.at)
+        world.add(row, _fate(world, request, ordinal))
+        rows.append(row)
+    ledger.made(request.key, text, {ordinal: row.id for ordinal, row in zip(ordinals, rows, strict=False)})
+    short = len(ordinals) - room
+    return LaunchReport(created=tuple(rows), failures=(refusal(),) * short if short else ())
+
+
+def _fate(world: World, request: LaunchRequest, ordinal: int) -> Fate:
+    if request.image in world.spec.bad_images:
+        return BAD_IMAGE
+    return fate(world.faults, request, ordinal, world.elapsed_s) if world.faults else GOOD
+
+
+Refusal = Callable[[], OutOfCapacity | QuotaExceeded]
+
+
+def _room(world: World, call: Call, request: LaunchRequest, count: int) -> tuple[int, Refusal]:
+    """Tell how many of `count` can be created now, and what refuses the others."""
+    short = partial(_out_of_capacity, request)
+    if request.zone in world.weather.out:
+        return 0, partial(_zone_is_out, request)
+    if call.strikes(FaultKind.QUOTA):
+        return 0, _over_quota
+    if call.strikes(FaultKind.STOCKOUT):
+        return 0, short
+    limits: list[tuple[int, Refusal]] = [(count, short)]
+    for scope in ((request.zone, request.machine_type), (request.zone, None)):
+        if scope in world.spec.capacity:
+            limits.append((world.spec.capacity[scope] - world.count_live(*scope), short))
+    if world.spec.quota is not None:
+        limits.append((world.spec.quota - world.count_live(), _over_quota))
+    room, refusal = min(limits, key=lambda limit: limit[0])
+    if room > 1 and call.strikes(FaultKind.PARTIAL_LAUNCH):
+        return 1 + int(call.draw(FaultKind.PARTIAL_LAUNCH) * (room - 1)), short
+    return max(0, room), refusal
+
+
+def _out_of_capacity(request: LaunchRequest) -> OutOfCapacity:
+    scope = Scope(ScopeKind.MACHINE_TYPE, zone=request.zone, machine_type=request.machine_type)
+    message = f"not enough {request.machine_type} in zone {request.zone}"
+    return OutOfCapacity(message, code="InsufficientInstanceCapacity", scope=scope)
+
+
+def _zone_is_out(request: LaunchRequest) -> OutOfCapacity:
+    scope = Scope(ScopeKind.ZONE, zone=request.zone)
+    return OutOfCapacity(f"zone {request.zone} is out", code="InsufficientInstanceCapacity", scope=scope)
+
+
+def _over_quota() -> QuotaExceeded:
+    return QuotaExceeded("the account's limit of instances is reached", code="InstanceLimitExceeded", scope=ACCOUNT)

@@ -1,0 +1,101 @@
+"""A world as JSON, and back. What the cloud is and which faults it has isn't in it: whoever loads it says so anew."""
+
+from collections.abc import Mapping
+
+import attrs
+import cattrs
+
+from vmpattern.model import Instance, InstanceId, LaunchKey
+from vmpattern.simulation.api import Api
+from vmpattern.simulation.balancers import Balancers
+from vmpattern.simulation.ledger import Entry, Ledger
+from vmpattern.simulation.past import Entry as PastEntry
+from vmpattern.simulation.vm import Vm
+from vmpattern.simulation.world import World
+
+_CONVERTER = cattrs.Converter(omit_if_default=True)
+
+
+@attrs.frozen(kw_only=True)
+class Bucket:
+    """What is in a token bucket; its size and rate are the cloud's."""
+
+    tokens: float
+    at: float
+
+
+@attrs.frozen(kw_only=True)
+class State:
+    """Everything that has happened to a world, as far as it matters. See the classes whose fields these are."""
+
+    start: float
+    at: float
+    position: int
+    seq: int
+    vms: list[Vm]
+    gone: list[Instance]
+    changed: dict[InstanceId, int]
+    vanishing: list[tuple[float, InstanceId]]
+    forgetting: list[tuple[float, InstanceId]]
+    past: dict[InstanceId, list[PastEntry]]
+    keys: dict[LaunchKey, Entry]
+    members: dict[str, dict[InstanceId, float | None]]
+    draining: list[tuple[float, str, InstanceId]]
+    buckets: dict[str, Bucket]
+    calls: dict[str, int]
+    seen: dict[str, int]
+
+
+def parse(data: Mapping[str, object]) -> State:
+    """Read a state from its JSON form.
+
+    Raises:
+        ValueError: it isn't one.
+    """
+    try:
+        return _CONVERTER.structure(data, State)
+    except cattrs.BaseValidationError as error:
+        raise ValueError("; ".join(cattrs.transform_error(error))) from error
+
+
+def save(world: World, ledger: Ledger, balancers: Balancers, api: Api) -> dict[str, object]:
+    """Return the JSON form of everything; lets go of what need not be remembered any more."""
+    world.past.prune(world.at)
+    ledger.prune()
+    balancers.prune()
+    state = State(
+        start=world.start,
+        at=world.at,
+        position=world.position,
+        seq=world.seq,
+        vms=list(world.vms.values()),
+        gone=list(world.gone.values()),
+        changed=world.changed,
+        vanishing=list(world.vanishing),
+        forgetting=list(world.forgetting),
+        past=world.past.entries,
+        keys=ledger.entries,
+        members=balancers.members,
+        draining=list(balancers.draining),
+        buckets={name: Bucket(tokens=bucket.tokens, at=bucket.at) for name, bucket in api.buckets.items()},
+        calls=dict(api.calls),
+        seen=dict(api.seen),
+    )
+    saved: dict[str, object] = _CONVERTER.unstructure(state)
+    return saved
+
+
+def load(state: State, world: World, ledger: Ledger, balancers: Balancers, api: Api) -> None:
+    """Bring a world that was just made, and what belongs to it, into a state."""
+    world.past.entries.update(state.past)
+    world.load(state.vms, state.gone)
+    world.position, world.seq, world.changed = state.position, state.seq, dict(state.changed)
+    world.vanishing.extend(state.vanishing)
+    world.forgetting.extend(state.forgetting)
+    ledger.entries.update(state.keys)
+    balancers.members.update(state.members)
+    balancers.draining.extend(state.draining)
+    for name in api.buckets.keys() & state.buckets.keys():
+        api.buckets[name].tokens, api.buckets[name].at = state.buckets[name].tokens, state.buckets[name].at
+    api.calls.update(state.calls)
+    api.seen.update(state.seen)

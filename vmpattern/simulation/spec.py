@@ -1,0 +1,105 @@
+"""What a simulated cloud is made of: zones, machine types, limits, what it declares. Values only.
+
+Source:
+    The request budgets are EC2's published ones per account and region (read 2026-11).
+"""
+
+from collections.abc import Mapping
+
+import attrs
+from immutabledict import immutabledict
+
+from vmpattern.model import (
+    Capabilities,
+    Idempotency,
+    ImageId,
+    Latencies,
+    MachineType,
+    Market,
+    RequestBudget,
+)
+
+EPOCH = 1767225600.0
+"""2026-01-01T00:00:00Z: every simulated world begins here unless told otherwise, so that runs can be repeated."""
+
+IMAGE_PREFIX = "img-"
+
+EC2_BUDGETS = immutabledict(
+    {
+        "read": RequestBudget(100, 20),
+        "launch": RequestBudget(5, 2),
+        "launch-instances": RequestBudget(1000, 2),
+        "terminate": RequestBudget(100, 5),
+        "terminate-instances": RequestBudget(1000, 20),
+        "label": RequestBudget(100, 10),
+        "balancer": RequestBudget(50, 5),
+    }
+)
+
+EC2_LIKE = Capabilities(
+    max_batch=100,
+    max_terminate=1000,
+    page_size=1000,
+    idempotency=Idempotency.BATCH,
+    mutable_labels=True,
+    markets=frozenset(Market),
+    native_health=True,
+    probes=True,
+    balancer=True,
+    console=True,
+    budgets=EC2_BUDGETS,
+    latencies=Latencies(),
+)
+
+_SIZES = (
+    ("small", 1, 2048, 0.02, 0.007),
+    ("medium", 2, 4096, 0.04, 0.013),
+    ("large", 4, 16384, 0.12, 0.04),
+    ("xlarge", 8, 32768, 0.24, 0.08),
+    ("2xlarge", 16, 65536, 0.48, 0.16),
+)
+
+
+def machine_types(zones: tuple[str, ...]) -> tuple[MachineType, ...]:
+    """Return the usual machine types, offered in all of `zones`, smallest first."""
+    return tuple(
+        MachineType(
+            name=name,
+            vcpus=vcpus,
+            memory_mib=memory_mib,
+            zones=zones,
+            prices={Market.ON_DEMAND: on_demand, Market.SPOT: spot},
+        )
+        for name, vcpus, memory_mib, on_demand, spot in _SIZES
+    )
+
+
+_NO_CAPACITY: immutabledict[tuple[str, str | None], int] = immutabledict()
+
+
+def _capacity(capacity: Mapping[tuple[str, str | None], int]) -> immutabledict[tuple[str, str | None], int]:
+    return immutabledict(capacity)
+
+
+@attrs.frozen(kw_only=True)
+class CloudSpec:
+    """What a simulated cloud is and allows.
+
+    `capacity` maps (zone, machine type), or (zone, None) for all types together, to the most live instances there;
+    `quota` is the most in the account. Instances of `bad_images` never get ready. A `strict` cloud refuses images whose
+    id doesn't begin with `img-` and balancers without a name; any other takes whatever it is asked for.
+    """
+
+    name: str = "memory"
+    zones: tuple[str, ...] = ("a", "b", "c")
+    machine_types: tuple[MachineType, ...] = attrs.field(
+        default=attrs.Factory(lambda self: machine_types(self.zones), takes_self=True)
+    )
+    capabilities: Capabilities = EC2_LIKE
+    capacity: Mapping[tuple[str, str | None], int] = attrs.field(default=_NO_CAPACITY, converter=_capacity)
+    quota: int | None = None
+    bad_images: frozenset[ImageId] = frozenset()
+    strict: bool = True
+
+
+USUAL = CloudSpec()

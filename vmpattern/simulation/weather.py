@@ -1,0 +1,43 @@
+"""Outages of zones: which zones are out now, and when that may change."""
+
+import math
+
+from vmpattern.simulation.faults import SPELL_S, FaultKind, Faults
+
+
+class Weather:
+    """The outages of a world that began at `start`, from the moment `at` on."""
+
+    def __init__(self, faults: Faults, zones: tuple[str, ...], *, start: float, at: float) -> None:
+        self._faults = faults
+        self._zones = zones
+        self._start = start
+        self.out: frozenset[str] = frozenset()
+        self.next_at = math.inf
+        self.pass_to(at)
+
+    def elapsed_s(self, at: float) -> float:
+        """Return seconds since the start as faults count them.
+
+        Epoch seconds carry about a quarter of a microsecond: without rounding, an edge could be missed.
+        """
+        return round(at - self._start, 6)
+
+    def pass_to(self, at: float) -> frozenset[str]:
+        """Bring the outages up to `at`; return the zones that went out or came back."""
+        if not self._faults.has(FaultKind.ZONE_OUTAGE):
+            return frozenset()
+        elapsed_s, before = self.elapsed_s(at), self.out
+        strikes = self._faults.in_spell
+        self.out = frozenset(zone for zone in self._zones if strikes(FaultKind.ZONE_OUTAGE, elapsed_s, zone))
+        self.next_at = min(
+            (self._start + edge for edge in self._edges(elapsed_s) if edge > elapsed_s), default=math.inf
+        )
+        return before ^ self.out
+
+    def _edges(self, elapsed_s: float) -> list[float]:
+        windows = [window for window in self._faults.windows if window.kind is FaultKind.ZONE_OUTAGE]
+        edges = [edge for window in windows for edge in (window.from_s, window.until_s)]
+        if FaultKind.ZONE_OUTAGE in self._faults.rates:
+            edges.append((math.floor(elapsed_s / SPELL_S) + 1) * SPELL_S)
+        return edges

@@ -1,0 +1,230 @@
+"""The simulated world: its time, its VMs and what happens to them by themselves. No API, no permission, no budget.
+
+Time moves only by `advance`. What is due is kept in a heap, and what has changed in the order of the changes, so that a
+step costs what changes in it, not what there is.
+"""
+
+import heapq
+import math
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from vmpattern.driver import Selector
+from vmpattern.model import Health, Instance, InstanceId, Phase
+from vmpattern.simulation.faults import FaultKind, Faults
+from vmpattern.simulation.past import Past
+from vmpattern.simulation.spec import CloudSpec
+from vmpattern.simulation.vm import FLAP_SICK_S, FLAP_WELL_S, GOOD, HANG_S, SLOW_FACTOR, Fate, Turn, Vm, changed
+from vmpattern.simulation.weather import Weather
+
+SHOWN_AFTER_END_S = 60.0
+REMEMBERED_S = 86400.0
+
+
+class World:
+    """Everything that exists in one simulated cloud.
+
+    `changed` maps ids to the position of their last change, in that order; `gone` holds the last rows of those that no
+    list shows any more, for a day. `live` counts what isn't ending by zone and machine type, `rows` what lists show by
+    deployment and fleet.
+    """
+
+    def __init__(self, spec: CloudSpec, faults: Faults, start: float, at: float) -> None:
+        self.spec = spec
+        self.faults = faults
+        self.start = start
+        self.at = at
+        self.vms: dict[InstanceId, Vm] = {}
+        self.gone: dict[InstanceId, Instance] = {}
+        self.changed: dict[InstanceId, int] = {}
+        self.position = 0
+        self.seq = 0
+        self.vanishing: deque[tuple[float, InstanceId]] = deque()
+        self.forgetting: deque[tuple[float, InstanceId]] = deque()
+        self.live: Counter[tuple[str, str]] = Counter()
+        self.rows: Counter[tuple[str, str]] = Counter()
+        self.past = Past(spec.capabilities.staleness_s if faults.has(FaultKind.STALE_LIST) else 0.0)
+        self.weather = Weather(faults, spec.zones, start=start, at=self.at)
+        self._heap: list[tuple[float, int, InstanceId]] = []
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the world began, as faults count them."""
+        return self.weather.elapsed_s(self.at)
+
+    # -- what a caller does -------------------------------------------------------------------------------------------
+
+    def add(self, row: Instance, fate: Fate = GOOD) -> None:
+        """Put a VM that was just launched into the world."""
+        vm = Vm(row, fate, flaps=fate.flaps)
+        boot_s = self.spec.capabilities.latencies.boot_s
+        self.place(vm, Turn.RUN, self.at + (boot_s * SLOW_FACTOR if fate.slow_boot else boot_s))
+
+    def place(self, vm: Vm, turn: Turn | None, due: float) -> None:
+        """Put a VM into the world as it is, with what happens to it next."""
+        self._enter(vm)
+        if vm.row.phase is Phase.TERMINATED:
+            self.vanishing.append((self.at + SHOWN_AFTER_END_S, vm.row.id))
+        self._schedule(vm, turn, due)
+        self._tell(vm.row)
+
+    def load(self, vms: Iterable[Vm], gone: Iterable[Instance]) -> None:
+        """Put saved VMs back, each with the turn that it had ahead; nothing is told as a change."""
+        for vm in vms:
+            row = vm.row = self._named(vm.row)
+            self._enter(vm)
+            if vm.turn is not None:
+                heapq.heappush(self._heap, (vm.due, vm.seq, row.id))
+            if row.id not in self.past.entries:
+                self.past.record(self.start, row.id, row)
+        self.gone.update((row.id, self._named(row)) for row in gone)
+
+    def _enter(self, vm: Vm) -> None:
+        row = vm.row
+        self.vms[row.id] = vm
+        self.rows[row.deployment, row.fleet] += 1
+        if row.phase.is_live:
+            self.live[row.zone, row.machine_type] += 1
+
+    def _named(self, row: Instance) -> Instance:
+        return row if row.cloud == self.spec.name else attrs.evolve(row, cloud=self.spec.name)
+
+    def end(self, vm: Vm) -> None:
+        """Begin to end a VM; one that is ending or has ended is left alone."""
+        if not vm.row.phase.is_live:
+            return
+        self.live[vm.row.zone, vm.row.machine_type] -= 1
+        terminate_s = HANG_S if vm.fate.delete_hangs else self.spec.capabilities.latencies.terminate_s
+        self._schedule(vm, Turn.GONE, self.at + terminate_s)
+        self.show(vm, Phase.TERMINATING, vm.row.kept_until)
+
+    def show(self, vm: Vm, phase: Phase, kept_until: float | None) -> None:
+        """Bring a VM's row up to date and tell it as a change."""
+        native = self.spec.capabilities.native_health and phase is Phase.RUNNING
+        health = self._health(vm) if native else Health.UNKNOWN
+        vm.row = changed(vm.row, phase=phase, health=health, kept_until=kept_until)
+        self._tell(vm.row)
+
+    def tell(self, id: InstanceId) -> None:
+        """Tell a change of something about a VM that its row doesn't show."""
+        self.position += 1
+        self.changed.pop(id, None)
+        self.changed[id] = self.position
+
+    # -- what can be seen ---------------------------------------------------------------------------------------------
+
+    def probe(self, vm: Vm) -> Health:
+        """Return what the VM's service answers now: nothing unless it runs, and a refusal until it serves."""
+        if vm.row.phase is not Phase.RUNNING:
+            return Health.UNKNOWN
+        return Health.HEALTHY if self._health(vm) is Health.HEALTHY else Health.UNHEALTHY
+
+    def count_live(self, zone: str | None = None, machine_type: str | None = None) -> int:
+        """Count what isn't ending, of a zone and a machine type; None means of all."""
+        places = self.live.items()
+        return sum(n for (z, t), n in places if zone in (None, z) and machine_type in (None, t))
+
+    def total(self, selector: Selector) -> int:
+        """Count the rows that a complete list shows now."""
+        if selector.fleet is not None:
+            return self.rows[selector.deployment, selector.fleet]
+        return sum(count for (deployment, _), count in self.rows.items() if deployment == selector.deployment)
+
+    def changed_since(self, position: int) -> Iterator[InstanceId]:
+        """Yield the ids that changed after `position`, the last change first."""
+        for id, last in reversed(self.changed.items()):
+            if last <= position:
+                return
+            yield id
+
+    # -- time ---------------------------------------------------------------------------------------------------------
+
+    def next_at(self) -> float:
+        """Return when something will next change by itself, infinity for never."""
+        return min(self._next_turn(), self.weather.next_at)
+
+    def advance(self, until: float) -> None:
+        """Let time pass and everything happen that is due, in order; backward is ignored."""
+        while True:
+            due = self._next_turn()
+            if min(due, self.weather.next_at) > until:
+                break
+            if self.weather.next_at <= due:
+                self._pass(self.weather.next_at)
+                self._change_weather()
+            else:
+                self._pass(due)
+                self._take_turn(self.vms[heapq.heappop(self._heap)[2]])
+        self._pass(until)
+
+    def _pass(self, until: float) -> None:
+        self.at = max(self.at, until)
+        while self.vanishing and self.vanishing[0][0] <= self.at:
+            self._vanish(*self.vanishing.popleft())
+        while self.forgetting and self.forgetting[0][0] <= self.at:
+            id = self.forgetting.popleft()[1]
+            del self.gone[id]
+            self.changed.pop(id, None)
+
+    def _vanish(self, at: float, id: InstanceId) -> None:
+        row = self.vms.pop(id).row
+        self.rows[row.deployment, row.fleet] -= 1
+        self.gone[id] = row
+        self.forgetting.append((at + REMEMBERED_S, id))
+        self.past.record(at, id, None)
+
+    def _next_turn(self) -> float:
+        heap = self._heap
+        while heap:
+            due, seq, id = heap[0]
+            vm = self.vms.get(id)
+            if vm is not None and vm.seq == seq:
+                return due
+            heapq.heappop(heap)
+        return math.inf
+
+    def _schedule(self, vm: Vm, turn: Turn | None, due: float) -> None:
+        self.seq += 1
+        vm.turn, vm.due, vm.seq = turn, due, self.seq
+        if turn is not None:
+            heapq.heappush(self._heap, (due, self.seq, vm.row.id))
+
+    def _take_turn(self, vm: Vm) -> None:
+        row, turn = vm.row, vm.turn
+        vm.turn = None
+        if turn is Turn.RUN:
+            if not vm.fate.never_ready:
+                self._schedule(vm, Turn.WELL, self.at + self.spec.capabilities.latencies.ready_s)
+            self.show(vm, Phase.RUNNING, row.kept_until)
+        elif turn is Turn.GONE:
+            self.vanishing.append((self.at + SHOWN_AFTER_END_S, row.id))
+            self.show(vm, Phase.TERMINATED, row.kept_until)
+        else:
+            vm.own = Health.HEALTHY if turn is Turn.WELL else Health.UNHEALTHY
+            self._plan_illness(vm)
+            self.show(vm, row.phase, row.kept_until)
+
+    def _plan_illness(self, vm: Vm) -> None:
+        if vm.own is Health.HEALTHY:
+            if vm.fate.dies_after_s is not None:
+                self._schedule(vm, Turn.SICK, self.at + vm.fate.dies_after_s)
+            elif vm.flaps:
+                self._schedule(vm, Turn.SICK, self.at + FLAP_WELL_S)
+        elif vm.flaps:
+            vm.flaps -= 1
+            self._schedule(vm, Turn.WELL, self.at + FLAP_SICK_S)
+
+    def _change_weather(self) -> None:
+        turned = self.weather.pass_to(self.at)
+        for vm in self.vms.values() if turned else ():
+            if vm.row.zone in turned and vm.row.phase is Phase.RUNNING:
+                self.show(vm, Phase.RUNNING, vm.row.kept_until)
+
+    def _health(self, vm: Vm) -> Health:
+        return Health.UNHEALTHY if vm.row.zone in self.weather.out else vm.own
+
+    def _tell(self, row: Instance) -> None:
+        self.tell(row.id)
+        self.past.record(self.at, row.id, row)
