@@ -87,7 +87,7 @@ class Account:
         if not self._waiting:
             return
         now, stuck, left = self._runtime.now(), set[str](), []
-        for at, order, call in sorted(self._waiting, key=lambda entry: entry[:2]):
+        for at, order, call in self._in_order():
             kinds = set(call.costs)
             if at > now or kinds & stuck or not self._take(call, now):
                 stuck |= kinds if at <= now else set()
@@ -97,11 +97,18 @@ class Account:
         self._waiting = left
 
     def next_at(self) -> float:
-        """Return when a waiting call can be sent; infinity when none waits."""
+        """Return when a waiting call can be sent; infinity when none waits. Who may not overtake isn't asked."""
         if not self._waiting:
             return math.inf
-        now = self._runtime.now()
-        return min((self._sendable_at(at, call, now) for at, _, call in self._waiting), default=math.inf)
+        now, stuck, following = self._runtime.now(), set[str](), math.inf
+        for at, _, call in self._in_order():
+            if not stuck & set(call.costs):
+                following = min(following, self._sendable_at(at, call, now))
+                stuck |= set(call.costs) if at <= now else set()
+        return following
+
+    def _in_order(self) -> list[tuple[float, int, Call]]:
+        return sorted(self._waiting, key=lambda entry: entry[:2])
 
     def is_busy(self) -> bool:
         """Whether a mutating call is in flight or will be sent again."""
