@@ -129,7 +129,6 @@ class FleetIndex:
         self.old_ready: list[Order] = []
         self.dated: list[list[Order]] = [[] for _ in self.slots]
         self.leaving = 0
-        self.ending = 0
         self._due: list[tuple[float, str]] = []
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -451,13 +450,11 @@ class FleetIndex:
         return row is None or row.due != entry[0]
 
     def _enter(self, row: Row) -> None:
-        self.version += 1
         self._count(row, 1)
         for queue, entry in self._queues(row):
             insort(queue, entry)
 
     def _leave(self, row: Row) -> None:
-        self.version += 1
         self._count(row, -1)
         for queue, entry in self._queues(row):
             del queue[bisect_left(queue, entry)]
@@ -469,10 +466,11 @@ class FleetIndex:
         row.drained = now_drained
 
     def _count(self, row: Row, sign: int) -> None:
+        """Count a row in or out. One whose end was accepted counts nowhere: no decision depends on it."""
         state = row.state
         if state is State.ENDING:
-            self.ending += sign
             return
+        self.version += 1
         self.live += sign
         self.visible = (self.visible + sign * row.digest) % 2**128
         if state is State.READY:
