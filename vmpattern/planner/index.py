@@ -253,8 +253,9 @@ class FleetIndex:
             first = False
             if row.instance == instance and row.probed is probed and row.membership is membership and not row.missing:
                 return []
-            if _PHASES[instance.phase] < _PHASES[row.instance.phase]:
-                instance = attrs.evolve(instance, phase=row.instance.phase)
+            before = row.instance.phase
+            if instance.phase is not before and _PHASES[instance.phase] < _PHASES[before]:
+                instance = attrs.evolve(instance, phase=before)
         if instance.phase is Phase.TERMINATED:
             return self.forget(row.instance.id)
         return self._change(row, now, instance, probed, membership, first=first)
@@ -439,7 +440,7 @@ class FleetIndex:
             row.due = time
             if time < math.inf:
                 heapq.heappush(self._due, (time, row.instance.id))
-        self._purge()
+            self._purge()
 
     def _purge(self) -> None:
         while self._due and self._is_stale(self._due[0]):
