@@ -89,7 +89,7 @@ class Lookout:
                 cloud.idle_calls += cloud.reader.idle_calls(cloud.asked_at, now - cloud.reader.poll_s)
                 cloud.asked_at, cloud.asked_for = now, math.inf
                 if cloud.reader.watches:
-                    cloud.idle_calls += int(cloud.reader.cost)
+                    cloud.idle_calls += cloud.reader.cost
                     answer = attempt_now(cloud.reader.read, "changes")
                     self._take(cloud, answer, now)
                 else:
