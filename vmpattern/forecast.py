@@ -30,7 +30,7 @@ from vmpattern.model import (
     Step,
 )
 from vmpattern.planner import Resolution, limits, resolve
-from vmpattern.simulation import SimulatedCloud
+from vmpattern.simulation import SimulatedCloud, UnreadableCloud
 
 
 def plan(
@@ -50,9 +50,10 @@ def plan(
     orders = [
         FleetOrder(fleet=fleet, slots=resolutions[name].slots, named=None) for name, fleet in desired.fleets.items()
     ]
-    clouds = {name: _copy(desired, cloud) for name, cloud in observation.clouds.items()}
-    runtime = VirtualRuntime(observation.at, tuple(clouds.values()))
-    outcome = carry_out(desired, orders, clouds, runtime)
+    copies = {name: _copy(desired, cloud) for name, cloud in observation.clouds.items() if cloud.error is None}
+    drivers = {name: copies.get(name) or UnreadableCloud(cloud) for name, cloud in observation.clouds.items()}
+    runtime = VirtualRuntime(observation.at, tuple(copies.values()))
+    outcome = carry_out(desired, orders, drivers, runtime)
     told = _Told(desired, resolutions, observation, outcome)
     return Plan(
         deployment=desired,

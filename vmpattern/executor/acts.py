@@ -143,8 +143,9 @@ class Acts:
         def terminated(call: Call, answer: Answer) -> None:
             self._terminated(run, action, answer)
 
-        run.index.destroyed(len(action.ids), now)
-        run.index.update(action.ids, now, ending_sent=True)
+        index = run.index
+        index.destroyed(sum(not index.rows[i].approved for i in action.ids if i in index.rows), now)
+        index.update(action.ids, now, ending_sent=True)
         run.tell(EventKind.TERMINATING, now, cloud=action.cloud, instances=action.ids, planned=action.planned)
         costs = {"terminate": 1.0, "terminate-instances": float(len(action.ids))}
         call = Call(
@@ -171,6 +172,7 @@ class Acts:
                 raise Unsupported(f"{driver.name} has no balancer")
             driver.deregister(balancer, action.ids)
 
+        run.index.destroyed(len(action.ids), now)
         run.index.update(action.ids, now, draining_at=now, approved=True)
         run.tell(EventKind.DRAINING, now, cloud=action.cloud, instances=action.ids)
         self._balance(run, action.cloud, "deregister", action.ids, deregister, drained)

@@ -1,6 +1,7 @@
 """Deciding, as functions of values: what a fleet needs now, given what is known of it."""
 
-from vmpattern.planner.decide import Decision, Drain, FleetAction, Keep, Launch, Register, Terminate, decide
+from vmpattern.planner.actions import Decision, Drain, FleetAction, Keep, Launch, Register, Terminate
+from vmpattern.planner.decide import decide
 from vmpattern.planner.index import FleetIndex, Transition, covers
 from vmpattern.planner.limits import Limits, limits
 from vmpattern.planner.quotas import apportion, quotas

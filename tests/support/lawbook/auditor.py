@@ -21,7 +21,7 @@ from vmpattern.model import (
     Phase,
     Place,
 )
-from vmpattern.planner import Limits, apportion, limits
+from vmpattern.planner import Limits, limits
 
 READ_AGE_S = 15.0
 """Nothing may be acted upon that was asked for longer ago."""
@@ -175,7 +175,7 @@ class Auditor:
             owners = [watched for watched in self.fleets.values() if self._owns(watched, instance)]
             if not owners:
                 self.fail("7 (ownership)", f"{verb} of {instance}, which isn't ours")
-            elif verb == "terminate" and instance not in owners[0].announced:
+            elif verb == "terminate" and not any(instance in watched.announced for watched in owners):
                 self.fail("7 (ownership)", f"terminate of {instance}, which nobody announced")
 
     def _owns(self, watched: Watched, instance: InstanceId) -> bool:
@@ -217,15 +217,15 @@ class Auditor:
             self.fail("11 (unread cloud)", f"a launch of {event.count} on top of {live} takes the share of {unread}")
         watched.keys.add(event.key)
         watched.launching[event.key] = event.count
+        watched.before = watched.live(read)
 
-    def _shares_unread(self, fleet: Fleet, read: set[str]) -> int:
+    @staticmethod
+    def _shares_unread(fleet: Fleet, read: set[str]) -> int:
+        """The least that clouds which were never read hold for sure, once the fleet is complete."""
         if fleet.place is not Place.SPREAD:
             return 0
-        weights = [placement.weight for placement in fleet.placements]
-        shares = apportion(fleet.size, weights, [None] * len(weights), [0] * len(weights))
-        return sum(
-            share for share, placement in zip(shares, fleet.placements, strict=True) if placement.cloud not in read
-        )
+        whole = sum(placement.weight for placement in fleet.placements)
+        return sum(fleet.size * place.weight // whole for place in fleet.placements if place.cloud not in read)
 
     def _taken_away(self, watched: Watched, event: Event) -> None:
         now, ids = self.now, set(event.instances)

@@ -114,7 +114,7 @@ class World:
             self._quietly(lambda: self.clouds[old.cloud].register(web.balancer[old.cloud], rows))
 
     def _put_strangers(self) -> tuple[Instance, ...]:
-        """Another deployment's fleet of the same name, another fleet that isn't planned, and one behind our balancer."""
+        """Others' instances: of another deployment's fleet of the same name, of nobody's, one behind our balancer."""
         cloud = next(iter(self.clouds))
         for number, deployment in enumerate((STRANGER, STRANGER, "")):
             self._launch(cloud, "a", f"k-stranger-{number}", deployment, "web" if deployment else "", "r1", well=True)

@@ -1,0 +1,68 @@
+"""What can be decided for a fleet, as values."""
+
+import math
+
+import attrs
+
+from vmpattern.model import InstanceId, LaunchKey
+
+
+@attrs.frozen
+class Launch:
+    """Launch `count` instances in slot number `slot`, under `key`."""
+
+    slot: int
+    count: int
+    key: LaunchKey
+
+
+@attrs.frozen
+class Register:
+    """Put instances behind their cloud's balancer."""
+
+    cloud: str
+    ids: tuple[InstanceId, ...]
+
+
+@attrs.frozen
+class Drain:
+    """Let the balancer send no more requests to these."""
+
+    cloud: str
+    ids: tuple[InstanceId, ...]
+
+
+@attrs.frozen
+class Terminate:
+    """End these; `planned` is False for what the plan didn't name."""
+
+    cloud: str
+    ids: tuple[InstanceId, ...]
+    planned: bool = True
+
+
+@attrs.frozen
+class Keep:
+    """Keep a failed instance for a look until then."""
+
+    cloud: str
+    id: InstanceId
+    until: float
+
+
+FleetAction = Launch | Register | Drain | Terminate | Keep
+
+
+@attrs.frozen(kw_only=True)
+class Decision:
+    """What to do now, what is being waited for, and when to decide again at the latest.
+
+    `done`: the fleet is as asked for. `paused`, `stuck`: why nothing more will be done; empty otherwise.
+    """
+
+    actions: tuple[FleetAction, ...]
+    waiting_for: tuple[str, ...] = ()
+    wake_at: float = math.inf
+    done: bool = False
+    paused: str = ""
+    stuck: str = ""

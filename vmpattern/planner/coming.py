@@ -1,0 +1,57 @@
+"""Bringing in: launches where instances are wanted, and members for the balancers."""
+
+from vmpattern.model import LaunchKey, Membership
+from vmpattern.planner.actions import Launch, Register
+from vmpattern.planner.turn import Turn, by_cloud
+
+
+def register(turn: Turn) -> None:
+    """Put proven in-date instances behind their balancer."""
+    if not turn.index.joining:
+        return
+    rows = [row for row in turn.rows(turn.index.joining) if row.dated and not row.register_sent]
+    joining = [row for row in rows if row.membership is Membership.ABSENT]
+    for cloud, ids in by_cloud(joining):
+        if cloud in turn.acts_in and turn.take_call():
+            turn.actions.append(Register(cloud, ids))
+
+
+def launch(turn: Turn) -> None:
+    """Launch what is wanted, as far as there is room under size + surge, the emptiest slots first."""
+    index = turn.index
+    wanted = turn.wanted()
+    if not any(wanted):
+        return
+    room = turn.room()
+    if room <= 0:
+        turn.waiting.append("room under the surge")
+        return
+    for slot, count in enumerate(_fill(wanted, room)):
+        cloud = index.slots[slot].cloud
+        if count and cloud not in turn.acts_in:
+            turn.waiting.append(f"a second look at {cloud}")
+            continue
+        batch = index.clouds[cloud].capabilities.max_batch if count else 1
+        for start in range(0, count, batch):
+            if not turn.take_call():
+                return
+            size = min(batch, count - start)
+            key = _key(turn, slot, size)
+            turn.actions.append(Launch(slot, size, key))
+
+
+def _key(turn: Turn, slot: int, count: int) -> LaunchKey:
+    taken = {action.key for action in turn.actions if isinstance(action, Launch)}
+    return turn.index.next_key(turn.index.slots[slot], count, taken)
+
+
+def _fill(wanted: list[int], room: int) -> list[int]:
+    """Take at most `room` of what is wanted, always from the slot that lacks most, the earlier one on a tie."""
+    if sum(wanted) <= room:
+        return wanted
+    left, taken = list(wanted), [0] * len(wanted)
+    for _ in range(room):
+        slot = max(range(len(left)), key=lambda number: (left[number], -number))
+        left[slot] -= 1
+        taken[slot] += 1
+    return taken

@@ -1,0 +1,126 @@
+"""One decision in the making: what is left of each limit, what was decided so far, and the moves that all share."""
+
+import math
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from operator import add
+
+from vmpattern.model import Fleet, InstanceId, Membership
+from vmpattern.planner.actions import Drain, FleetAction, Terminate
+from vmpattern.planner.index import FleetIndex
+from vmpattern.planner.rows import Row, State
+
+
+class Turn:
+    """What one call of `decide` knows and has used up.
+
+    `ready` falls with every ready instance that is let go; `calls` with every action. `acts_in` are the clouds that
+    were read lately and have settled; `stop` says why nothing voluntary is done any more, empty if it is.
+    """
+
+    def __init__(self, fleet: Fleet, index: FleetIndex, now: float) -> None:
+        self.fleet, self.index, self.now = fleet, index, now
+        self.calls = fleet.rollout.max_in_flight - index.in_flight
+        self.ready = index.ready(now)
+        self.actions: list[FleetAction] = []
+        self.waiting: list[str] = []
+        self.wake_at = index.next_unblock(now) if index.blocks else math.inf
+        self.acts_in = {name for name, cloud in index.clouds.items() if cloud.settled and now <= cloud.fresh_until}
+        self.unread = 0
+        self.quotas = self._quotas()
+        self.stop = self._stop()
+
+    def _quotas(self) -> list[int]:
+        """Share the size over the slots; clouds never read keep their share, which nobody else may fill."""
+        index = self.index
+        have = list(map(add, index.have, index.pending))
+        full = [False] * len(have)
+        if not all(cloud.seen for cloud in index.clouds.values()):
+            full = [not index.clouds[slot.cloud].seen for slot in index.slots]
+            blind = index.shares(have, [False] * len(have))
+            have = [blind[n] if unseen else have[n] for n, unseen in enumerate(full)]
+            self.unread = sum(have[n] for n, unseen in enumerate(full) if unseen)
+        if index.blocks:
+            full = [full[n] or index.is_blocked(slot, self.now) for n, slot in enumerate(index.slots)]
+        return index.shares(have, full)
+
+    def _stop(self) -> str:
+        index, limit = self.index, self.index.limits
+        if index.failures >= limit.failures > 0 or (index.failures and limit.failures == 0):
+            return f"{index.failures} of at most {limit.failures} failures"
+        return index.stop_reason
+
+    def wanted(self) -> list[int]:
+        index = self.index
+        held = map(add, index.have, index.pending)
+        wanted = [quota - have if quota > have else 0 for quota, have in zip(self.quotas, held, strict=True)]
+        if self.unread:
+            seen = [index.clouds[slot.cloud].seen for slot in index.slots]
+            wanted = [count if known else 0 for count, known in zip(wanted, seen, strict=True)]
+        return wanted
+
+    def room(self) -> int:
+        """How many more instances may be launched."""
+        return self.index.limits.most - (self.index.total + self.unread - self.index.kept)
+
+    def rows(self, queue: Iterable[tuple[float, str]]) -> Iterator[Row]:
+        return (self.index.rows[InstanceId(entry[1])] for entry in queue)
+
+    def broken(self) -> Iterator[Row]:
+        return chain(self.rows(self.index.broken_new), self.rows(self.index.broken_old))
+
+    def may_retire(self, row: Row) -> bool:
+        return row.instance.cloud in self.acts_in and self.index.is_terminable(row)
+
+    def is_proven(self, row: Row) -> bool:
+        return row.state is not State.PROVING or self.fleet.size == 0
+
+    def is_last_member(self, row: Row, leaving: list[Row]) -> bool:
+        """Whether the balancer of its cloud would be left without a ready member that the fleet still wants there."""
+        cloud = row.instance.cloud
+        if not row.served or not any(
+            quota for quota, slot in zip(self.quotas, self.index.slots, strict=True) if slot.cloud == cloud
+        ):
+            return False
+        going = sum(other.instance.cloud == cloud and other.state is State.READY for other in leaving)
+        return row.state is State.READY and self.index.ready_in[cloud] - going <= 1
+
+    def take_away(self, rows: list[Row]) -> None:
+        if not rows:
+            return
+        for cloud, ids in by_cloud([row for row in rows if is_member(row)]):
+            if self.take_call():
+                self.actions.append(Drain(cloud, ids))
+        for cloud, ids in by_cloud([row for row in rows if not is_member(row)]):
+            self.terminate(cloud, ids)
+
+    def terminate(self, cloud: str, ids: tuple[InstanceId, ...]) -> None:
+        if cloud not in self.acts_in:
+            return
+        index = self.index
+        planned = tuple(i for i in ids if index.rows[i].named or index.rows[i].ours)
+        unplanned = tuple(i for i in ids if i not in set(planned))
+        size = index.clouds[cloud].capabilities.max_terminate
+        for group, is_planned in ((planned, True), (unplanned, False)):
+            for start in range(0, len(group), size):
+                if self.take_call():
+                    self.actions.append(Terminate(cloud, group[start : start + size], is_planned))
+
+    def take_call(self) -> bool:
+        """Take one of the calls that may be in flight."""
+        if self.calls <= 0:
+            self.waiting.append("a call to return")
+            return False
+        self.calls -= 1
+        return True
+
+
+def is_member(row: Row) -> bool:
+    return row.membership in (Membership.HEALTHY, Membership.UNHEALTHY)
+
+
+def by_cloud(rows: list[Row]) -> list[tuple[str, tuple[InstanceId, ...]]]:
+    clouds: dict[str, list[InstanceId]] = {}
+    for row in rows:
+        clouds.setdefault(row.instance.cloud, []).append(row.instance.id)
+    return [(cloud, tuple(ids)) for cloud, ids in clouds.items()]
