@@ -7,6 +7,7 @@ import attrs
 
 from vmpattern.errors import DriverError
 from vmpattern.executor.account import Account, Call
+from vmpattern.executor.acts import FATAL
 from vmpattern.executor.fleetrun import FleetRun
 from vmpattern.executor.reader import FRESH_S, FleetReading, Probe, Reader, Reading
 from vmpattern.executor.requests import checked_rows
@@ -145,6 +146,8 @@ class Lookout:
             if not run.index.clouds[cloud.name].unreadable:
                 run.index.clouds[cloud.name].unreadable = True
                 run.touch()
+            if isinstance(error, FATAL) and not run.fatal and run.is_placed_in(cloud.name):
+                run.fail(error, now, cloud=cloud.name, fatal=True)
         if cloud.failures == 1:
             self._on_event(Event(at=now, kind=EventKind.UNREADABLE, cloud=cloud.name, message=str(error)))
 
