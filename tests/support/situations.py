@@ -1,6 +1,7 @@
 """Fleets in situations that a test names: values with sensible defaults, and an index in the making."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import attrs
 
@@ -139,7 +140,7 @@ class Scene:
         for cloud in self.index.clouds.values():
             cloud.fresh_until, cloud.settled, cloud.seen = NOW + 15.0, True, True
 
-    def ready(self, *ids: str, member: bool = False, ours: bool = False, **facts: object) -> "Scene":
+    def ready(self, *ids: str, member: bool = False, ours: bool = False, **facts: Any) -> "Scene":
         """Put instances that have been healthy for longer than min_ready; `member`: behind the balancer."""
         for number, id in enumerate(ids):
             row = self._instance(id, number, facts)
@@ -147,14 +148,14 @@ class Scene:
         self.index.advance(NOW)
         return self
 
-    def starting(self, *ids: str, ours: bool = False, **facts: object) -> "Scene":
+    def starting(self, *ids: str, ours: bool = False, **facts: Any) -> "Scene":
         """Put instances of which nothing is known yet."""
         for number, id in enumerate(ids):
             self._see(self._instance(id, number, facts), NOW - 50.0, Health.UNKNOWN, ours=ours)
         self.index.advance(NOW)
         return self
 
-    def sick(self, *ids: str, witnesses: int = 2, member: bool = False, ours: bool = False, **facts: object) -> "Scene":
+    def sick(self, *ids: str, witnesses: int = 2, member: bool = False, ours: bool = False, **facts: Any) -> "Scene":
         """Put instances that were healthy, and have been unhealthy for long by the word of so many witnesses.
 
         The second one is the balancer for a member, the provider for others.
@@ -168,7 +169,7 @@ class Scene:
         self.index.advance(NOW)
         return self
 
-    def draining(self, *ids: str, **facts: object) -> "Scene":
+    def draining(self, *ids: str, **facts: Any) -> "Scene":
         """Put ready members whose draining began ten seconds ago."""
         self.ready(*ids, member=True, **facts)
         self.index.update(map(InstanceId, ids), NOW - 10.0, draining_at=NOW - 10.0, approved=True)
@@ -184,7 +185,7 @@ class Scene:
         return tuple(sorted(id for act in acts for id in act.ids))
 
     @staticmethod
-    def _instance(id: str, number: int, facts: Mapping[str, object]) -> Instance:
+    def _instance(id: str, number: int, facts: Mapping[str, Any]) -> Instance:
         return attrs.evolve(instance(id, launched_at=NOW - 1000.0 + number), **facts)
 
     def _see(self, row: Instance, at: float, probed: Health, *, member: bool = False, ours: bool = False) -> None:

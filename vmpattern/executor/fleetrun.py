@@ -41,6 +41,10 @@ class FleetRun:
         """Ask for a decision at the next turn."""
         self.wake_at = -math.inf
 
+    def is_placed_in(self, cloud: str) -> bool:
+        """Whether the fleet has a placement in a cloud."""
+        return any(placement.cloud == cloud for placement in self.fleet.placements)
+
     def next_at(self) -> float:
         """Return when the fleet needs attention by the mere passing of time."""
         return min(self.wake_at, self.index.next_due())

@@ -7,9 +7,9 @@ import attrs
 
 from vmpattern.errors import DriverError
 from vmpattern.executor.account import Account, Call
+from vmpattern.executor.acts import FATAL
 from vmpattern.executor.fleetrun import FleetRun
 from vmpattern.executor.reader import FRESH_S, FleetReading, Probe, Reader, Reading
-from vmpattern.executor.requests import checked_rows
 from vmpattern.executor.runtime import Answer, Runtime, attempt_now
 from vmpattern.model import Event, EventKind, Health, Membership
 
@@ -128,14 +128,10 @@ class Lookout:
 
     def _take(self, cloud: CloudWatch, answer: Answer, asked_at: float) -> None:
         now = self._runtime.now()
-        error = answer.error
         if isinstance(answer.result, Reading):
-            try:
-                self._absorb(cloud, answer.result, asked_at, now)
-            except DriverError as broken:
-                error = broken
-        if error is not None:
-            self._fail(cloud, error, now)
+            self._absorb(cloud, answer.result, asked_at, now)
+        elif answer.error is not None:
+            self._fail(cloud, answer.error, now)
 
     def _fail(self, cloud: CloudWatch, error: DriverError, now: float) -> None:
         cloud.failures += 1
@@ -145,11 +141,12 @@ class Lookout:
             if not run.index.clouds[cloud.name].unreadable:
                 run.index.clouds[cloud.name].unreadable = True
                 run.touch()
+            if isinstance(error, FATAL) and not run.fatal and run.is_placed_in(cloud.name):
+                run.fail(error, now, cloud=cloud.name, fatal=True)
         if cloud.failures == 1:
             self._on_event(Event(at=now, kind=EventKind.UNREADABLE, cloud=cloud.name, message=str(error)))
 
     def _absorb(self, cloud: CloudWatch, reading: Reading, asked_at: float, now: float) -> None:
-        checked_rows(cloud.account.driver.name, self._deployment, reading.instances)
         if cloud.failures:
             cloud.failures = 0
             self._on_event(Event(at=now, kind=EventKind.READ, cloud=cloud.name))

@@ -8,8 +8,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from vmpattern.driver import Driver, Timekeeper
 from vmpattern.errors import ContractBroken, DriverError, Throttled, Transient
 from vmpattern.executor.reader import FleetReading, Probe, Reader
-from vmpattern.executor.requests import checked_rows
-from vmpattern.executor.runtime import RealRuntime
+from vmpattern.executor.runtime import RealRuntime, declared
 from vmpattern.model import CloudObservation, Deployment, Observation
 
 READING = Retrying(
@@ -45,9 +44,8 @@ def _read(
     at = driver.clock.now() if isinstance(driver, Timekeeper) else RealRuntime().now()
     capabilities = driver.capabilities
     try:
-        reading = retrying.copy()(reader.read)
-        rows = checked_rows(driver.name, deployment.name, reading.instances)
-        types = retrying.copy()(driver.machine_types)
+        reading = retrying.copy()(declared, reader.read, f"{driver.name}: instances")
+        types = retrying.copy()(declared, driver.machine_types, f"{driver.name}: machine_types")
     except ContractBroken:
         raise
     except DriverError as error:
@@ -57,7 +55,7 @@ def _read(
         name=name,
         at=at,
         capabilities=capabilities,
-        instances=rows,
+        instances=reading.instances,
         machine_types=types,
         probed=reading.probed,
         members=reading.members,

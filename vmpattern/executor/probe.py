@@ -51,8 +51,7 @@ def answers(address: str, port: int, check: HealthCheck) -> bool:
     Raises:
         OSError: nothing answered; ConnectionRefusedError when the host did.
     """
-    host, _, own_port = address.partition(":")
-    where = (host, int(own_port) if own_port else port)
+    where = _host_and_port(address, port)
     if check.http is None:
         with socket.create_connection(where, timeout=check.timeout_s):
             return True
@@ -64,3 +63,11 @@ def answers(address: str, port: int, check: HealthCheck) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _host_and_port(address: str, port: int) -> tuple[str, int]:
+    """Take an address apart: `host`, `host:port`, an IPv6 address, or one in brackets with a port."""
+    host, colon, own_port = address.rpartition(":")
+    if colon and (":" not in host or host.endswith("]")):
+        return host.strip("[]"), int(own_port)
+    return address.strip("[]"), port

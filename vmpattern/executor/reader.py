@@ -7,6 +7,7 @@ import attrs
 from immutabledict import immutabledict
 
 from vmpattern.driver import Balancer, Changes, Driver, Prober, Selector, Watcher
+from vmpattern.executor.requests import checked_rows
 from vmpattern.model import Health, HealthCheck, Instance, InstanceId, Membership, Options
 
 POLL_S = 2.0
@@ -73,10 +74,15 @@ class Reader:
         self._count(0)
 
     def read(self) -> Reading:
-        """Read the cloud once; runs in a worker."""
+        """Read the cloud once; runs in a worker.
+
+        Raises:
+            ContractBroken: what was listed isn't what was asked for.
+            DriverError: the cloud can't be read.
+        """
         if self._watcher is not None:
             return self._changes(self._watcher.changes(self._selector, self._cursor))
-        rows = self._driver.instances(self._selector)
+        rows = self._checked(self._driver.instances(self._selector))
         return Reading(instances=rows, probed=self._probes(rows), members=self._members(), complete=True)
 
     def took(self, reading: Reading, asked_at: float) -> float:
@@ -107,13 +113,16 @@ class Reader:
     def _changes(self, changes: Changes) -> Reading:
         self._count(changes.total)
         return Reading(
-            instances=changes.instances,
+            instances=self._checked(changes.instances),
             probed=changes.probed,
             members=self._members() if self._balancers else immutabledict(),
             complete=False,
             cursor=changes.cursor,
             next_at=changes.next_at,
         )
+
+    def _checked(self, rows: object) -> tuple[Instance, ...]:
+        return checked_rows(self._driver.name, self._selector.deployment, rows)
 
     def _probes(self, rows: Sequence[Instance]) -> Mapping[InstanceId, Health]:
         words: dict[InstanceId, Health] = {}

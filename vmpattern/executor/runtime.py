@@ -10,12 +10,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import attrs
 
 from vmpattern.driver import Timekeeper
 from vmpattern.errors import ContractBroken, DriverError, OutcomeUnknown
+
+T = TypeVar("T")
 
 
 @attrs.frozen
@@ -69,13 +71,25 @@ def attempt(work: Work) -> Answer:
 def attempt_now(run: Callable[[], object], what: str, ticket: int = -1) -> Answer:
     """Run something; whatever isn't a `DriverError` is the driver's breach of contract, with its cause kept."""
     try:
-        return Answer(ticket, result=run())
+        return Answer(ticket, result=declared(run, what))
     except DriverError as error:
         return Answer(ticket, error=error)
+
+
+def declared(run: Callable[[], T], what: str) -> T:
+    """Run something of a driver's.
+
+    Raises:
+        ContractBroken: it raised what isn't a `DriverError`; the cause is kept.
+        DriverError: it raised that.
+    """
+    try:
+        return run()
+    except DriverError:
+        raise
     except Exception as cause:
-        broken = ContractBroken(f"{what} raised {type(cause).__name__}, which the contract doesn't know: {cause}")
-        broken.__cause__ = cause
-        return Answer(ticket, error=broken)
+        text = f"{what} raised {type(cause).__name__}, which the contract doesn't know: {cause}"
+        raise ContractBroken(text) from cause
 
 
 class VirtualRuntime:

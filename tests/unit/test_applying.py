@@ -1,0 +1,257 @@
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from immutabledict import immutabledict
+from situations import deployment, fleet, instance
+from stage import Stage
+
+from vmpattern.errors import Locked, Refused, SpecError, StalePlan, UnknownDriver
+from vmpattern.executor import StopSwitch, VirtualRuntime, apply, observe
+from vmpattern.executor.applying import check_fresh
+from vmpattern.executor.lease import fleets_locked
+from vmpattern.forecast import plan
+from vmpattern.model import Cloud, Deployment, Event, Observation, Phase, Plan, Result, Secret
+from vmpattern.simulation import EPOCH
+
+# -- is a plan still true?
+
+
+@pytest.fixture(scope="module")
+def made() -> tuple[Plan, Observation]:
+    """A plan that replaces the instances of one fleet of two, and what it was made from."""
+    stage = Stage("eu", "lab")
+    fleets = (fleet(2, clouds=("eu", "lab")), fleet(1, name="api", clouds=("eu",)))
+    stage.apply(stage.deployment(*fleets))
+    changed = stage.deployment(*fleets, image="img-2")
+    observation = stage.observe(changed)
+    return plan(changed, observation), observation
+
+
+def changed(observation: Observation, **clouds: Mapping[str, Any]) -> Observation:
+    """Return the observation with other facts of some clouds."""
+    return attrs.evolve(
+        observation,
+        clouds={name: attrs.evolve(cloud, **clouds.get(name, {})) for name, cloud in observation.clouds.items()},
+    )
+
+
+def test_a_plan_is_fresh_while_nothing_has_moved(made: tuple[Plan, Observation]) -> None:
+    assert check_fresh(*made) is None  # type: ignore[func-returns-value]
+
+
+def test_a_plan_is_stale_when_an_instance_came(made: tuple[Plan, Observation]) -> None:
+    forecast, before = made
+    rows = (*before.clouds["eu"].instances, instance("i-new", cloud="eu"))
+
+    with pytest.raises(
+        StalePlan, match="fleet web has moved since the plan was made \\(i-new came\\): make a new plan"
+    ):
+        check_fresh(forecast, changed(before, eu={"instances": rows}))
+
+
+def test_a_plan_is_stale_when_an_instance_that_it_names_went(made: tuple[Plan, Observation]) -> None:
+    forecast, before = made
+    gone, *rest = before.clouds["eu"].instances
+
+    with pytest.raises(StalePlan, match=f"{gone.id} went"):
+        check_fresh(forecast, changed(before, eu={"instances": tuple(rest)}))
+
+
+def test_a_plan_is_stale_when_an_instance_that_it_names_is_ending(made: tuple[Plan, Observation]) -> None:
+    forecast, before = made
+    first, *rest = before.clouds["eu"].instances
+    rows = (attrs.evolve(first, phase=Phase.TERMINATING), *rest)
+
+    with pytest.raises(StalePlan, match=f"{first.id} went"):
+        check_fresh(forecast, changed(before, eu={"instances": rows}))
+
+
+def test_many_that_came_are_told_by_three_of_them(made: tuple[Plan, Observation]) -> None:
+    forecast, before = made
+    rows = (*before.clouds["eu"].instances, *(instance(f"i-z{number}", cloud="eu") for number in range(9)))
+
+    with pytest.raises(StalePlan, match=r"i-z0, i-z1, i-z2 \.\.\. came"):
+        check_fresh(forecast, changed(before, eu={"instances": rows}))
+
+
+def test_an_instance_that_ended_meanwhile_did_not_come(made: tuple[Plan, Observation]) -> None:
+    forecast, before = made
+    rows = (*before.clouds["eu"].instances, instance("i-new", cloud="eu", phase=Phase.TERMINATED))
+
+    check_fresh(forecast, changed(before, eu={"instances": rows}))
+
+
+def test_instances_of_a_cloud_that_cannot_be_read_did_not_go(made: tuple[Plan, Observation]) -> None:
+    forecast, before = made
+
+    check_fresh(forecast, changed(before, lab={"instances": (), "error": "no answer"}))
+
+
+def test_a_plan_is_refused_when_no_cloud_can_be_read(made: tuple[Plan, Observation]) -> None:
+    forecast, before = made
+    blind = changed(before, eu={"error": "no answer"}, lab={"error": "who are you?"})
+
+    with pytest.raises(Refused, match=r"nothing was touched: eu: no answer; lab: who are you\?"):
+        check_fresh(forecast, blind)
+
+
+# -- the whole way, with a simulated cloud in a file
+
+
+def world(folder: Path, size: int = 2, *, image: str = "img-1", **options: Any) -> Deployment:
+    """Return a deployment whose cloud lives in a file in `folder`."""
+    wanted = deployment(fleet(size), image=image)
+    cloud = Cloud(
+        name="demo",
+        driver="memory",
+        options=immutabledict({"path": "demo.json", "speed": 0.0, **options}),
+        directory=str(folder),
+    )
+    return attrs.evolve(wanted, clouds={"demo": cloud})
+
+
+def planned(wanted: Deployment) -> Plan:
+    return plan(wanted, observe(wanted))
+
+
+def test_a_deployment_is_carried_out(tmp_path: Path) -> None:
+    outcome = apply(planned(world(tmp_path)), locks=tmp_path)
+
+    assert (Result.COMPLETE, 2) == (outcome.result, outcome.fleets["web"].ready)
+
+
+def test_what_was_carried_out_is_observed(tmp_path: Path) -> None:
+    apply(planned(world(tmp_path)), locks=tmp_path)
+
+    assert 2 == len(observe(world(tmp_path)).instances())
+
+
+def test_a_plan_without_changes_does_nothing(tmp_path: Path) -> None:
+    apply(planned(world(tmp_path)), locks=tmp_path)
+    outcome = apply(planned(world(tmp_path)), locks=tmp_path)
+
+    assert (Result.NOTHING, 0, 2) == (outcome.result, outcome.api_calls, outcome.fleets["web"].ready)
+
+
+def test_a_plan_without_changes_needs_no_lock(tmp_path: Path) -> None:
+    apply(planned(world(tmp_path)), locks=tmp_path)
+    empty = planned(world(tmp_path))
+    with fleets_locked("shop", ["web"], folder=tmp_path):
+        outcome = apply(empty, locks=tmp_path)
+
+    assert Result.NOTHING is outcome.result
+
+
+def test_an_apply_is_refused_while_another_holds_the_fleet(tmp_path: Path) -> None:
+    forecast = planned(world(tmp_path))
+
+    with fleets_locked("shop", ["web"], folder=tmp_path), pytest.raises(Locked):
+        apply(forecast, locks=tmp_path)
+
+
+def test_a_plan_is_carried_out_once(tmp_path: Path) -> None:
+    forecast = planned(world(tmp_path))
+    apply(forecast, locks=tmp_path)
+
+    with pytest.raises(StalePlan, match="came"):
+        apply(forecast, locks=tmp_path)
+
+
+def test_every_event_is_told_in_order(tmp_path: Path) -> None:
+    told: list[Event] = []
+    outcome = apply(planned(world(tmp_path)), on_event=told.append, locks=tmp_path)
+
+    assert outcome.events == tuple(told)
+
+
+def test_what_an_observer_raises_frees_the_locks(tmp_path: Path) -> None:
+    def raises(event: Event) -> None:
+        raise ZeroDivisionError
+
+    forecast = planned(world(tmp_path))
+    with pytest.raises(ZeroDivisionError):
+        apply(forecast, on_event=raises, locks=tmp_path)
+
+    with fleets_locked("shop", ["web"], folder=tmp_path):
+        pass
+
+
+def test_a_switch_that_was_asked_before_launches_nothing(tmp_path: Path) -> None:
+    switch = StopSwitch()
+    switch.ask()
+    outcome = apply(planned(world(tmp_path)), stop=switch, locks=tmp_path)
+
+    assert (Result.INTERRUPTED, ()) == (outcome.result, observe(world(tmp_path)).instances())
+
+
+def test_a_switch_that_is_asked_midway_interrupts(tmp_path: Path) -> None:
+    switch = StopSwitch()
+    forecast = planned(world(tmp_path))
+    outcome = apply(forecast, on_event=lambda event: switch.ask(), stop=switch, locks=tmp_path)
+
+    assert Result.INTERRUPTED is outcome.result
+
+
+def test_a_secret_that_cannot_be_had_is_refused_before_anything_is_launched(tmp_path: Path) -> None:
+    wanted = world(tmp_path)
+    service = attrs.evolve(wanted.services["shop"], env={"DB": Secret("env:NO_SUCH_VARIABLE")})
+    wanted = attrs.evolve(wanted, services={"shop": service})
+
+    with pytest.raises(Refused, match="NO_SUCH_VARIABLE"):
+        apply(planned(wanted), locks=tmp_path)
+
+    assert () == observe(world(tmp_path)).instances()
+
+
+def test_a_secret_is_not_needed_where_nothing_is_launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = world(tmp_path)
+    service = attrs.evolve(wanted.services["shop"], env={"DB": Secret("env:SHOP_DB")})
+    wanted = attrs.evolve(wanted, services={"shop": service})
+    monkeypatch.setenv("SHOP_DB", "pa55word")
+    apply(planned(wanted), locks=tmp_path)
+    monkeypatch.delenv("SHOP_DB")
+
+    assert Result.COMPLETE is apply(planned(wanted.resized({"web": 1})), locks=tmp_path).result
+
+
+def test_a_driver_that_is_not_installed_is_named(tmp_path: Path) -> None:
+    wanted = world(tmp_path)
+    wanted = attrs.evolve(wanted, clouds={"demo": attrs.evolve(wanted.clouds["demo"], driver="moon")})
+
+    with pytest.raises(UnknownDriver, match="moon"):
+        observe(wanted)
+
+
+def test_a_wrong_option_of_a_cloud_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"clouds\.demo"):
+        observe(world(tmp_path, zone="a"))
+
+
+# -- the switch
+
+
+def test_a_switch_is_off_until_it_is_asked() -> None:
+    switch = StopSwitch()
+
+    assert not switch()
+
+
+def test_a_switch_wakes_who_waits() -> None:
+    runtime = VirtualRuntime(EPOCH, pace=0.001)
+    switch = StopSwitch()
+    switch.wakes(runtime)
+    switch.ask()
+    runtime.wait(EPOCH + 1000.0)
+
+    assert EPOCH + 1000.0 == runtime.now()
+
+
+def test_a_switch_may_be_asked_twice() -> None:
+    switch = StopSwitch()
+    switch.ask()
+    switch.ask()
+
+    assert switch()

@@ -1,0 +1,161 @@
+from typing import Any
+
+import attrs
+import pytest
+from situations import NOW, deployment, fleet, instance
+from stage import Stage
+
+from vmpattern.model import Deployment, Health, Instance, InstanceId, MachineType, Market, Observation, Phase
+from vmpattern.planner import FleetSurvey, survey
+
+
+@pytest.fixture(scope="module")
+def settled() -> tuple[Deployment, Observation]:
+    """A fleet of two that runs, and what is observed of it."""
+    stage = Stage()
+    wanted = stage.deployment(fleet(2))
+    stage.apply(wanted)
+    return wanted, stage.observe(wanted)
+
+
+Settled = tuple[Deployment, Observation]
+
+
+def changed(observation: Observation, **facts: Any) -> Observation:
+    demo = attrs.evolve(observation.clouds["demo"], **facts)
+    return attrs.evolve(observation, clouds={"demo": demo})
+
+
+def first(observation: Observation) -> Instance:
+    return observation.instances()[0]
+
+
+def with_first(observation: Observation, **facts: Any) -> Observation:
+    one, *rest = observation.instances()
+    return changed(observation, instances=(attrs.evolve(one, **facts), *rest))
+
+
+def of_web(wanted: Deployment, observation: Observation) -> FleetSurvey:
+    return survey(wanted, observation)["web"]
+
+
+def test_a_fleet_as_asked_for_is_ready(settled: Settled) -> None:
+    told = of_web(*settled)
+
+    assert (2, 2, 0) == (told.desired, told.ready, told.out_of_date)
+
+
+def test_every_instance_is_told_with_its_state(settled: Settled) -> None:
+    assert [("ready", True, Health.HEALTHY)] * 2 == [
+        (row.state, row.in_date, row.health) for row in of_web(*settled).rows
+    ]
+
+
+def test_a_price_is_the_sum_of_all(settled: Settled) -> None:
+    assert 0.04 == of_web(*settled).price_per_hour
+
+
+def test_an_unknown_price_makes_the_sum_unknown(settled: Settled) -> None:
+    wanted, observation = settled
+    odd = MachineType(name="odd", vcpus=1, memory_mib=512, zones=("a",), prices={Market.SPOT: 0.1})
+    seen = changed(
+        with_first(observation, machine_type="odd"),
+        machine_types=(*observation.clouds["demo"].machine_types, odd),
+    )
+
+    assert of_web(wanted, seen).price_per_hour is None
+
+
+def test_a_changed_image_is_out_of_date(settled: Settled) -> None:
+    assert 2 == of_web(deployment(fleet(2), image="img-2"), settled[1]).out_of_date
+
+
+@pytest.mark.parametrize(
+    ("state", "facts"),
+    [
+        pytest.param("failed", {"phase": Phase.STOPPED}, id="failed, when it stopped by itself"),
+        pytest.param("kept", {"kept_until": NOW * 2}, id="kept, when it is kept"),
+        pytest.param("ending", {"phase": Phase.TERMINATING}, id="ending, when it ends"),
+    ],
+)
+def test_an_instance_is_told_as(state: str, facts: dict[str, Any], settled: Settled) -> None:
+    wanted, observation = settled
+    told = of_web(wanted, with_first(observation, **facts))
+
+    assert [state] == [row.state for row in told.rows if row.instance.id == first(observation).id]
+
+
+def test_an_instance_that_was_just_launched_is_starting(settled: Settled) -> None:
+    wanted, observation = settled
+    young = attrs.evolve(
+        first(observation), id=InstanceId("i-young"), phase=Phase.PENDING, health=Health.UNKNOWN, launched_at=NOW
+    )
+    told = of_web(wanted, changed(observation, instances=(young,)))
+
+    assert ["starting"] == [row.state for row in told.rows]
+
+
+def test_an_instance_that_is_healthy_but_young_counts_as_ready(settled: Settled) -> None:
+    wanted, observation = settled
+
+    assert 2 == of_web(wanted, with_first(observation, launched_at=observation.at - 1.0)).ready
+
+
+def test_what_ends_is_neither_out_of_date_nor_paid_for(settled: Settled) -> None:
+    _, observation = settled
+    told = of_web(deployment(fleet(2), image="img-2"), with_first(observation, phase=Phase.TERMINATING))
+
+    assert (1, 0.02) == (told.out_of_date, told.price_per_hour)
+
+
+def test_rows_are_sorted_by_zone_and_age(settled: Settled) -> None:
+    wanted, observation = settled
+    backwards = changed(observation, instances=tuple(reversed(observation.instances())))
+
+    assert of_web(wanted, observation).rows == of_web(wanted, backwards).rows
+
+
+def test_a_cloud_that_cannot_be_read_is_noted(settled: Settled) -> None:
+    wanted, observation = settled
+    told = of_web(wanted, changed(observation, instances=(), error="no answer"))
+
+    assert "demo couldn't be read: no answer" in told.notes
+
+
+def test_a_mistake_in_the_file_is_noted_and_hides_nobody(settled: Settled) -> None:
+    placement = attrs.evolve(fleet(2).placements[0], zones=("x",))
+    told = of_web(deployment(attrs.evolve(fleet(2), placements=[placement])), settled[1])
+
+    assert (("demo has no zone x; expected some of a, b, c",), 2) == (told.notes, len(told.rows))
+
+
+def test_a_fleet_that_the_file_has_no_more_is_told_last(settled: Settled) -> None:
+    told = survey(deployment(fleet(1, name="zoo")), settled[1])
+
+    assert ["zoo", "web"] == list(told)
+
+
+def test_instances_of_a_fleet_that_the_file_has_no_more_are_retired(settled: Settled) -> None:
+    told = survey(deployment(fleet(1, name="zoo")), settled[1])["web"]
+
+    assert (0, 0, 2, ["retired"] * 2, ("the file has no fleet web any more",)) == (
+        told.desired,
+        told.ready,
+        told.out_of_date,
+        [row.state for row in told.rows],
+        told.notes,
+    )
+
+
+def test_an_empty_cloud_has_nothing_ready(settled: Settled) -> None:
+    wanted, observation = settled
+    told = of_web(wanted, changed(observation, instances=()))
+
+    assert (2, 0, (), 0.0) == (told.desired, told.ready, told.rows, told.price_per_hour)
+
+
+def test_an_instance_in_no_zone_of_ours_is_out_of_date(settled: Settled) -> None:
+    wanted, observation = settled
+    stray = instance("i-stray", zone="x", revision=first(observation).revision)
+
+    assert [False] == [row.in_date for row in of_web(wanted, changed(observation, instances=(stray,))).rows]
