@@ -7,6 +7,7 @@ ten of them, so that every cloud takes them as they are.
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import attrs
 
@@ -26,8 +27,7 @@ def digest(*parts: object, size: int = 12) -> str:
 
     Parts are compared by their JSON form with sorted keys.
     """
-    text = json.dumps(parts, sort_keys=True, default=_plain, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:size]
+    return hashlib.sha256(_FORM.encode(parts).encode()).hexdigest()[:size]
 
 
 def _plain(value: object) -> object:
@@ -36,6 +36,9 @@ def _plain(value: object) -> object:
     if isinstance(value, Secret):
         return {"secret": value.ref}
     raise TypeError(f"{type(value).__name__} has no form to digest")
+
+
+_FORM = json.JSONEncoder(sort_keys=True, default=_plain, separators=(",", ":"))
 
 
 _INPUTS = {"i": "image", "e": "env", "r": "resources", "m": "machine_type", "p": "port", "o": "options"}
@@ -85,8 +88,7 @@ def _digests(text: str) -> dict[str, str]:
     return {part[0]: part[1:] for part in text.split("-") if part}
 
 
-@attrs.frozen(kw_only=True)
-class KeyScope:
+class KeyScope(NamedTuple):
     """What a launch key depends on, apart from the instances that are visible and the attempt."""
 
     deployment: str
@@ -104,7 +106,7 @@ def launch_key(scope: KeyScope, *, count: int, visible: int, attempt: int) -> La
 
     `visible` is `visible_digest` of the fleet's instances; `attempt` counts spent keys and like launches in flight.
     """
-    parts = (*attrs.astuple(scope), count, f"{visible:x}", attempt)
+    parts = (*scope, count, f"{visible:x}", attempt)
     return LaunchKey("k" + digest(*parts, size=31))
 
 

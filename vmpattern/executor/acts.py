@@ -1,6 +1,7 @@
 """From decided actions to calls, and from their answers to what is known: one method an action, one an answer."""
 
 from collections.abc import Callable, Mapping
+from itertools import chain
 
 from vmpattern import naming
 from vmpattern.driver import Balancer, LaunchReport
@@ -89,7 +90,7 @@ class Acts:
     def _launch(self, run: FleetRun, action: Launch, now: float) -> None:
         slot = run.index.slots[action.slot]
         account = self._accounts[slot.cloud]
-        old = next(iter([*run.index.old_ready, *run.index.old_idle]), None)
+        old = next(chain(run.index.old_ready, run.index.old_idle), None)
         request = launch_request(
             self._deployment,
             run.fleet,
