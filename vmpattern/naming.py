@@ -7,7 +7,6 @@ ten of them, so that every cloud takes them as they are.
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import attrs
 
@@ -88,7 +87,8 @@ def _digests(text: str) -> dict[str, str]:
     return {part[0]: part[1:] for part in text.split("-") if part}
 
 
-class KeyScope(NamedTuple):
+@attrs.frozen(kw_only=True)
+class KeyScope:
     """What a launch key depends on, apart from the instances that are visible and the attempt."""
 
     deployment: str
@@ -106,7 +106,7 @@ def launch_key(scope: KeyScope, *, count: int, visible: int, attempt: int) -> La
 
     `visible` is `visible_digest` of the fleet's instances; `attempt` counts spent keys and like launches in flight.
     """
-    parts = (*scope, count, f"{visible:x}", attempt)
+    parts = (*attrs.astuple(scope), count, f"{visible:x}", attempt)
     return LaunchKey("k" + digest(*parts, size=31))
 
 

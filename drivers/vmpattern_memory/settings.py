@@ -97,9 +97,11 @@ class MemoryOptions:
             yield Problem("path", "expected the name of a file, found nothing")
         if not self.zones:
             yield Problem("zones", "expected at least one zone")
-        for zone in self.zones:
-            if not is_name(zone) or self.zones.count(zone) > 1:
-                yield Problem("zones", f"{zone!r} isn't a zone's name, or stands there twice: {NAME_RULE}")
+        for zone in dict.fromkeys(self.zones):
+            if not is_name(zone):
+                yield Problem("zones", f"{zone!r} isn't a zone's name: {NAME_RULE}")
+            if self.zones.count(zone) > 1:
+                yield Problem("zones", f"{zone!r} stands there twice")
         if not 0 <= self.speed < math.inf:
             yield Problem("speed", f"expected simulated seconds in a real one, or 0 for at once; found {self.speed:g}")
         if self.quota is not None and self.quota < 0:

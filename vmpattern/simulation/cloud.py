@@ -170,7 +170,7 @@ class SimulatedCloud(DriverVerbs):
     def changes(self, selector: Selector, cursor: int) -> Changes:
         """Return what changed after `cursor`, sorted by id: no API call, no fault of lists; costs what changed.
 
-        What has left every list is told as its last row, TERMINATED, for a day.
+        What has left every list is told as its last row, TERMINATED; a world that was saved tells it for a day only.
         """
         with self._lock:
             world = self._world
@@ -178,7 +178,7 @@ class SimulatedCloud(DriverVerbs):
             probed: dict[InstanceId, Health] = {}
             for id in sorted(world.changed_since(cursor)):
                 vm = world.vms.get(id)
-                row = vm.row if vm is not None else world.gone[id]
+                row = vm.row if vm is not None else world.gone[id][1]
                 if selector.matches(row):
                     rows.append(row)
                     if vm is not None:

@@ -65,7 +65,7 @@ class Ledger:
             del self.entries[key]
 
     def _is_over(self, entry: Entry) -> bool:
-        return not any(id in self._world.vms or id in self._world.gone for id in entry.ids.values())
+        return not any(self._world.is_remembered(id) for id in entry.ids.values())
 
 
 def written(request: LaunchRequest) -> str:

@@ -33,10 +33,9 @@ class State:
     position: int
     seq: int
     vms: list[Vm]
-    gone: list[Instance]
+    gone: list[tuple[float, Instance]]
     changed: dict[InstanceId, int]
     vanishing: list[tuple[float, InstanceId]]
-    forgetting: list[tuple[float, InstanceId]]
     past: dict[InstanceId, list[PastEntry]]
     keys: dict[LaunchKey, Entry]
     members: dict[str, dict[InstanceId, float | None]]
@@ -60,6 +59,7 @@ def parse(data: Mapping[str, object]) -> State:
 
 def save(world: World, ledger: Ledger, balancers: Balancers, api: Api) -> dict[str, object]:
     """Return the JSON form of everything; lets go of what need not be remembered any more."""
+    world.prune()
     world.past.prune(world.at)
     ledger.prune()
     balancers.prune()
@@ -72,7 +72,6 @@ def save(world: World, ledger: Ledger, balancers: Balancers, api: Api) -> dict[s
         gone=list(world.gone.values()),
         changed=world.changed,
         vanishing=list(world.vanishing),
-        forgetting=list(world.forgetting),
         past=world.past.entries,
         keys=ledger.entries,
         members=balancers.members,
@@ -91,7 +90,6 @@ def load(state: State, world: World, ledger: Ledger, balancers: Balancers, api: 
     world.load(state.vms, state.gone)
     world.position, world.seq, world.changed = state.position, state.seq, dict(state.changed)
     world.vanishing.extend(state.vanishing)
-    world.forgetting.extend(state.forgetting)
     ledger.entries.update(state.keys)
     balancers.members.update(state.members)
     balancers.draining.extend(state.draining)

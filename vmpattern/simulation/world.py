@@ -27,7 +27,7 @@ class World:
     """Everything that exists in one simulated cloud.
 
     `changed` maps ids to the position of their last change, in that order; `gone` holds the last rows of those that no
-    list shows any more, for a day. `live` counts what isn't ending by zone and machine type, `rows` what lists show by
+    list shows any more. `live` counts what isn't ending by zone and machine type, `rows` what lists show by
     deployment and fleet.
     """
 
@@ -37,12 +37,11 @@ class World:
         self.start = start
         self.at = at
         self.vms: dict[InstanceId, Vm] = {}
-        self.gone: dict[InstanceId, Instance] = {}
+        self.gone: dict[InstanceId, tuple[float, Instance]] = {}
         self.changed: dict[InstanceId, int] = {}
         self.position = 0
         self.seq = 0
         self.vanishing: deque[tuple[float, InstanceId]] = deque()
-        self.forgetting: deque[tuple[float, InstanceId]] = deque()
         self.live: Counter[tuple[str, str]] = Counter()
         self.rows: Counter[tuple[str, str]] = Counter()
         self.past = Past(spec.capabilities.staleness_s if faults.has(FaultKind.STALE_LIST) else 0.0)
@@ -70,7 +69,7 @@ class World:
         self._schedule(vm, turn, due)
         self._tell(vm.row)
 
-    def load(self, vms: Iterable[Vm], gone: Iterable[Instance]) -> None:
+    def load(self, vms: Iterable[Vm], gone: Iterable[tuple[float, Instance]]) -> None:
         """Put saved VMs back, each with the turn that it had ahead; nothing is told as a change."""
         for vm in vms:
             row = vm.row = self._named(vm.row)
@@ -79,7 +78,7 @@ class World:
                 heapq.heappush(self._heap, (vm.due, vm.seq, row.id))
             if row.id not in self.past.entries:
                 self.past.record(self.start, row.id, row)
-        self.gone.update((row.id, self._named(row)) for row in gone)
+        self.gone.update((row.id, (at, self._named(row))) for at, row in gone)
 
     def _enter(self, vm: Vm) -> None:
         row = vm.row
@@ -139,6 +138,16 @@ class World:
                 return
             yield id
 
+    def is_remembered(self, id: InstanceId) -> bool:
+        """Tell whether an instance is there, or left every list less than a day ago."""
+        return id in self.vms or (id in self.gone and self.gone[id][0] + REMEMBERED_S > self.at)
+
+    def prune(self) -> None:
+        """Let go of instances that aren't remembered any more."""
+        for id in [id for id in self.gone if not self.is_remembered(id)]:
+            del self.gone[id]
+            self.changed.pop(id, None)
+
     # -- time ---------------------------------------------------------------------------------------------------------
 
     def next_at(self) -> float:
@@ -164,16 +173,11 @@ class World:
             self.at = until
         while self.vanishing and self.vanishing[0][0] <= self.at:
             self._vanish(*self.vanishing.popleft())
-        while self.forgetting and self.forgetting[0][0] <= self.at:
-            id = self.forgetting.popleft()[1]
-            del self.gone[id]
-            self.changed.pop(id, None)
 
     def _vanish(self, at: float, id: InstanceId) -> None:
         row = self.vms.pop(id).row
         self.rows[row.deployment, row.fleet] -= 1
-        self.gone[id] = row
-        self.forgetting.append((at + REMEMBERED_S, id))
+        self.gone[id] = (at, row)
         self.past.record(at, id, None)
 
     def _next_turn(self) -> float:

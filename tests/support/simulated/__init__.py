@@ -47,7 +47,7 @@ def request(key: str = "k1", count: int = 1, **changes: object) -> LaunchRequest
 
 def capabilities(**changes: object) -> Capabilities:
     """What the usual cloud can do, without request budgets."""
-    return attrs.evolve(EC2_LIKE, budgets=NO_BUDGETS, latencies=LATENCIES, **changes)  # type: ignore[arg-type]
+    return attrs.evolve(EC2_LIKE, **{"budgets": NO_BUDGETS, "latencies": LATENCIES, **changes})  # type: ignore[arg-type]
 
 
 def cloud(faults: Faults = Faults(), *, can: Capabilities | None = None, **changes: object) -> SimulatedCloud:
@@ -68,6 +68,14 @@ def wait(world: SimulatedCloud, seconds: float) -> None:
 
 
 # -- scripts: random calls, as values -------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Failed:
+    """The answer of a call that failed."""
+
+    error: str
+    text: str
 
 
 @attrs.frozen
@@ -99,7 +107,7 @@ def _answer(world: SimulatedCloud, what: str, a: int, b: int) -> object:
     try:
         return acts[what]()
     except DriverError as error:
-        return type(error), str(error)
+        return Failed(type(error).__name__, str(error))
 
 
 _WHATS = ("launch", "launch", "launch", "terminate", "wait", "wait", "list", "watch", "label")

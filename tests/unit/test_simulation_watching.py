@@ -1,0 +1,229 @@
+"""The feed of changes: what lists show, without faults, at the cost of what changed."""
+
+
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from simulated import BALANCER, OURS, all_faults, capabilities, cloud, ids, request, scripts, specs, wait
+
+from vmpattern.driver import Selector
+from vmpattern.model import HealthCheck, Phase
+from vmpattern.simulation import EPOCH, FaultKind, Faults, SimulatedCloud, Window
+
+OF_LISTS = {FaultKind.THROTTLE, FaultKind.FAILED_PAGE, FaultKind.UNREADABLE, FaultKind.STALE_LIST}
+CHECK = HealthCheck()
+
+
+def readable(faults: Faults) -> Faults:
+    """The same faults, less those that lists and calls in general meet."""
+    rates = {kind: rate for kind, rate in faults.rates.items() if kind not in OF_LISTS}
+    return Faults(rates, tuple(w for w in faults.windows if w.kind not in OF_LISTS), faults.seed)
+
+
+def listed(world, selector=OURS):
+    return {row.id: row for row in world.instances(selector) if row.phase is not Phase.TERMINATED}
+
+
+@given(st.lists(scripts(6), max_size=6), all_faults(), specs())
+def test_following_the_changes_gives_the_list(parts, faults, spec) -> None:
+    world = SimulatedCloud(spec, faults=readable(faults))
+    view, probed, cursor = {}, {}, 0
+    for script in parts:
+        script.play(world)
+        changes = world.changes(OURS, cursor)
+        cursor = changes.cursor
+        view.update({row.id: row for row in changes.instances})
+        probed.update(changes.probed)
+        alive = {id: row for id, row in view.items() if row.phase is not Phase.TERMINATED}
+
+        assert listed(world) == alive
+        assert world.probe(list(alive), CHECK) == {id: probed[id] for id in alive}
+        assert changes.total == len(world.instances(OURS))
+
+
+@given(st.lists(scripts(6), max_size=4), all_faults(), specs())
+def test_nothing_changes_before_it_was_told_to(parts, faults, spec) -> None:
+    world = SimulatedCloud(spec, faults=readable(faults))
+    for script in parts:
+        script.play(world)
+        changes = world.changes(OURS, 0)
+        if changes.next_at is None:
+            wait(world, 1e6)
+        else:
+            world.advance((world.clock.now() + changes.next_at) / 2 if changes.next_at > world.clock.now() + 1 else 0)
+
+        assert () == world.changes(OURS, changes.cursor).instances
+
+
+def test_each_turn_of_a_life_is_told_when_it_is_due() -> None:
+    world = cloud()
+    world.launch(request())
+    due, cursor = [], 0
+    while (changes := world.changes(OURS, cursor)).next_at is not None:
+        cursor = changes.cursor
+        due.append(changes.next_at - EPOCH)
+        world.advance(changes.next_at)
+
+    assert [20.0, 30.0] == due
+
+
+def test_a_turn_that_was_called_off_is_not_due() -> None:
+    world = cloud()
+    world.terminate(ids(world.launch(request())))
+
+    assert EPOCH + 20.0 == world.changes(OURS, 0).next_at
+    wait(world, 20.0)
+    assert world.changes(OURS, 0).next_at is None
+
+
+def test_the_end_of_draining_is_a_change() -> None:
+    world = cloud()
+    launched = ids(world.launch(request()))
+    wait(world, 60.0)
+    world.register(BALANCER, launched)
+    world.deregister(BALANCER, launched)
+    before = world.changes(OURS, 0)
+    world.advance(before.next_at)
+
+    assert EPOCH + 70.0 == before.next_at
+    assert launched == tuple(row.id for row in world.changes(OURS, before.cursor).instances)
+
+
+def test_an_outage_is_told_when_it_begins_and_ends() -> None:
+    world = cloud(Faults(windows=(Window(FaultKind.ZONE_OUTAGE, 100.0, 200.0, "a"),)))
+    world.launch(request())
+    wait(world, 60.0)
+    begins = world.changes(OURS, 0).next_at
+    world.advance(begins)
+
+    assert (EPOCH + 100.0, EPOCH + 200.0) == (begins, world.changes(OURS, 0).next_at)
+
+
+def test_what_vanished_is_told_as_terminated() -> None:
+    world = cloud()
+    launched = ids(world.launch(request()))
+    before = world.changes(OURS, 0).cursor
+    world.terminate(launched)
+    wait(world, 1000.0)
+    changes = world.changes(OURS, before)
+
+    assert [(launched[0], Phase.TERMINATED)] == [(row.id, row.phase) for row in changes.instances]
+    assert (0, {}) == (changes.total, dict(changes.probed))
+
+
+def test_a_saved_world_forgets_after_a_day_what_vanished() -> None:
+    world = cloud()
+    world.terminate(ids(world.launch(request())))
+    wait(world, 80.0 + 86400.0)
+    world.to_json()
+
+    assert () == world.changes(OURS, 0).instances
+
+
+def test_changes_are_sorted_by_id_and_selected() -> None:
+    world = cloud()
+    world.launch(request("k1", 20))
+    world.launch(request("k2", 5, fleet="db"))
+    changed = [row.id for row in world.changes(Selector("shop", "web"), 0).instances]
+
+    assert (20, sorted(changed)) == (len(changed), changed)
+
+
+@pytest.mark.parametrize("kind", sorted(OF_LISTS, key=str))
+def test_no_fault_of_lists_touches_the_feed(kind) -> None:
+    world = cloud(Faults({kind: 1.0}), can=capabilities(staleness_s=50.0))
+    if kind is FaultKind.THROTTLE:
+        world.calm_down()
+    launched = ids(world.launch(request()))
+
+    assert launched == tuple(row.id for row in world.changes(OURS, 0).instances)
+
+
+def test_a_change_costs_as_much_in_a_large_world_as_in_a_small_one() -> None:
+    """Counted in calls of the world's own functions, so that no clock is asked."""
+    small, large = (_steps_of_a_life(beside) for beside in (1, 3000))
+
+    assert large <= small
+
+
+def _steps_of_a_life(beside: int) -> int:
+    world = cloud()
+    for number in range(-(-beside // 100)):
+        world.launch(request(f"b{number}", min(beside, 100)))
+    wait(world, 100.0)
+    cursor, steps = world.changes(OURS, 0).cursor, 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal steps
+        steps += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        launched = world.launch(request("k1")).created[0].id
+        for _ in range(3):
+            changes = world.changes(OURS, cursor)
+            cursor = changes.cursor
+            world.advance(changes.next_at or 0.0)
+        world.terminate([launched])
+    finally:
+        sys.setprofile(None)
+    return steps
+
+
+# -- stale lists ----------------------------------------------------------------------------------------------------------
+
+
+def stale(staleness_s: float = 30.0) -> SimulatedCloud:
+    return cloud(Faults({FaultKind.STALE_LIST: 1.0}), can=capabilities(staleness_s=staleness_s))
+
+
+def test_a_stale_list_shows_the_past_and_jumps_to_and_fro() -> None:
+    world = stale()
+    wait(world, 100.0)
+    for number in range(30):
+        world.launch(request(f"k{number}"))
+        wait(world, 1.0)
+    lengths = [len(world.instances(OURS)) for _ in range(40)]
+
+    assert min(lengths) < 10 and max(lengths) > 20
+    assert lengths != sorted(lengths)
+
+
+def test_a_stale_list_is_never_older_than_declared() -> None:
+    world = stale(5.0)
+    world.launch(request("k1"))
+    wait(world, 5.0)
+
+    assert all(1 == len(world.instances(OURS)) for _ in range(40))
+
+
+def test_without_declared_staleness_lists_are_fresh() -> None:
+    world = stale(0.0)
+    launched = ids(world.launch(request("k1")))
+
+    assert launched == tuple(row.id for row in world.instances(OURS))
+
+
+@given(st.lists(st.tuples(st.sampled_from(("launch", "end", "wait")), st.integers(0, 5)), max_size=20))
+def test_a_stale_list_is_a_list_of_some_moment(steps) -> None:
+    world, moments, launched = stale(30.0), [(EPOCH, frozenset())], []
+    for number, (what, much) in enumerate(steps):
+        if what == "launch":
+            launched += ids(world.launch(request(f"k{number}", much + 1)))
+        elif what == "end":
+            world.terminate(launched[:much])
+        else:
+            for _ in range(much * 4):
+                wait(world, 1.0)
+                moments.append((world.clock.now(), _fresh(world)))
+        moments.append((world.clock.now(), _fresh(world)))
+        shown = frozenset((row.id, row.phase) for row in world.instances(OURS))
+        recent = [seen for at, seen in moments if at >= world.clock.now() - 31.0]
+
+        assert shown in recent
+
+
+def _fresh(world):
+    return frozenset((row.id, row.phase) for row in world.changes(OURS, 0).instances if row.id in world._world.vms)
