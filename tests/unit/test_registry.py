@@ -86,7 +86,6 @@ class Strict:
         raise AssertionError("is never made")
 
 
-
 @pytest.fixture
 def recorder():
     """Entry points that name the classes of this very module, wherever pytest has put it."""
@@ -198,7 +197,9 @@ def problems(options: Cloud, found) -> list[Problem]:
     ("options", "problem"),
     [
         pytest.param({"region": 3}, Problem("clouds.eu.region", "expected a text, found 3"), id="no text"),
-        pytest.param({"boot": 3}, Problem("clouds.eu.boot", 'expected a duration such as "30s", found 3'), id="no time"),
+        pytest.param(
+            {"boot": 3}, Problem("clouds.eu.boot", 'expected a duration such as "30s", found 3'), id="no time"
+        ),
         pytest.param({"zones": "ab"}, Problem("clouds.eu.zones", "expected a list, found 'ab'"), id="no list"),
         pytest.param({"zones": ("a", 1)}, Problem("clouds.eu.zones[1]", "expected a text, found 1"), id="in a list"),
         pytest.param({"share": "1"}, Problem("clouds.eu.share", "expected a number, found '1'"), id="no number"),
@@ -250,8 +251,6 @@ def test_what_the_options_class_refuses_is_told_at_the_cloud(recorder) -> None:
 
 
 def test_problems_that_the_options_class_finds_keep_their_places() -> None:
-    found = problems(
-        cloud("memory", capacity=immutabledict({"z/small": 1, "a/tiny": 1}), speed=-1), points(MEMORY)
-    )
+    found = problems(cloud("memory", capacity=immutabledict({"z/small": 1, "a/tiny": 1}), speed=-1), points(MEMORY))
 
     assert ["clouds.eu.speed", "clouds.eu.capacity.z/small", "clouds.eu.capacity.a/tiny"] == [p.path for p in found]

@@ -131,9 +131,7 @@ def struck(kind: FaultKind) -> SimulatedCloud:
 MUTATING = {
     "launch": lambda world: world.launch(request("k2")),
     "terminate": lambda world: world.terminate([row.id for row in world.changes(OURS, 0).instances]),
-    "label": lambda world: world.label(
-        [row.id for row in world.changes(OURS, 0).instances], {naming.KEPT_UNTIL: "5"}
-    ),
+    "label": lambda world: world.label([row.id for row in world.changes(OURS, 0).instances], {naming.KEPT_UNTIL: "5"}),
     "register": lambda world: world.register(BALANCER, [row.id for row in world.changes(OURS, 0).instances]),
 }
 READING = {

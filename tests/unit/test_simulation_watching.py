@@ -1,6 +1,5 @@
 """The feed of changes: what lists show, without faults, at the cost of what changed."""
 
-
 import sys
 
 import pytest

@@ -259,7 +259,7 @@ class Acts:
             return
         index.launch_ended(action.key, spent=isinstance(error, KeySpent))
         self._launch_failed(run, error, action.count, cloud, action.slot)
-        index.failures += isinstance(error, Throttled | Transient | NotFound) and error.code != WITHDRAWN
+        index.failures += isinstance(error, Transient | NotFound) and error.code != WITHDRAWN
 
     def _take_report(self, run: FleetRun, action: Launch, report: LaunchReport, cloud: str) -> None:
         now, instances = self._runtime.now(), (*report.created, *report.adopted)

@@ -26,7 +26,6 @@ class Tally:
         self.live = 0
         self.kept = 0
         self.leaving = 0
-        self.ending = 0
         self.serving = 0
         self.reported = 0
         self.ready_in = dict.fromkeys(clouds, 0)
@@ -95,9 +94,9 @@ class Tally:
         return row is None or row.due != entry[0]
 
     def _count(self, row: Row, sign: int) -> None:
+        """Count a row in or out. One whose end was accepted counts nowhere: no decision depends on it."""
         state = row.state
         if state is State.ENDING:
-            self.ending += sign  # No decision depends on these.
             return
         self.version += 1
         self.live += sign
