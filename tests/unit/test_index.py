@@ -44,7 +44,6 @@ def counted(index: FleetIndex) -> dict[str, object]:
         "serving",
         "reported",
         "leaving",
-        "ending",
         "have",
         "pending",
         "ready_in",
@@ -79,7 +78,6 @@ def recounted(index: FleetIndex) -> dict[str, object]:
         "serving": sum(row.dated for row in those(rows, State.READY, State.PROVING)),
         "reported": len(those(rows, State.READY, State.PROVING)),
         "leaving": len(those(rows, State.LEAVING)),
-        "ending": len(those(rows, State.ENDING)),
         "have": [sum(row.dated and row.slot == number for row in fit) for number in slots],
         "pending": [sum(one.count for one in index.launching.values() if one.slot == number) for number in slots],
         "ready_in": {
