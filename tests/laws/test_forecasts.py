@@ -3,13 +3,14 @@
 from collections import Counter
 
 import attrs
-from hypothesis import assume, given, strategies as st
-from lawbook.schedules import Schedule, schedules
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from lawbook.schedules import BAD_IMAGE, Schedule, schedules
 from lawbook.world import Applied, World
 
 from vmpattern.executor import FleetOrder, VirtualRuntime, carry_out
 from vmpattern.forecast import plan
-from vmpattern.model import Capabilities, EventKind, Latencies, Outcome, Plan
+from vmpattern.model import Capabilities, Deployment, EventKind, Existing, Latencies, MachineType, Market, Outcome, Plan
 from vmpattern.simulation import Faults, SimulatedCloud
 
 
@@ -77,13 +78,13 @@ def acts(outcome: Outcome, start: float) -> list[tuple]:
     ]
 
 
-@given(schedules(faults=False, crashes=False, changes=2), st.sampled_from((0.5, 3.0, 20.0)), st.integers(0, 9))
+@given(schedules(faults=False, crashes=False, changes=2), st.sampled_from((0.5, 3.0, 20.0)), st.integers(0, 4))
 def test_latencies_change_when_things_happen_but_not_what(drawn: Schedule, factor: float, slowness: int) -> None:
     calm = attrs.evolve(drawn, slowness_s=0.0, clouds=roomy(drawn), old=())
     world = World(calm)
     for change in calm.changes[:-1]:
-        world.apply(change.desired)
-    desired = calm.changes[-1].desired
+        world.apply(patient(change.desired))
+    desired = patient(calm.changes[-1].desired)
     observation = world.observe(desired)
     assume(all(cloud.error is None for cloud in observation.clouds.values()))
     declared = {
@@ -91,7 +92,7 @@ def test_latencies_change_when_things_happen_but_not_what(drawn: Schedule, facto
         for name, cloud in observation.clouds.items()
     }
     planned = plan(desired, attrs.evolve(observation, clouds=declared))
-    assume(planned.forecast.ends == "complete")
+    assume(planned.forecast.ends == "complete" and not uses_bad_image(desired))
     world.schedule = attrs.evolve(calm, slowness_s=float(slowness))
 
     applied = world.carry_out(planned)
@@ -99,8 +100,23 @@ def test_latencies_change_when_things_happen_but_not_what(drawn: Schedule, facto
     assert forecast_totals(planned) == totals(applied)
 
 
+def uses_bad_image(desired: Deployment) -> bool:
+    image = desired.services["web"].image
+    return isinstance(image, Existing) and BAD_IMAGE in image.ids.values()
+
+
+def patient(desired: Deployment) -> Deployment:
+    """The same without deadlines that a latency could come near."""
+    never = {"launch_deadline_s": 9000.0, "ready_deadline_s": 9000.0, "progress_deadline_s": 9000.0}
+    fleets = {
+        name: attrs.evolve(fleet, rollout=attrs.evolve(fleet.rollout, **never))
+        for name, fleet in desired.fleets.items()
+    }
+    return attrs.evolve(desired, fleets=fleets)
+
+
 def scaled(capabilities: Capabilities, factor: float) -> Capabilities:
-    """Other latencies than the world's, as far as no deadline comes near."""
+    """Other latencies than the world's."""
     latencies = capabilities.latencies
     assumed = Latencies(
         call_s=latencies.call_s,
