@@ -189,5 +189,3 @@ def test_a_copy_of_a_world_without_faults_goes_on_like_it(script) -> None:
         of_world = {each.id: each for each in world.instances(OURS)}
 
         assert {each.id: of_world[each.id] for each in alive} == {each.id: each for each in copy.instances(OURS)}
-
-
