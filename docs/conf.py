@@ -1,19 +1,71 @@
-"""Sphinx: MyST pages, the furo theme."""
+"""Sphinx: MyST pages, the furo theme, and reference pages from the docstrings."""
 
+import os
+import sys
 from configparser import ConfigParser
 from pathlib import Path
 
+from docutils.nodes import Element
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, os.fspath(ROOT))
+
 metadata = ConfigParser()
-metadata.read(Path(__file__).parents[1] / "setup.cfg", encoding="utf-8")
+metadata.read(ROOT / "setup.cfg", encoding="utf-8")
 
 project = "vmpattern"
 release = metadata["metadata"]["version"]
 copyright = "the vmpattern authors"
 
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
+default_role = "literal"
+
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+autodoc_typehints_format = "short"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_custom_sections = ["Guarantees", "Source"]
+
+# What a command prints isn't always what a shell could read.
+suppress_warnings = ["misc.highlighting_failure"]
 
 html_theme = "furo"
 html_title = f"vmpattern {release}"
+
+# Nothing is looked up on the network, so what others document is no link.
+nitpick_ignore_regex = [
+    ("py:.*", r"(collections|contextlib|enum|immutabledict|importlib|pathlib|types|typing)\..*"),
+    ("py:.*", r"(bool|bytes|dict|float|frozenset|int|list|object|set|str|tuple|type|None|Exception|Ellipsis|\.\.\.)"),
+]
+
+
+def link_public_name(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: Element
+) -> Element | None:
+    """Link a name to where it is documented: values are written in one module and offered by another."""
+    name = str(node.get("reftarget", "")).rpartition(".")[2]
+    domain = env.domains.python_domain
+    for module in ("vmpattern", "vmpattern.driver", "vmpattern.model", "vmpattern.errors"):
+        if f"{module}.{name}" in domain.objects:
+            return domain.resolve_xref(
+                env, node["refdoc"], app.builder, "obj", f"{module}.{name}", node, contnode
+            )
+    # A name that is private, or belongs to the inside: text without a link.
+    inside = ("vmpattern.model", "vmpattern.errors", "vmpattern.executor", "vmpattern.planner", "vmpattern.forms")
+    return contnode if str(node.get("reftarget", "")).startswith(inside) or name in UNLINKED else None
+
+
+UNLINKED = {"ImageId", "ImageSource", "InstanceId", "Json", "LaunchKey", "Option", "Options", "Revision", "Scalar", "immutabledict"}
+"""Types that a signature shows and no page describes."""
+
+
+def setup(app: Sphinx) -> None:
+    """Connect the above."""
+    app.connect("missing-reference", link_public_name)

@@ -135,6 +135,14 @@ def test_events_are_told_on_standard_error_and_all_of_them_on_request(call, file
     assert "0:20  shop launching demo/a i-new0000" in full.err
 
 
+def test_apply_of_nothing_for_want_of_an_answer_is_no_success(call, file) -> None:
+    stub = engine(values.unreadable(), Result.NOTHING)
+    ran = call("apply", "--yes", engine=stub)
+
+    assert (1, []) == (ran.status, stub.applied)
+    assert "the apply would have ended failed" in ran.err
+
+
 def test_apply_of_nothing_asks_nothing(call, file) -> None:
     ran = call("apply", engine=engine(values.nothing(), Result.NOTHING))
 

@@ -191,7 +191,7 @@ def spawn(*words: str, **options: object) -> subprocess.Popen[str]:
 
 
 def test_two_applies_at_once_are_never_both(applied: Path, call) -> None:
-    write(applied, image="img-2", speed=20)
+    write(applied, image="img-2", speed=60)
     first = spawn("apply", "--yes", cwd=applied)
     told = [next(first.stderr)]
     second = call("apply", "--yes", "--json")
@@ -204,7 +204,7 @@ def test_two_applies_at_once_are_never_both(applied: Path, call) -> None:
 
 
 def test_an_interrupted_apply_is_130_and_the_next_one_goes_on(applied: Path, call) -> None:
-    write(applied, image="img-2", speed=20)
+    write(applied, image="img-2", speed=60)
     first = spawn("apply", "--yes", "--json", cwd=applied)
     while "launched" not in next(first.stderr):
         pass
@@ -221,7 +221,7 @@ def test_an_interrupted_apply_is_130_and_the_next_one_goes_on(applied: Path, cal
 
 
 def test_a_killed_apply_is_gone_on_with_by_the_next(applied: Path, call) -> None:
-    write(applied, image="img-2", speed=20)
+    write(applied, image="img-2", speed=60)
     first = spawn("apply", "--yes", cwd=applied)
     while "launched" not in next(first.stderr):
         pass
@@ -234,7 +234,7 @@ def test_a_killed_apply_is_gone_on_with_by_the_next(applied: Path, call) -> None
 
 
 def test_a_reader_that_went_away_ends_nothing(applied: Path, call) -> None:
-    write(applied, image="img-2", speed=20)
+    write(applied, image="img-2", speed=60)
     first = spawn("apply", "--yes", cwd=applied)
     first.stdout.close()
     next(first.stderr)

@@ -155,11 +155,14 @@ class Scene:
         return self
 
     def sick(self, *ids: str, witnesses: int = 2, member: bool = False, ours: bool = False, **facts: object) -> "Scene":
-        """Put instances that were healthy, and have been unhealthy for long by the word of so many witnesses."""
+        """Put instances that were healthy, and have been unhealthy for long by the word of so many witnesses.
+
+        The second one is the balancer for a member, the provider for others.
+        """
         for number, id in enumerate(ids):
             row = self._instance(id, number, facts)
             self._see(row, NOW - 500.0, Health.HEALTHY, member=member, ours=ours)
-            health = Health.UNHEALTHY if witnesses > 1 else Health.UNKNOWN
+            health = Health.UNHEALTHY if witnesses > 1 and not member else Health.UNKNOWN
             ill = attrs.evolve(row, health=health)
             self._see(ill, NOW - 100.0, Health.UNHEALTHY, member=member, ours=ours)
         self.index.advance(NOW)
@@ -185,7 +188,7 @@ class Scene:
         return attrs.evolve(instance(id, launched_at=NOW - 1000.0 + number), **facts)
 
     def _see(self, row: Instance, at: float, probed: Health, *, member: bool = False, ours: bool = False) -> None:
-        standing = Membership.HEALTHY if probed is Health.HEALTHY else Membership.ABSENT
+        standing = Membership.UNHEALTHY if probed is Health.UNHEALTHY else Membership.HEALTHY
         self.index.see(row, at, probed=probed, membership=standing if member else Membership.ABSENT, ours=ours)
 
 

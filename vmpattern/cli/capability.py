@@ -53,11 +53,11 @@ def _with_defaults(engine: Engine, name: str) -> Ability:
 def render_abilities(found: list[Ability], *, width: int | None) -> RenderableType:
     """Render a row for each capability, a column for each driver."""
     told = [(ability.driver, ability.capabilities) for ability in found if ability.capabilities is not None]
-    rows = {name: _rows(capabilities) for name, capabilities in told}
-    labels = tuple((label, "dim") for label in next(iter(rows.values()), {}))
-    columns = [Column("", -1, labels)]
-    columns += [Column(name, index, tuple(row.values())) for index, (name, row) in enumerate(rows.items())]
-    lines = list(table(columns, width=width)) if rows else []
+    lines: list[Text] = []
+    if told:
+        columns = [Column("", -1, tuple((label, "dim") for label in _rows(told[0][1])))]
+        columns += [Column(name, index, tuple(_rows(able).values())) for index, (name, able) in enumerate(told)]
+        lines += table(columns, width=width)
     lines += [Text(f"  {ability.driver}: {ability.error}", "yellow") for ability in found if ability.error]
     return Group(*lines) if lines else Text("no driver is installed")
 

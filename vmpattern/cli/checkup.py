@@ -32,7 +32,7 @@ _TODO: tuple[tuple[type[Exception], str], ...] = (
     (Invalid, "correct what the message names, in the file"),
     (Throttled, "wait a little and try again"),
     (Transient, "wait a little and try again"),
-    (DriverError, "see the provider's status page; -v tells more"),
+    (DriverError, "see what the provider says about itself"),
     (VmpatternError, "correct the cloud's section of the file"),
     (OSError, "see whether the path or address is right and may be reached"),
 )
@@ -59,6 +59,7 @@ def _failed(cloud: str, what: str, error: Exception) -> Check:
 def _secrets(deployment: Deployment) -> Iterator[Check]:
     """Look whether references lead anywhere; commands aren't run, and no value is read."""
     used = {fleet.service for fleet in deployment.fleets.values()}
+    directory = Path(next((cloud.directory for cloud in deployment.clouds.values()), "."))
     for name in sorted(used):
         for variable, value in sorted(deployment.services[name].env.items()):
             if isinstance(value, Secret):
@@ -68,7 +69,11 @@ def _secrets(deployment: Deployment) -> Iterator[Check]:
                     yield Check("", what, place in os.environ, value.ref, f"set the environment variable {place}")
                 elif kind == "file":
                     yield Check(
-                        "", what, os.access(place, os.R_OK), value.ref, f"write {Path(place)} or make it readable"
+                        "",
+                        what,
+                        os.access(directory / place, os.R_OK),
+                        value.ref,
+                        f"write {place}, or make it readable",
                     )
 
 

@@ -10,20 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from vmpattern.cli import words
-from vmpattern.cli.tracker import FleetProgress, Tracker
+from vmpattern.cli.tracker import FleetProgress, Tracker, is_news
 from vmpattern.model import Event, EventKind, Plan
 
 BAR = 18
-QUIET = {
-    EventKind.READ,
-    EventKind.SETTLED,
-    EventKind.LAUNCHING,
-    EventKind.REGISTERED,
-    EventKind.TERMINATING,
-    EventKind.GONE,
-    EventKind.DONE,
-}
-"""Told line by line only when asked to say more."""
 ALARMING = {
     EventKind.UNREADABLE,
     EventKind.LAUNCH_FAILED,
@@ -63,7 +53,7 @@ def watching(
 
 def _tell(console: Console, tracker: Tracker, event: Event, verbose: bool) -> None:
     tracker.note(event)
-    if verbose or event.kind not in QUIET or not event.planned:
+    if verbose or is_news(event):
         console.print(event_line(tracker, event), soft_wrap=True)
 
 
@@ -98,7 +88,7 @@ STOPPING = "  Stopping: what is in flight is let end. Ctrl-C again leaves at onc
 def _cells(fleet: FleetProgress) -> Generator[RenderableType, None, None]:
     yield ProgressBar(total=1.0, completed=fleet.share_done, width=BAR)
     yield Text(f"{fleet.ready:,} of {fleet.size:,} ready", "green" if fleet.ready >= fleet.size else "")
-    told = []
+    told: list[str] = []
     if fleet.to_launch:
         told.append(f"{fleet.arrived:,}/{fleet.to_launch:,} new")
     if fleet.to_end:

@@ -19,7 +19,12 @@ _COLUMNS: tuple[tuple[str, int, bool, Callable[[SurveyRow, float], tuple[str, st
     ("STATE", 2, False, lambda row, now: (row.state, "bold")),
     ("PHASE", 5, False, lambda row, now: (row.instance.phase.value, "")),
     ("HEALTH", 1, False, lambda row, now: (row.health.value, HEALTH_STYLES[row.health])),
-    ("REVISION", 4, False, lambda row, now: (row.instance.revision, "" if row.in_date else "yellow")),
+    (
+        "REVISION",
+        4,
+        False,
+        lambda row, now: (row.instance.revision, "") if row.in_date else (f"{row.instance.revision} old", "yellow"),
+    ),
     ("ZONE", 3, False, lambda row, now: (f"{row.instance.cloud}/{row.instance.zone}", "")),
     ("TYPE", 7, False, lambda row, now: (row.instance.machine_type, "")),
     ("ADDRESS", 8, False, lambda row, now: (row.instance.address or "", "")),

@@ -14,6 +14,22 @@ COUNTLESS = {EventKind.READ, EventKind.UNREADABLE, EventKind.SETTLED, EventKind.
 """Kinds of events that don't tell their fleet's counts."""
 
 
+QUIET = {
+    EventKind.READ,
+    EventKind.SETTLED,
+    EventKind.LAUNCHING,
+    EventKind.REGISTERED,
+    EventKind.TERMINATING,
+    EventKind.GONE,
+    EventKind.DONE,
+}
+
+
+def is_news(event: Event) -> bool:
+    """Whether people want to read it without having asked for everything."""
+    return event.kind not in QUIET or not event.planned
+
+
 @attrs.define
 class FleetProgress:
     """One fleet: what is to be done in all, and what is done; `seen_ready` holds instances of before, too."""
@@ -24,9 +40,9 @@ class FleetProgress:
     ready: int
     total: int
     failed: int = 0
-    launched: set[InstanceId] = attrs.Factory(set)
-    seen_ready: set[InstanceId] = attrs.Factory(set)
-    ended: set[InstanceId] = attrs.Factory(set)
+    launched: set[InstanceId] = attrs.field(factory=set[InstanceId])
+    seen_ready: set[InstanceId] = attrs.field(factory=set[InstanceId])
+    ended: set[InstanceId] = attrs.field(factory=set[InstanceId])
 
     @property
     def arrived(self) -> int:
@@ -80,7 +96,8 @@ class Tracker:
             if self._start is None:
                 self._start = self._began_at if abs(event.at - self._began_at) < SAME_CLOCK_S else self._planned_at
             self._last = event.at
-            self.recent.append(event)
+            if is_news(event):
+                self.recent.append(event)
             if event.fleet in self.fleets:
                 self.fleets[event.fleet].note(event)
 

@@ -236,7 +236,7 @@ class Timekeeper(Protocol):
 
     @property
     def pace(self) -> float:
-        """Simulated seconds in a real one; 0: as fast as possible."""
+        """Simulated seconds in a real one; 0 is as fast as possible."""
         ...
 
     def advance(self, until: float) -> None:

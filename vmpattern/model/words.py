@@ -61,7 +61,7 @@ class Phase(enum.Enum):
 
     @property
     def is_live(self) -> bool:
-        """Whether the VM still counts: it exists and nobody asked for its end."""
+        """Whether the VM still counts, which it does while it exists and nobody asked for its end."""
         return self in (Phase.PENDING, Phase.RUNNING, Phase.STOPPED)
 
 

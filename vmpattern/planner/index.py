@@ -3,9 +3,8 @@
 One owner updates it by what happened; `decide` only reads it. Nothing here knows a clock: every update brings its time.
 """
 
-import heapq
 import math
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence, Set
 
 import attrs
@@ -27,8 +26,7 @@ from vmpattern.model import (
 from vmpattern.planner.limits import Limits, limits
 from vmpattern.planner.quotas import quotas
 from vmpattern.planner.rows import Row, State, Terms, classify, due
-
-Order = tuple[float, str]
+from vmpattern.planner.tally import Tally
 
 
 @attrs.define
@@ -68,7 +66,7 @@ class Transition:
     reason: str
 
 
-class FleetIndex:
+class FleetIndex(Tally):
     """The rows of one fleet and everything that `decide` reads of them.
 
     Guarantees:
@@ -87,6 +85,7 @@ class FleetIndex:
         now: float,
         named: frozenset[InstanceId] | None = frozenset(),
     ) -> None:
+        super().__init__(len(slots), clouds)
         self.deployment = deployment
         self.fleet = fleet
         self.slots = tuple(slots)
@@ -98,8 +97,7 @@ class FleetIndex:
         self.clouds = {name: CloudState(caps, name in fleet.balancer) for name, caps in clouds.items()}
         self.launching: dict[LaunchKey, Launching] = {}
         self.spent: set[LaunchKey] = set()
-        self.blocks: dict[Scope, tuple[str, float]] = {}
-        self.version = 0
+        self.blocks: dict[tuple[str, Scope], float] = {}
         self.in_flight = 0
         self.failures = 0
         self.stop_reason = ""
@@ -109,35 +107,8 @@ class FleetIndex:
         self._slots_by_place: dict[tuple[str, str, str], list[int]] = {}
         for number, slot in enumerate(self.slots):
             self._slots_by_place.setdefault((slot.cloud, slot.zone, slot.market.value), []).append(number)
-        self._clear()
-
-    def _clear(self) -> None:
-        self.rows: dict[InstanceId, Row] = {}
-        self.visible = 0
-        self.live = 0
-        self.kept = 0
-        self.pending = [0] * len(self.slots)
-        self.have = [0] * len(self.slots)
-        self.ready_in = dict.fromkeys(self.clouds, 0)
-        self.serving = 0
-        self.reported = 0
-        self.broken_new: list[Order] = []
-        self.broken_old: list[Order] = []
-        self.drained: list[Order] = []
-        self.joining: list[Order] = []
-        self.old_idle: list[Order] = []
-        self.old_ready: list[Order] = []
-        self.dated: list[list[Order]] = [[] for _ in self.slots]
-        self.leaving = 0
-        self.ending = 0
-        self._due: list[tuple[float, str]] = []
 
     # -- reading ------------------------------------------------------------------------------------------------------
-
-    @property
-    def total(self) -> int:
-        """Live instances, launches without an answer and unconfirmed terminations included."""
-        return self.live + sum(self.pending)
 
     def ready(self, now: float) -> int:
         """Instances that are ready and not draining, in clouds that can be read at `now`."""
@@ -161,15 +132,11 @@ class FleetIndex:
 
     def is_blocked(self, slot: Slot, now: float) -> bool:
         """Whether a scope that covers the slot has no capacity for a while."""
-        return any(until > now and covers(scope, cloud, slot) for scope, (cloud, until) in self.blocks.items())
-
-    def next_due(self) -> float:
-        """Return when the passing of time alone changes something; infinity for never."""
-        return self._due[0][0] if self._due else math.inf
+        return any(until > now and covers(scope, cloud, slot) for (cloud, scope), until in self.blocks.items())
 
     def next_unblock(self, now: float) -> float:
         """Return when the first block ends; infinity for none."""
-        return min((until for _, until in self.blocks.values() if until > now), default=math.inf)
+        return min((until for until in self.blocks.values() if until > now), default=math.inf)
 
     def blast_left(self, now: float) -> int:
         """How many more destructive operations the window allows to healing."""
@@ -218,13 +185,13 @@ class FleetIndex:
         """Return an index with the same rows and facts, everything else counted anew."""
         other = FleetIndex.__new__(FleetIndex)
         other.__dict__.update(self.__dict__)
-        other._clear()
+        Tally.__init__(other, len(self.slots), self.clouds)
         for row in self.rows.values():
             copy = attrs.evolve(row, state=State.ENDING, due=math.inf)
             copy.state, _ = classify(copy, other.terms, now)
             other.rows[copy.instance.id] = copy
-            other._enter(copy)
-            other._schedule(copy, now)
+            other.enter(copy)
+            other.schedule(copy, due(copy, other.terms, now))
         for launch in self.launching.values():
             other.pending[launch.slot] += launch.count
         return other
@@ -265,8 +232,8 @@ class FleetIndex:
         row = self.rows.pop(instance, None)
         if row is None:
             return []
-        self._leave(row)
-        self._purge()
+        self.leave(row)
+        self.purge()
         return [Transition(row, row.state, None, "it is gone")]
 
     def keep(self, instance: InstanceId, until: float, now: float) -> list[Transition]:
@@ -283,7 +250,7 @@ class FleetIndex:
         for instance in ids:
             row = self.rows.get(instance)
             if row is not None:
-                self._leave(row)
+                self.leave(row)
                 for name, value in facts.items():
                     setattr(row, name, value)
                 changes += self._settle(row, now, row.state)
@@ -292,12 +259,8 @@ class FleetIndex:
     def advance(self, now: float) -> list[Transition]:
         """Let time pass until `now`: deadlines, continuous health, drain time-outs."""
         changes: list[Transition] = []
-        while self._due and self._due[0][0] <= now:
-            entry = heapq.heappop(self._due)
-            if self._is_stale(entry):
-                continue
-            row = self.rows[InstanceId(entry[1])]
-            self._leave(row)
+        while (row := self.overdue(now)) is not None:
+            self.leave(row)
             draining = row.draining_at
             if draining is not None and now >= draining + self.fleet.rollout.drain_s:
                 row.drained = True
@@ -339,7 +302,7 @@ class FleetIndex:
 
     def block(self, scope: Scope, cloud: str, until: float) -> None:
         """Take no capacity from a scope of `cloud` until then."""
-        self.blocks[scope] = (cloud, until)
+        self.blocks[cloud, scope] = until
 
     def destroyed(self, count: int, now: float) -> None:
         """Enter destructive operations into the blast ledger; `now` never goes back."""
@@ -373,7 +336,7 @@ class FleetIndex:
     def _change(
         self, row: Row, now: float, instance: Instance, probed: Health, membership: Membership, *, first: bool
     ) -> list[Transition]:
-        before = _standing(row)
+        before = _standing(row, row.state)
         if not first and instance.launched_at != row.instance.launched_at:
             instance = attrs.evolve(instance, launched_at=row.instance.launched_at)
         row.instance, row.missing = instance, False
@@ -389,11 +352,11 @@ class FleetIndex:
         row.membership = membership
         self._judge(row, now, first)
         state, reason = classify(row, self.terms, now)
-        if not first and before == (state, row.drained, row.membership, row.witnesses * (state is State.BROKEN)):
-            self._schedule(row, now)
+        if not first and before == _standing(row, state):
+            self.schedule(row, due(row, self.terms, now))
             return []
         if not first:
-            self._take_out(row, before[0], before[1])
+            self.take_out(row, before[0], before[1])
         return self._put(row, now, None if first else before[0], state, reason)
 
     def _judge(self, row: Row, now: float, first: bool) -> None:
@@ -430,83 +393,15 @@ class FleetIndex:
             self.failures += 1
         if row.state is State.READY and before is not State.READY and row.ours:
             self.progress_at = now
-        self._enter(row)
-        self._schedule(row, now)
+        self.enter(row)
+        self.schedule(row, due(row, self.terms, now))
         return [] if row.state is before else [Transition(row, before, row.state, reason)]
 
-    def _schedule(self, row: Row, now: float) -> None:
-        time = due(row, self.terms, now)
-        if time != row.due:
-            row.due = time
-            if time < math.inf:
-                heapq.heappush(self._due, (time, row.instance.id))
-        self._purge()
 
-    def _purge(self) -> None:
-        while self._due and self._is_stale(self._due[0]):
-            heapq.heappop(self._due)
-
-    def _is_stale(self, entry: tuple[float, str]) -> bool:
-        row = self.rows.get(InstanceId(entry[1]))
-        return row is None or row.due != entry[0]
-
-    def _enter(self, row: Row) -> None:
-        self.version += 1
-        self._count(row, 1)
-        for queue, entry in self._queues(row):
-            insort(queue, entry)
-
-    def _leave(self, row: Row) -> None:
-        self.version += 1
-        self._count(row, -1)
-        for queue, entry in self._queues(row):
-            del queue[bisect_left(queue, entry)]
-
-    def _take_out(self, row: Row, state: State, drained: bool) -> None:
-        """Take a row out of counts and queues as it stood before its facts changed."""
-        now_drained, row.drained, row.state = row.drained, drained, state
-        self._leave(row)
-        row.drained = now_drained
-
-    def _count(self, row: Row, sign: int) -> None:
-        state = row.state
-        if state is State.ENDING:
-            self.ending += sign
-            return
-        self.live += sign
-        self.visible = (self.visible + sign * row.digest) % 2**128
-        if state is State.READY:
-            self.ready_in[row.instance.cloud] += sign
-            self.serving += sign * row.dated
-            self.reported += sign
-        elif state is State.PROVING:
-            self.serving += sign * row.dated
-            self.reported += sign
-        elif state is State.KEPT:
-            self.kept += sign
-        elif state is State.LEAVING:
-            self.leaving += sign
-        if row.dated and state >= State.READY:
-            self.have[row.slot] += sign
-
-    def _queues(self, row: Row) -> list[tuple[list[Order], Order]]:
-        state, order = row.state, row.order
-        if state is State.BROKEN:
-            return [(self.broken_new if row.dated else self.broken_old, order)]
-        if state is State.LEAVING:
-            return [(self.drained, order)] if row.drained and not row.ending_sent else []
-        if state < State.READY:
-            return []
-        if not row.dated:
-            return [(self.old_ready if state is State.READY else self.old_idle, order)]
-        if state is State.JOINING:
-            return [(self.dated[row.slot], order), (self.joining, order)]
-        return [(self.dated[row.slot], order)]
-
-
-def _standing(row: Row) -> tuple[State, bool, Membership, int]:
+def _standing(row: Row, state: State) -> tuple[State, bool, Membership, int, Health | None]:
     """Everything of a row that a decision can depend on and that a reading can change."""
-    return (row.state, row.drained, row.membership, row.witnesses * (row.state is State.BROKEN))
+    condemned = row.witnesses if state is State.BROKEN or not row.dated else 0
+    return (state, row.drained, row.membership, condemned, None if row.dated else row.health)
 
 
 _PHASES = {phase: number for number, phase in enumerate(Phase)}

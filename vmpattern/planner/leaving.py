@@ -19,7 +19,7 @@ def clear_broken(turn: Turn) -> None:
     blast = index.blast_left(turn.now)
     rows = [row for row in turn.broken() if row.instance.cloud in turn.acts_in and not row.keep_sent]
     possible = turn.ready + sum(not row.ours and not _is_certain(row) for row in rows)
-    jammed = _is_jammed(turn)
+    jammed = 0 < turn.ready < index.limits.least and _is_stalled(turn)
     doomed: list[Row] = []
     for row in _without_kept(turn, rows):
         if not index.is_terminable(row):
@@ -39,11 +39,11 @@ def clear_broken(turn: Turn) -> None:
     turn.take_away(doomed)
 
 
-def _is_jammed(turn: Turn) -> bool:
-    """Whether nothing is on its way, there is no room for more, and too few are ready for any to go."""
+def _is_stalled(turn: Turn) -> bool:
+    """Whether nothing is on its way, and there is no room for anything."""
     index = turn.index
     coming = index.in_flight or index.launching or index.leaving or sum(index.have) > index.serving
-    return not coming and 0 < turn.ready < index.limits.least and turn.room() <= 0
+    return not coming and not turn.actions and turn.room() <= 0
 
 
 def _without_kept(turn: Turn, rows: list[Row]) -> list[Row]:
@@ -107,10 +107,11 @@ def _idle(turn: Turn) -> list[Row]:
 def retire_surplus(turn: Turn) -> None:
     """Take away in-date instances above their slot's quota, youngest first, once nothing old is left.
 
+    What is old may have to wait for something new elsewhere, and that for room: then the surplus goes first.
     A slot waits until what was healthy when first seen is proven: it may be all that serves.
     """
     index, least = turn.index, turn.index.limits.least
-    if index.old_idle or index.old_ready:
+    if (index.old_idle or index.old_ready) and not _is_stalled(turn):
         return
     leaving: list[Row] = []
     for slot, queue in enumerate(index.dated) if index.have != turn.quotas else ():

@@ -8,7 +8,7 @@ from vmpattern.model import Place, Slot
 def apportion(total: int, weights: Sequence[int], caps: Sequence[int | None], have: Sequence[int]) -> list[int]:
     """Share `total` by weight, largest remainder first, no share above its cap; what a cap refuses goes to the others.
 
-    Ties go to whoever has more already, then to the earlier one, so that a share that fits stays as it is.
+    Ties go to whoever has more above its whole part, then to the earlier one, so that a share that fits stays as it is.
 
     Returns:
         One share per weight, in order; they add up to `total`, or to the caps where those are smaller.
@@ -33,7 +33,7 @@ def apportion(total: int, weights: Sequence[int], caps: Sequence[int | None], ha
         for index in free:
             shares[index] = exact[index][0]
         rest = total - sum(shares)
-        order = sorted(free, key=lambda index: (-exact[index][1], -have[index], index))
+        order = sorted(free, key=lambda index: (-exact[index][1], exact[index][0] - have[index], index))
         for index in order[:rest]:
             shares[index] += 1
         break

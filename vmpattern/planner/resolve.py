@@ -19,6 +19,7 @@ from vmpattern.model import (
     Slot,
 )
 from vmpattern.planner.limits import limits
+from vmpattern.planner.quotas import apportion
 
 
 @attrs.frozen
@@ -113,9 +114,21 @@ def _check_balancers(fleet: Fleet, observation: Observation, problems: list[Prob
         cloud = observation.clouds.get(name)
         if cloud is not None and not cloud.capabilities.balancer:
             problems.append(Problem(f"{path}.balancer.{name}", f"the driver of {name} knows no balancers"))
-    if fleet.balancer and numbers.most == fleet.size == 1:
+    if fleet.balancer and numbers.most == fleet.size and 1 in _behind_balancers(fleet):
         message = "the only instance behind a balancer can't be replaced without a second one: set max_surge to 1"
         problems.append(Problem(f"{path}.rollout.max_surge", message))
+
+
+def _behind_balancers(fleet: Fleet) -> list[int]:
+    """How many instances each balancer has, one a cloud, when the fleet is as asked for."""
+    if fleet.place is not Place.SPREAD:
+        return [fleet.size]
+    places = fleet.placements
+    shares = apportion(fleet.size, [place.weight for place in places], [None] * len(places), [0] * len(places))
+    return [
+        sum(share for share, place in zip(shares, places, strict=True) if place.cloud == cloud)
+        for cloud in fleet.balancer
+    ]
 
 
 def admitted(cloud: CloudObservation, placement: Placement, need: Resources, zone: str) -> tuple[MachineType, ...]:

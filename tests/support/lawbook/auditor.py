@@ -175,7 +175,7 @@ class Auditor:
             owners = [watched for watched in self.fleets.values() if self._owns(watched, instance)]
             if not owners:
                 self.fail("7 (ownership)", f"{verb} of {instance}, which isn't ours")
-            elif verb == "terminate" and instance not in owners[0].announced:
+            elif verb == "terminate" and not any(instance in watched.announced for watched in owners):
                 self.fail("7 (ownership)", f"terminate of {instance}, which nobody announced")
 
     def _owns(self, watched: Watched, instance: InstanceId) -> bool:

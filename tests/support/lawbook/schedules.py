@@ -24,6 +24,7 @@ from vmpattern.model import (
     Service,
     Share,
 )
+from vmpattern.planner import apportion
 from vmpattern.simulation import CloudSpec, FaultKind, Faults, Window
 
 SHOP = "shop"
@@ -248,7 +249,10 @@ def _fleet(choose: Choices, name: str, clouds: tuple[CloudSpec, ...]) -> Fleet:
 
 def _allowed(fleet: Fleet) -> Fleet:
     """What a plan would refuse is avoided: the only member of a balancer, with no room for a second one."""
-    if fleet.balancer and fleet.size == fleet.rollout.max_surge.up(fleet.size) + 1 == 1:
+    weights = [placement.weight for placement in fleet.placements]
+    shares = apportion(fleet.size, weights, [None] * len(weights), [0] * len(weights))
+    lonely = fleet.size == 1 or (fleet.place is Place.SPREAD and 1 in shares)
+    if fleet.balancer and lonely and fleet.rollout.max_surge.up(fleet.size) == 0:
         return attrs.evolve(fleet, rollout=attrs.evolve(fleet.rollout, max_surge=Share(1)))
     return fleet
 

@@ -21,10 +21,10 @@ def command(app: App) -> int:
     """
     import attrs
 
-    from vmpattern.cli.checkup import check_up
+    from vmpattern.cli.checkup import Check, check_up
 
     deployment = app.deployment()
-    checks = []
+    checks: list[Check] = []
     for check in check_up(deployment, app.engine.connect):
         checks.append(check)
         if not app.json:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from vmpattern.cli.carry import forecast
+from vmpattern.cli.carry import COMPLETE, forecast
 from vmpattern.cli.command import App, Command
 from vmpattern.cli.failures import FAILED
 
@@ -41,4 +41,4 @@ def command(app: App, output: Path | None, refresh: bool) -> int:
         app.tell(f"Carry it out:  {app.command} apply")
     if plan.changes:
         return CHANGES
-    return 0 if plan.forecast.ends == "complete" else FAILED
+    return 0 if plan.forecast.ends == COMPLETE else FAILED

@@ -1,0 +1,165 @@
+"""The plan is a forecast: where the world is as assumed it comes true to the event, elsewhere in what it changes."""
+
+from collections import Counter
+
+import attrs
+from hypothesis import assume, given, strategies as st
+from lawbook.schedules import Schedule, schedules
+from lawbook.world import Applied, World
+
+from vmpattern.executor import FleetOrder, VirtualRuntime, carry_out
+from vmpattern.forecast import plan
+from vmpattern.model import Capabilities, EventKind, Latencies, Outcome, Plan
+from vmpattern.simulation import Faults, SimulatedCloud
+
+
+def told(events: tuple, start: float) -> list[tuple]:
+    """Events without what a forecast can't know: the moment in absolute time."""
+    return [attrs.astuple(attrs.evolve(event, at=round(event.at - start, 3)), recurse=False) for event in events]
+
+
+def carried_out(planned: Plan, clouds: dict[str, SimulatedCloud], *, watch: bool) -> Outcome:
+    start = planned.at
+    orders = [
+        FleetOrder(fleet=planned.deployment.fleets[name], slots=fleet.slots, named=frozenset(fleet.terminates))
+        for name, fleet in planned.fleets.items()
+    ]
+    runtime = VirtualRuntime(start, tuple(clouds.values()))
+    return carry_out(planned.deployment, orders, clouds, runtime, watch=watch)
+
+
+@given(schedules(faults=False, crashes=False, changes=2), st.booleans())
+def test_a_world_as_assumed_does_what_the_forecast_says_event_by_event(drawn: Schedule, watch: bool) -> None:
+    calm = attrs.evolve(drawn, old=(), slowness_s=0.0, clouds=roomy(drawn))
+    world = World(calm)
+    for change in calm.changes[:-1]:
+        world.apply(change.desired)
+    desired = calm.changes[-1].desired
+    observation = world.observe(desired)
+    assume(all(cloud.error is None for cloud in observation.clouds.values()))
+    planned = plan(desired, observation)
+    assumed = {
+        name: SimulatedCloud.from_observation(
+            seen, balancers={n: f.balancer[name] for n, f in desired.fleets.items() if name in f.balancer}
+        )
+        for name, seen in observation.clouds.items()
+    }
+
+    outcome = carried_out(planned, assumed, watch=watch)
+
+    assert planned.forecast.ends in (outcome.result.value, "complete")
+    assert steps(planned) == acts(outcome, planned.at)
+    if planned.changes:
+        assert (planned.forecast.duration_s, planned.forecast.api_calls) == (
+            round(outcome.duration_s, 3),
+            outcome.api_calls,
+        )
+
+
+def steps(planned: Plan) -> list[tuple]:
+    return [(step.action.value, step.fleet, step.cloud, step.zone, step.count, step.start_s) for step in planned.steps]
+
+
+ACTS = {
+    EventKind.LAUNCHING: "launch",
+    EventKind.REGISTERED: "register",
+    EventKind.DRAINING: "drain",
+    EventKind.TERMINATING: "terminate",
+    EventKind.KEPT: "keep",
+}
+
+
+def acts(outcome: Outcome, start: float) -> list[tuple]:
+    return [
+        (ACTS[event.kind], event.fleet, event.cloud, event.zone, event.count, round(event.at - start, 3))
+        for event in outcome.events
+        if event.kind in ACTS
+    ]
+
+
+@given(schedules(faults=False, crashes=False, changes=2), st.sampled_from((0.5, 3.0, 20.0)), st.integers(0, 9))
+def test_latencies_change_when_things_happen_but_not_what(drawn: Schedule, factor: float, slowness: int) -> None:
+    calm = attrs.evolve(drawn, slowness_s=0.0, clouds=roomy(drawn), old=())
+    world = World(calm)
+    for change in calm.changes[:-1]:
+        world.apply(change.desired)
+    desired = calm.changes[-1].desired
+    observation = world.observe(desired)
+    assume(all(cloud.error is None for cloud in observation.clouds.values()))
+    declared = {
+        name: attrs.evolve(cloud, capabilities=scaled(cloud.capabilities, factor))
+        for name, cloud in observation.clouds.items()
+    }
+    planned = plan(desired, attrs.evolve(observation, clouds=declared))
+    assume(planned.forecast.ends == "complete")
+    world.schedule = attrs.evolve(calm, slowness_s=float(slowness))
+
+    applied = world.carry_out(planned)
+
+    assert forecast_totals(planned) == totals(applied)
+
+
+def scaled(capabilities: Capabilities, factor: float) -> Capabilities:
+    """Other latencies than the world's, as far as no deadline comes near."""
+    latencies = capabilities.latencies
+    assumed = Latencies(
+        call_s=latencies.call_s,
+        boot_s=latencies.boot_s / factor,
+        ready_s=latencies.ready_s / factor,
+        terminate_s=latencies.terminate_s / factor,
+        drain_s=latencies.drain_s / factor,
+    )
+    return attrs.evolve(capabilities, latencies=assumed)
+
+
+def forecast_totals(planned: Plan) -> tuple[Counter, set]:
+    launched = Counter()
+    for step in planned.steps:
+        if step.action.value == "launch":
+            launched[step.fleet, step.cloud, step.zone] += step.count
+    return launched, {i for fleet in planned.fleets.values() for i in fleet.terminates}
+
+
+def totals(applied: Applied) -> tuple[Counter, set]:
+    launched: Counter = Counter()
+    gone = set()
+    for event in applied.auditor.events:
+        if event.kind is EventKind.LAUNCHED:
+            launched[event.fleet, event.cloud, event.zone] += event.count
+        elif event.kind is EventKind.TERMINATED:
+            gone.update(event.instances)
+    return launched, gone
+
+
+def roomy(drawn: Schedule) -> tuple:
+    return tuple(attrs.evolve(spec, capacity={}) for spec in drawn.clouds)
+
+
+@given(schedules(faults=False, crashes=False, changes=1), st.sampled_from(("type", "zone", "capacity")))
+def test_adding_capacity_never_makes_a_plan_infeasible(drawn: Schedule, what: str) -> None:
+    poor = tuple(without(spec, what) for spec in drawn.clouds)
+    desired = drawn.changes[0].desired
+    lean = World(attrs.evolve(drawn, clouds=poor, faults=tuple(Faults() for _ in poor), old=()))
+    rich = World(attrs.evolve(drawn, clouds=roomy(drawn), faults=tuple(Faults() for _ in poor), old=()))
+    placements = [placement for fleet in desired.fleets.values() for placement in fleet.placements]
+    offered = {zone for spec in poor for kind in spec.machine_types for zone in kind.zones}
+    names = {kind.name for spec in poor for kind in spec.machine_types}
+    assume(all(set(p.zones) <= offered and p.machine_type in (None, *names) for p in placements))
+    assume(any(kind.vcpus >= desired.services["web"].resources.vcpus for spec in poor for kind in spec.machine_types))
+    before = lean.apply(desired)
+    assume(before.plan.forecast.ends == "complete" and before.outcome is not None and before.outcome.ok)
+
+    after = rich.apply(desired)
+
+    assert "complete" == after.plan.forecast.ends
+    assert after.outcome is not None
+    assert after.outcome.ok
+
+
+def without(spec, what: str):
+    if what == "type":
+        return attrs.evolve(spec, machine_types=spec.machine_types[1:], capacity={})
+    if what == "zone":
+        kinds = tuple(attrs.evolve(kind, zones=kind.zones[:2]) for kind in spec.machine_types)
+        return attrs.evolve(spec, zones=spec.zones[:2], machine_types=kinds, capacity={})
+    return spec
