@@ -321,7 +321,9 @@ class Stub(Engine):
         return self.outcome
 
     def survey(self, deployment: Deployment, observation: Observation) -> dict[str, FleetSurvey]:
-        return survey()
+        found = survey()
+        notes = (f"demo couldn't be read: {self.error}",) if self.error else ()
+        return {**found, "shop": attrs.evolve(found["shop"], notes=notes)}
 
 
 def unreadable() -> Plan:

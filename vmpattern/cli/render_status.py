@@ -33,27 +33,24 @@ _COLUMNS: tuple[tuple[str, int, bool, Callable[[SurveyRow, float], tuple[str, st
 )
 
 
-def render_status(surveys: Mapping[str, FleetSurvey], observation: Observation, *, width: int | None) -> RenderableType:
-    """Render the fleets for a terminal of `width` columns; None shows every column."""
-    return Group(*_parts(surveys, observation, width))
+def render_status(surveys: Mapping[str, FleetSurvey], *, now: float, width: int | None) -> RenderableType:
+    """Render the fleets as of `now`, for a terminal of `width` columns; None shows every column."""
+    return Group(*_parts(surveys, now, width))
 
 
-def _parts(surveys: Mapping[str, FleetSurvey], observation: Observation, width: int | None) -> Iterator[RenderableType]:
+def _parts(surveys: Mapping[str, FleetSurvey], now: float, width: int | None) -> Iterator[RenderableType]:
     for index, (name, survey) in enumerate(surveys.items()):
         if index:
             yield Text()
         yield _summary(name, survey)
         columns = [
-            Column(heading, order, tuple(cell(row, observation.at) for row in survey.rows), right=right)
+            Column(heading, order, tuple(cell(row, now) for row in survey.rows), right=right)
             for heading, order, right, cell in _COLUMNS
         ]
         if survey.rows:
             yield from table(columns, width=width)
         for note in survey.notes:
             yield Text(f"  {note}", "yellow")
-    for cloud in observation.clouds.values():
-        if cloud.error is not None:
-            yield Text(f"{cloud.name} couldn't be read: {cloud.error}", "bold red")
 
 
 def _summary(name: str, survey: FleetSurvey) -> Text:

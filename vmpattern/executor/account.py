@@ -5,6 +5,7 @@ Every call of a process to one cloud passes here, so that all fleets together st
 
 import itertools
 import math
+from bisect import insort
 from collections.abc import Callable, Mapping
 
 import attrs
@@ -80,28 +81,36 @@ class Account:
         if not self._waiting and at <= now and self._take(call, now):
             self._send(call, now)
         else:
-            self._waiting.append((at, next(self._tickets), call))
+            insort(self._waiting, (max(at, now), next(self._tickets), call), key=lambda entry: entry[:2])
 
     def dispatch(self) -> None:
-        """Send what was queued and is due and affordable, in order; none overtakes another of the same budgets."""
+        """Send what was queued and is due and affordable, as it fell due; none overtakes another of its budgets."""
         if not self._waiting:
             return
-        now, stuck, left = self._runtime.now(), set[str](), []
-        for at, order, call in sorted(self._waiting, key=lambda entry: entry[:2]):
+        now, stuck = self._runtime.now(), set[str]()
+        waiting, self._waiting = self._waiting, []
+        left = []
+        for at, order, call in waiting:
             kinds = set(call.costs)
             if at > now or kinds & stuck or not self._take(call, now):
                 stuck |= kinds if at <= now else set()
                 left.append((at, order, call))
             else:
                 self._send(call, now)
-        self._waiting = left
+        # An answer that came at once may have queued its call again.
+        self._waiting = left if not self._waiting else sorted(left + self._waiting, key=lambda entry: entry[:2])
 
     def next_at(self) -> float:
-        """Return when a waiting call can be sent; infinity when none waits."""
+        """Return when a waiting call can be sent; infinity when none waits. Who may not overtake isn't asked."""
         if not self._waiting:
             return math.inf
-        now = self._runtime.now()
-        return min((self._sendable_at(at, call, now) for at, _, call in self._waiting), default=math.inf)
+        now, stuck, first = self._runtime.now(), set[str](), math.inf
+        for at, _, call in self._waiting:
+            if stuck.isdisjoint(call.costs):
+                first = min(first, self._sendable_at(at, call, now))
+            if at <= now:
+                stuck.update(call.costs)
+        return first
 
     def is_busy(self) -> bool:
         """Whether a mutating call is in flight or will be sent again."""

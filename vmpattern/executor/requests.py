@@ -46,7 +46,7 @@ def checked_report(driver: str, request: LaunchRequest, report: object) -> Launc
     """Hold a report against its request.
 
     Raises:
-        ContractBroken: the counts don't add up, or an instance isn't what was asked for.
+        ContractBroken: the counts don't add up, an instance is there twice or isn't what was asked for.
     """
     if not isinstance(report, LaunchReport):
         raise ContractBroken(f"{driver}: launch returned {type(report).__name__}, not a LaunchReport")
@@ -54,6 +54,8 @@ def checked_report(driver: str, request: LaunchRequest, report: object) -> Launc
     total = len(instances) + len(report.failures) + report.unknown
     if total != request.count:
         raise ContractBroken(f"{driver}: launch of {request.count} reported {total} instances")
+    if len({instance.id for instance in instances}) != len(instances):
+        raise ContractBroken(f"{driver}: launch returned an id twice")
     for instance in instances:
         for field in ("deployment", "fleet", "revision", "key", "zone", "machine_type", "market"):
             if getattr(instance, field) != getattr(request, field):
@@ -90,6 +92,8 @@ def resolved_env(service: Service, directory: str) -> dict[str, str]:
 
 def _secret(path: str, secret: Secret, directory: str) -> str:
     kind, _, rest = secret.ref.partition(":")
+    if kind not in ("env", "file", "command"):
+        raise Refused(f"{path}: a secret is env:NAME, file:PATH or command:LINE, and this is none of them")
     try:
         if kind == "env":
             return os.environ[rest]
@@ -99,5 +103,5 @@ def _secret(path: str, secret: Secret, directory: str) -> str:
         return done.stdout.rstrip("\n")
     except KeyError:
         raise Refused(f"{path}: the variable {rest} isn't set in this environment") from None
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, IndexError, subprocess.SubprocessError) as error:
         raise Refused(f"{path}: its {kind} secret can't be read ({type(error).__name__})") from None

@@ -47,7 +47,8 @@ class _LocalFile:
     file: str
 
 
-_LOCAL = table(_LocalFile, Key("file", text("a path")))
+_PATH = text("the path of a file")
+_LOCAL = table(_LocalFile, Key("file", _PATH))
 
 
 def _read_files(spot: Spot) -> Mapping[str, str | RemoteFile]:
@@ -69,7 +70,7 @@ def _read_file(spot: Spot) -> tuple[str, str | RemoteFile]:
     if isinstance(spot.value, dict):
         source = _LOCAL.read(spot).file if "file" in spot.value else _REMOTE.read(spot)
         return _IN_IMAGE.read(Spot(spot.name, spot.path, spot.sheet)), source
-    return _IN_IMAGE.read(spot), spot.name
+    return _IN_IMAGE.read(spot), _PATH.read(Spot(spot.name, spot.path, spot.sheet))
 
 
 def _write_files(files: Mapping[str, str | RemoteFile]) -> dict[str, Toml]:

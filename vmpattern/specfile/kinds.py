@@ -11,7 +11,7 @@ from immutabledict import immutabledict
 
 from vmpattern.model import NAME_RULE, Option, Options, is_name
 from vmpattern.model.quantity import format_duration, parse_duration
-from vmpattern.specfile.sheet import Spot, Told, guess, one_of, shown
+from vmpattern.specfile.sheet import Spot, Told, guess, kind_of, one_of, shown
 from vmpattern.specfile.writing import Toml, write_path
 
 T = TypeVar("T")
@@ -41,8 +41,8 @@ def text(expected: str = "a string", *, accept: Callable[[str], bool] = bool, se
     def read(spot: Spot) -> str:
         if isinstance(spot.value, str) and accept(spot.value):
             return spot.value
-        found = "another string" if secret and isinstance(spot.value, str) else shown(spot.value)
-        raise ValueError(f"expected {expected}, found {found}")
+        hidden = "another string" if isinstance(spot.value, str) else kind_of(spot.value)
+        raise ValueError(f"expected {expected}, found {hidden if secret else shown(spot.value)}")
 
     return Kind(read, str)
 

@@ -116,7 +116,9 @@ class Spot:
         except Told:
             return None
         except ValueError as error:
-            self.tell(str(error))
+            # A name that is wrong has been told when its key was checked; the model says it once more.
+            if all(path != self.path for path, _ in self.sheet.problems):
+                self.tell(str(error))
             return None
         self.sheet.values[self.path] = value
         return value

@@ -34,7 +34,7 @@ def command(app: App, watch: bool) -> int:
     else:
         console = app.console()
         width = console.width if console.is_terminal else None
-        console.print(render_status(surveys, observation, width=width), soft_wrap=width is None)
+        console.print(render_status(surveys, now=observation.at, width=width), soft_wrap=width is None)
     return FAILED if any(cloud.error is not None for cloud in observation.clouds.values()) else 0
 
 
@@ -58,7 +58,7 @@ def _watch(app: App) -> int:
     def view() -> RenderableType:
         surveys, observation = _survey(app, deployment)
         title = Text(f"{deployment.name} at {words.moment(observation.at)}, every {INTERVAL_S:g} s; Ctrl-C ends", "dim")
-        return Group(title, Text(), render_status(surveys, observation, width=console.width))
+        return Group(title, Text(), render_status(surveys, now=observation.at, width=console.width))
 
     try:
         with Live(view(), console=console, auto_refresh=False) as live:

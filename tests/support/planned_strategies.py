@@ -1,0 +1,120 @@
+"""Hypothesis strategies for what is planned, and for what came of it."""
+
+from hypothesis import strategies as st
+from observed_strategies import image_ids, instance_ids, markets, revisions
+from strategies import (
+    counts,
+    deployments,
+    instants,
+    mappings,
+    names,
+    options,
+    positive_counts,
+    prices,
+    seconds,
+    texts,
+    tuples,
+    zone_names,
+)
+
+from vmpattern.model import (
+    Action,
+    Event,
+    EventKind,
+    Failure,
+    FleetOutcome,
+    FleetPlan,
+    Forecast,
+    Outcome,
+    Plan,
+    Reason,
+    Result,
+    Slot,
+    Step,
+)
+
+slots = st.builds(
+    Slot,
+    cloud=names,
+    zone=zone_names,
+    placement=counts,
+    machine_type=texts,
+    market=markets,
+    revision=revisions,
+    image=image_ids,
+    admits=st.frozensets(texts, max_size=3),
+    inputs=texts,
+    weight=positive_counts,
+    rank=counts,
+    price_per_hour=prices,
+    options=options,
+)
+steps = st.builds(
+    Step,
+    action=st.sampled_from(Action),
+    fleet=names,
+    cloud=names,
+    zone=zone_names,
+    count=counts,
+    instances=tuples(instance_ids),
+    start_s=seconds,
+    duration_s=seconds,
+)
+reasons = st.builds(
+    Reason, field=texts, before=st.none() | texts | counts, after=st.none() | texts | counts, count=counts
+)
+fleet_plans = st.builds(
+    FleetPlan,
+    size=counts,
+    create=counts,
+    replace=counts,
+    destroy=counts,
+    keep=counts,
+    slots=tuples(slots),
+    reasons=tuples(reasons),
+    terminates=tuples(instance_ids),
+    on_failure=texts,
+    notes=tuples(texts),
+)
+forecasts = st.builds(
+    Forecast,
+    duration_s=seconds,
+    api_calls=counts,
+    lowest_ready=mappings(names, counts),
+    highest_total=mappings(names, counts),
+    price_before=prices,
+    price_after=prices,
+    price_peak=prices,
+    ends=texts,
+)
+plans = st.builds(
+    Plan,
+    deployment=deployments(),
+    at=instants,
+    fleets=mappings(names, fleet_plans, most=2),
+    steps=tuples(steps),
+    forecast=forecasts,
+    observed=mappings(names, tuples(instance_ids)),
+    observed_at=mappings(names, instants),
+    notes=tuples(texts),
+)
+events = st.builds(
+    Event,
+    at=instants,
+    kind=st.sampled_from(EventKind),
+    fleet=names,
+    count=counts,
+    instances=tuples(instance_ids),
+    message=texts,
+    planned=st.booleans(),
+)
+outcomes = st.builds(
+    Outcome,
+    result=st.sampled_from(Result),
+    fleets=mappings(names, st.builds(FleetOutcome, created=counts, destroyed=counts, ready=counts, size=counts)),
+    duration_s=seconds,
+    api_calls=counts,
+    errors=tuples(st.builds(Failure, code=texts, scope=texts, message=texts)),
+    remaining=tuples(texts),
+    events=tuples(events),
+)
