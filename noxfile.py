@@ -63,9 +63,8 @@ def laws_long(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
-    """Each prints a table and writes JSON."""
-    for script in sorted(Path("benchmarks").glob("*.py")):
-        python(session, script)
+    """Each prints a table and writes JSON; after -- come names, or --page docs/explanation/performance.md."""
+    python(session, "-m", "benchmarks", *session.posargs)
 
 
 @nox.session(venv_backend="venv", default=False)

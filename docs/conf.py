@@ -46,24 +46,21 @@ nitpick_ignore_regex = [
 ]
 
 
-def link_public_name(
-    app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: Element
-) -> Element | None:
+# Types that a signature shows and no page describes.
+UNLINKED = {
+    *("ImageId", "ImageSource", "InstanceId", "LaunchKey", "Revision"),
+    *("Json", "Option", "Options", "Scalar", "SurveyRow", "immutabledict"),
+}
+
+
+def link_public_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: Element) -> Element | None:
     """Link a name to where it is documented: values are written in one module and offered by another."""
     name = str(node.get("reftarget", "")).rpartition(".")[2]
     domain = env.domains.python_domain
     for module in ("vmpattern", "vmpattern.driver", "vmpattern.model", "vmpattern.errors"):
         if f"{module}.{name}" in domain.objects:
-            return domain.resolve_xref(
-                env, node["refdoc"], app.builder, "obj", f"{module}.{name}", node, contnode
-            )
-    # A name that is private, or belongs to the inside: text without a link.
-    inside = ("vmpattern.model", "vmpattern.errors", "vmpattern.executor", "vmpattern.planner", "vmpattern.forms")
-    return contnode if str(node.get("reftarget", "")).startswith(inside) or name in UNLINKED else None
-
-
-UNLINKED = {"ImageId", "ImageSource", "InstanceId", "Json", "LaunchKey", "Option", "Options", "Revision", "Scalar", "immutabledict"}
-"""Types that a signature shows and no page describes."""
+            return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", f"{module}.{name}", node, contnode)
+    return contnode if name in UNLINKED else None
 
 
 def setup(app: Sphinx) -> None:

@@ -3,6 +3,7 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 
 import attrs
 
@@ -138,10 +139,13 @@ class _Told:
         for instance in observation.instances():
             if instance.phase.is_live and instance.fleet in self._live:
                 self._live[instance.fleet][instance.id] = instance
-        self._acted = any(event.kind in _ACTIONS for event in outcome.events)
+        self._by_kind: dict[EventKind, list[Event]] = defaultdict(list)
+        for event in outcome.events:
+            self._by_kind[event.kind].append(event)
+        self._acted = any(kind in _ACTIONS for kind in self._by_kind)
 
-    def _events(self, *kinds: EventKind, fleet: str | None = None) -> Iterator[Event]:
-        return (event for event in self._outcome.events if event.kind in kinds and fleet in (None, event.fleet))
+    def _events(self, kind: EventKind, *, fleet: str | None = None) -> list[Event]:
+        return [event for event in self._by_kind.get(kind, ()) if fleet in (None, event.fleet)]
 
     def observed(self, name: str) -> tuple[InstanceId, ...]:
         return tuple(sorted(self._live[name]))
@@ -182,9 +186,13 @@ class _Told:
             yield Reason(
                 field=f"fleets.{fleet.name}.size", before=len(live), after=fleet.size, count=abs(len(live) - fleet.size)
             )
-        counts: Counter[tuple[str, str | int | None, str | int | None]] = Counter()
+        alike: dict[object, list[Instance]] = defaultdict(list)
         for instance in gone:
-            counts.update(_differences(live[instance], fleet, slots))
+            alike[_WHAT_DIFFERS(live[instance])].append(live[instance])
+        counts: Counter[tuple[str, str | int | None, str | int | None]] = Counter()
+        for instances in alike.values():
+            for difference in _differences(instances[0], fleet, slots):
+                counts[difference] += len(instances)
         for (field, before, after), count in sorted(counts.items(), key=lambda item: (-item[1], str(item[0]))):
             yield Reason(field=field, before=before, after=after, count=count)
         failed = {i for event in self._events(EventKind.FAILED, fleet=fleet.name) for i in event.instances}
@@ -258,6 +266,10 @@ _ACTIONS = {
 def _on_failure(fleet: Fleet) -> str:
     limit = limits(fleet).failures
     return f"pause after {limit} failed launch{'es' if limit != 1 else ''}: no stored revision to go back to"
+
+
+_WHAT_DIFFERS = attrgetter("cloud", "zone", "machine_type", "revision", "inputs", "image")
+"""All of an instance by which `_differences` can tell it from another."""
 
 
 def _differences(

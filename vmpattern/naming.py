@@ -26,8 +26,7 @@ def digest(*parts: object, size: int = 12) -> str:
 
     Parts are compared by their JSON form with sorted keys.
     """
-    text = json.dumps(parts, sort_keys=True, default=_plain, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:size]
+    return hashlib.sha256(_FORM.encode(parts).encode()).hexdigest()[:size]
 
 
 def _plain(value: object) -> object:
@@ -36,6 +35,9 @@ def _plain(value: object) -> object:
     if isinstance(value, Secret):
         return {"secret": value.ref}
     raise TypeError(f"{type(value).__name__} has no form to digest")
+
+
+_FORM = json.JSONEncoder(sort_keys=True, default=_plain, separators=(",", ":"))
 
 
 _INPUTS = {"i": "image", "e": "env", "r": "resources", "m": "machine_type", "p": "port", "o": "options"}
@@ -104,7 +106,7 @@ def launch_key(scope: KeyScope, *, count: int, visible: int, attempt: int) -> La
 
     `visible` is `visible_digest` of the fleet's instances; `attempt` counts spent keys and like launches in flight.
     """
-    parts = (*attrs.astuple(scope), count, f"{visible:x}", attempt)
+    parts = (*attrs.astuple(scope, recurse=False), count, f"{visible:x}", attempt)
     return LaunchKey("k" + digest(*parts, size=31))
 
 

@@ -1,4 +1,4 @@
-"""A tool that embeds vmpattern: builds a deployment in Python, plans, follows the events, stops when it takes too long."""
+"""A tool that embeds vmpattern: builds a deployment, plans, follows the events, stops when it takes too long."""
 
 import json
 import sys
@@ -36,7 +36,8 @@ def deployment(folder: Path, *, image: str) -> vmp.Deployment:
 def deploy(wanted: vmp.Deployment, locks: Path) -> vmp.Outcome:
     """Bring what runs to what is wanted, and print what happens."""
     plan = vmp.plan(wanted, vmp.observe(wanted))
-    print(f"{plan.fleets['web'].create} new, {plan.fleets['web'].replace} replaced")
+    part = plan.fleets["web"]
+    print(f"{part.create} new, {part.replace} replaced, {part.destroy} ended")
     if plan.forecast.duration_s > LONGEST_S:
         sys.exit("this would take too long")
 

@@ -1,5 +1,7 @@
 """Token buckets: how many calls a cloud allows. Arithmetic only; the caller brings the time."""
 
+from collections.abc import Mapping
+
 import attrs
 
 
@@ -18,8 +20,10 @@ class TokenBucket:
         Guarantees:
             Taking at `now + wait(now, cost)` succeeds, in spite of rounding.
         """
-        missing = min(cost, self.burst) - self._level(now)
-        seconds = missing / self.per_second
+        level = self._level(now)
+        if level >= cost:
+            return 0.0
+        seconds = (min(cost, self.burst) - level) / self.per_second
         # Epoch seconds carry a quarter of a microsecond: less than that is no time to wait.
         return seconds if seconds > 1e-6 else 0.0
 
@@ -44,3 +48,18 @@ class TokenBucket:
     def _level(self, now: float) -> float:
         level = self.tokens + (now - self.at) * self.per_second if now > self.at else self.tokens
         return level if level < self.burst else self.burst
+
+
+def wait_for(buckets: Mapping[str, TokenBucket], costs: Mapping[str, float], now: float) -> float:
+    """Return the seconds until each cost is there in the bucket of its name; what has no bucket costs nothing."""
+    return max([buckets[name].wait(now, cost) for name, cost in costs.items() if name in buckets], default=0.0)
+
+
+def spend(buckets: Mapping[str, TokenBucket], costs: Mapping[str, float], now: float) -> float:
+    """Take each cost from the bucket of its name, all or nothing; return the seconds until that can be, 0 if it was."""
+    wait = wait_for(buckets, costs, now)
+    if wait == 0.0:
+        for name, cost in costs.items():
+            if name in buckets:
+                buckets[name].take(now, cost)
+    return wait

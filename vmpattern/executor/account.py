@@ -13,6 +13,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from vmpattern import naming
 from vmpattern.driver import Driver, TokenBucket
+from vmpattern.driver.budget import spend, wait_for
 from vmpattern.errors import DriverError, OutcomeUnknown, Throttled, Transient
 from vmpattern.executor.runtime import Answer, Runtime, Work
 
@@ -160,16 +161,10 @@ class Account:
             self.answered(answer)
 
     def _take(self, call: Call, now: float) -> bool:
-        costs = [(self._buckets[kind], cost) for kind, cost in call.costs.items() if kind in self._buckets]
-        if len(costs) == 1:
-            return costs[0][0].take(now, costs[0][1])
-        if any(bucket.wait(now, cost) > 0.0 for bucket, cost in costs):
-            return False
-        return all(bucket.take(now, cost) for bucket, cost in costs)
+        return spend(self._buckets, call.costs, now) == 0.0
 
     def _sendable_at(self, at: float, call: Call, now: float) -> float:
-        waits = [self._buckets[kind].wait(now, cost) for kind, cost in call.costs.items() if kind in self._buckets]
-        return max(at, now + max(waits, default=0.0))
+        return max(at, now + wait_for(self._buckets, call.costs, now))
 
     def _delay(self, call: Call, error: DriverError | None) -> float | None:
         if error is None or not call.retries:

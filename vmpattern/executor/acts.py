@@ -1,6 +1,7 @@
 """From decided actions to calls, and from their answers to what is known: one method an action, one an answer."""
 
 from collections.abc import Callable, Mapping
+from itertools import chain
 
 from vmpattern import naming
 from vmpattern.driver import Balancer, LaunchReport
@@ -89,7 +90,7 @@ class Acts:
     def _launch(self, run: FleetRun, action: Launch, now: float) -> None:
         slot = run.index.slots[action.slot]
         account = self._accounts[slot.cloud]
-        old = next(iter([*run.index.old_ready, *run.index.old_idle]), None)
+        old = next(chain(run.index.old_ready, run.index.old_idle), None)
         request = launch_request(
             self._deployment,
             run.fleet,
@@ -258,7 +259,7 @@ class Acts:
             return
         index.launch_ended(action.key, spent=isinstance(error, KeySpent))
         self._launch_failed(run, error, action.count, cloud, action.slot)
-        index.failures += isinstance(error, Throttled | Transient | NotFound) and error.code != WITHDRAWN
+        index.failures += isinstance(error, Transient | NotFound) and error.code != WITHDRAWN
 
     def _take_report(self, run: FleetRun, action: Launch, report: LaunchReport, cloud: str) -> None:
         now, instances = self._runtime.now(), (*report.created, *report.adopted)

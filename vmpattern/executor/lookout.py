@@ -89,7 +89,7 @@ class Lookout:
                 cloud.idle_calls += cloud.reader.idle_calls(cloud.asked_at, now - cloud.reader.poll_s)
                 cloud.asked_at, cloud.asked_for = now, math.inf
                 if cloud.reader.watches:
-                    cloud.idle_calls += int(cloud.reader.cost)
+                    cloud.idle_calls += cloud.reader.cost
                     answer = attempt_now(cloud.reader.read, "changes")
                     self._take(cloud, answer, now)
                 else:
@@ -98,7 +98,7 @@ class Lookout:
 
     def next_at(self) -> float:
         """Return when the next reading is due, as far as one can be begun before another ends."""
-        return min((cloud.due for cloud in self._clouds.values() if not cloud.reading), default=math.inf)
+        return min([cloud.due for cloud in self._clouds.values() if not cloud.reading], default=math.inf)
 
     def look_again(self, name: str, not_before: float) -> None:
         """Read a cloud at the first tick at or after a moment, if not before."""

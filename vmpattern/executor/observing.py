@@ -52,7 +52,7 @@ def _read(
         raise
     except DriverError as error:
         return CloudObservation(name=name, at=at, capabilities=capabilities, error=str(error)), 0
-    reader.known = len(rows)
+    reader.took(reading, at)
     observed = CloudObservation(
         name=name,
         at=at,
@@ -62,4 +62,4 @@ def _read(
         probed=reading.probed,
         members=reading.members,
     )
-    return observed, int(reader.cost) + 1
+    return observed, reader.cost + 1

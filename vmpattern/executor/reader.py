@@ -44,7 +44,8 @@ class Reader:
     """Knows how one cloud is read: composes the calls, and says when to read again.
 
     `watch`: use the driver's change feed where it has one, and skip the ticks at which nothing can have changed; the
-    calls that those would have cost are counted all the same.
+    calls that those would have cost are counted all the same. `watches` tells whether it does so, `poll_s` how many
+    seconds lie between two ticks, `cost` how many calls one reading takes: the pages of the list and the balancers.
     """
 
     def __init__(
@@ -63,17 +64,13 @@ class Reader:
         self._fleets = fleets
         self._probe = probe
         self._watcher = driver if watch and isinstance(driver, Watcher) else None
+        self.watches = self._watcher is not None
         self._prober = driver if driver.capabilities.probes and isinstance(driver, Prober) else None
         self._balancer = driver if isinstance(driver, Balancer) else None
         self._cursor = 0
-        self._poll_s = poll_s
+        self.poll_s = poll_s
         self._balancers = [fleet.balancer for fleet in fleets.values() if fleet.balancer is not None]
-        self.known = 0
-
-    @property
-    def cost(self) -> float:
-        """Calls that one reading takes: the pages of the list, and a call for each balancer."""
-        return float(max(1, -(-self.known // self._page_size)) + len(self._balancers))
+        self._count(0)
 
     def read(self) -> Reading:
         """Read the cloud once; runs in a worker."""
@@ -86,36 +83,29 @@ class Reader:
         """Take note of a reading, and return when the next tick is due: the next one at which anything may be new."""
         self._cursor = reading.cursor
         if reading.complete:
-            self.known = len(reading.instances)
+            self._count(len(reading.instances))
         if self._watcher is None:
-            return asked_at + self._poll_s
+            return asked_at + self.poll_s
         if reading.next_at is None or math.isinf(reading.next_at):
             return math.inf
         return self.tick_after(asked_at, reading.next_at)
 
     def tick_after(self, asked_at: float, moment: float) -> float:
         """Return the first tick after the one at `asked_at` that isn't before `moment`."""
-        ticks = math.ceil((moment - asked_at) / self._poll_s - 1e-9)
-        return asked_at + max(1, ticks) * self._poll_s
+        ticks = math.ceil((moment - asked_at) / self.poll_s - 1e-9)
+        return asked_at + max(1, ticks) * self.poll_s
 
     def idle_calls(self, asked_at: float, now: float) -> int:
         """Return the calls of the ticks after a reading, up to `now`, that a change feed made needless."""
         if self._watcher is None or math.isinf(asked_at):
             return 0
-        return math.floor((now - asked_at) / self._poll_s + 1e-9) * math.ceil(self.cost)
+        return math.floor((now - asked_at) / self.poll_s + 1e-9) * self.cost
 
-    @property
-    def poll_s(self) -> float:
-        """Seconds between two ticks."""
-        return self._poll_s
-
-    @property
-    def watches(self) -> bool:
-        """Whether only changes are read."""
-        return self._watcher is not None
+    def _count(self, known: int) -> None:
+        self.cost = max(1, -(-known // self._page_size)) + len(self._balancers)
 
     def _changes(self, changes: Changes) -> Reading:
-        self.known = changes.total
+        self._count(changes.total)
         return Reading(
             instances=changes.instances,
             probed=changes.probed,

@@ -221,8 +221,9 @@ class FleetIndex(Tally):
             first = False
             if row.instance == instance and row.probed is probed and row.membership is membership and not row.missing:
                 return []
-            if _PHASES[instance.phase] < _PHASES[row.instance.phase]:
-                instance = attrs.evolve(instance, phase=row.instance.phase)
+            before = row.instance.phase
+            if instance.phase is not before and _PHASES[instance.phase] < _PHASES[before]:
+                instance = attrs.evolve(instance, phase=before)
         if instance.phase is Phase.TERMINATED:
             return self.forget(row.instance.id)
         return self._change(row, now, instance, probed, membership, first=first)

@@ -55,11 +55,12 @@ def quotas(size: int, slots: Sequence[Slot], place: Place, have: Sequence[int], 
     return _ranked(size, slots, have, full)
 
 
-def _groups(slots: Sequence[Slot]) -> dict[tuple[int, int], list[int]]:
+def _groups(keys: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """Return the numbers of the slots with equal keys, in the order of the keys."""
     groups: dict[tuple[int, int], list[int]] = {}
-    for index, slot in enumerate(slots):
-        groups.setdefault((slot.rank, slot.placement), []).append(index)
-    return dict(sorted(groups.items()))
+    for index, key in enumerate(keys):
+        groups.setdefault(key, []).append(index)
+    return [groups[key] for key in sorted(groups)]
 
 
 def _evenly(size: int, members: list[int], have: Sequence[int], caps: Sequence[int | None]) -> list[int]:
@@ -68,7 +69,7 @@ def _evenly(size: int, members: list[int], have: Sequence[int], caps: Sequence[i
 
 def _spread(size: int, slots: Sequence[Slot], have: Sequence[int], full: Sequence[bool]) -> list[int]:
     caps = [have[index] if full[index] else None for index in range(len(slots))]
-    groups = list(_groups(slots).values())
+    groups = _groups([(0, slot.placement) for slot in slots])
     if len(groups) == 1:
         parts = [size]
     else:
@@ -87,7 +88,7 @@ def _spread(size: int, slots: Sequence[Slot], have: Sequence[int], full: Sequenc
 
 def _ranked(size: int, slots: Sequence[Slot], have: Sequence[int], full: Sequence[bool]) -> list[int]:
     shares = list(have)
-    groups = list(_groups(slots).values())
+    groups = _groups([(slot.rank, slot.placement) for slot in slots])
     surplus = sum(shares) - size
     for members in reversed(groups):
         held = sum(shares[index] for index in members)

@@ -164,7 +164,7 @@ def classify(row: Row, terms: Terms, now: float) -> tuple[State, str]:
 def due(row: Row, terms: Terms, now: float) -> float:
     """Return when the state may change by the mere passing of time; infinity when it can't."""
     rollout, launched = terms.rollout, row.instance.launched_at
-    times = [math.inf]
+    times: list[float] = []
     if row.ending:
         return math.inf
     if row.draining_at is not None and not row.ending_sent:
@@ -179,4 +179,8 @@ def due(row: Row, terms: Terms, now: float) -> float:
         times.append(launched + rollout.launch_deadline_s)
     elif not row.was_healthy:
         times.append(launched + rollout.ready_deadline_s)
-    return min((time for time in times if time > now), default=math.inf)
+    following = math.inf
+    for time in times:
+        if now < time < following:
+            following = time
+    return following

@@ -26,7 +26,6 @@ class Tally:
         self.live = 0
         self.kept = 0
         self.leaving = 0
-        self.ending = 0
         self.serving = 0
         self.reported = 0
         self.ready_in = dict.fromkeys(clouds, 0)
@@ -52,14 +51,12 @@ class Tally:
 
     def enter(self, row: Row) -> None:
         """Count the row, and queue it, as it stands."""
-        self.version += 1
         self._count(row, 1)
         for queue, entry in self._queues(row):
             insort(queue, entry)
 
     def leave(self, row: Row) -> None:
         """Take the row out of the counts and queues that it entered; it must stand as it did then."""
-        self.version += 1
         self._count(row, -1)
         for queue, entry in self._queues(row):
             del queue[bisect_left(queue, entry)]
@@ -76,7 +73,7 @@ class Tally:
             row.due = time
             if time < math.inf:
                 heapq.heappush(self._due, (time, row.instance.id))
-        self.purge()
+            self.purge()
 
     def overdue(self, now: float) -> Row | None:
         """Take the next row whose time has come, None if there is none; its `due` is settled with this."""
@@ -97,10 +94,11 @@ class Tally:
         return row is None or row.due != entry[0]
 
     def _count(self, row: Row, sign: int) -> None:
+        """Count a row in or out. One whose end was accepted counts nowhere: no decision depends on it."""
         state = row.state
         if state is State.ENDING:
-            self.ending += sign
             return
+        self.version += 1
         self.live += sign
         self.visible = (self.visible + sign * row.digest) % 2**128
         if state is State.READY:

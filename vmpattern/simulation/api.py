@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from vmpattern import naming
 from vmpattern.driver import TokenBucket
+from vmpattern.driver.budget import spend
 from vmpattern.errors import OutcomeUnknown, Scope, ScopeKind, Throttled, Transient
 from vmpattern.simulation.faults import FaultKind
 from vmpattern.simulation.world import World
@@ -125,10 +126,5 @@ class Api:
         return verb, same, times
 
     def _pay(self, costs: Mapping[str, int]) -> None:
-        # All or nothing: a refused call takes no token from any bucket.
-        at = self._world.at
-        payments = [(self.buckets[name], cost) for name, cost in costs.items() if name in self.buckets]
-        if wait := max((bucket.wait(at, cost) for bucket, cost in payments), default=0.0):
+        if wait := spend(self.buckets, costs, self._world.at):
             raise Throttled("request limit exceeded", code="RequestLimitExceeded", scope=ACCOUNT, retry_after_s=wait)
-        for bucket, cost in payments:
-            bucket.take(at, cost)

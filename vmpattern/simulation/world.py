@@ -169,7 +169,8 @@ class World:
         self._pass(until)
 
     def _pass(self, until: float) -> None:
-        self.at = max(self.at, until)
+        if until > self.at:
+            self.at = until
         while self.vanishing and self.vanishing[0][0] <= self.at:
             self._vanish(*self.vanishing.popleft())
 
