@@ -10,8 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from simulated import BALANCER, OURS, ids, request
 
 from vmpattern import naming
@@ -31,7 +30,7 @@ def seen(made: MemoryDriver) -> set[tuple[str, Phase]]:
     return {(row.id, row.phase) for row in made.instances(OURS)}
 
 
-# -- between processes ----------------------------------------------------------------------------------------------------
+# -- between processes ------------------------------------------------------------------------------------------------
 
 
 EFFECTS = {
@@ -164,7 +163,7 @@ def test_options_may_change_between_processes(tmp_path) -> None:
     assert [("other", "b")] == [(row.cloud, row.zone) for row in made.instances(OURS)]
 
 
-# -- damage ---------------------------------------------------------------------------------------------------------------
+# -- damage -----------------------------------------------------------------------------------------------------------
 
 
 def changed(text: str, old: str, new: str) -> str:
@@ -244,7 +243,7 @@ def test_a_folder_that_may_not_be_written_is_denied(tmp_path) -> None:
         tmp_path.chmod(0o700)
 
 
-# -- several processes at once --------------------------------------------------------------------------------------------
+# -- several processes at once ----------------------------------------------------------------------------------------
 
 WORKER = """
 import sys

@@ -10,7 +10,7 @@ import pytest
 from immutabledict import immutabledict
 
 from vmpattern import driver
-from vmpattern.errors import Problem, SpecError, UnknownDriver
+from vmpattern.errors import ContractBroken, Problem, SpecError, UnknownDriver
 from vmpattern.model import Cloud, Idempotency
 from vmpattern_memory import MemoryDriver
 
@@ -144,6 +144,12 @@ def test_a_driver_that_cannot_be_imported_is_named_with_its_distribution(value) 
         driver.load("acme", entry_points=points(point("acme", value)))
 
 
+@pytest.mark.parametrize("value", ["vmpattern.errors:Scope", "vmpattern.simulation:EPOCH"])
+def test_what_is_no_driver_is_a_broken_contract(value) -> None:
+    with pytest.raises(ContractBroken, match="the driver acme of acme"):
+        driver.load("acme", entry_points=points(point("acme", value)))
+
+
 def test_a_driver_is_told_its_cloud_and_directory_and_closed_at_the_end(recorder) -> None:
     with driver.connect(cloud(region="x"), entry_points=recorder) as made:
         before = made.closed
@@ -198,7 +204,7 @@ def problems(options: Cloud, found) -> list[Problem]:
     [
         pytest.param({"region": 3}, Problem("clouds.eu.region", "expected a text, found 3"), id="no text"),
         pytest.param(
-            {"boot": 3}, Problem("clouds.eu.boot", 'expected a duration such as "30s", found 3'), id="no time"
+            {"boot": 3}, Problem("clouds.eu.boot", 'expected a duration such as "30s", found 3'), id="no duration"
         ),
         pytest.param({"zones": "ab"}, Problem("clouds.eu.zones", "expected a list, found 'ab'"), id="no list"),
         pytest.param({"zones": ("a", 1)}, Problem("clouds.eu.zones[1]", "expected a text, found 1"), id="in a list"),

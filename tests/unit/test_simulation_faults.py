@@ -77,7 +77,8 @@ def test_a_window_strikes_in_its_time_and_place(at_s, zone, machine_type, strike
 def test_a_window_without_zone_strikes_everywhere() -> None:
     faults = Faults(windows=(Window(FaultKind.THROTTLE, 0.0, 20.0),))
 
-    assert faults.strikes(FaultKind.THROTTLE, 5.0, zone="b") and faults.strikes(FaultKind.THROTTLE, 5.0)
+    assert faults.strikes(FaultKind.THROTTLE, 5.0, zone="b")
+    assert faults.strikes(FaultKind.THROTTLE, 5.0)
 
 
 def test_the_fate_of_an_instance_depends_on_its_key_and_ordinal_only() -> None:
@@ -108,7 +109,7 @@ def test_a_rate_of_zero_is_no_fault() -> None:
     ],
 )
 def test_a_wrong_rate_is_refused_with_what_is_right(text, told) -> None:
-    with pytest.raises(ValueError, match="rate|fault|RATE") as caught:
+    with pytest.raises(ValueError, match=r"rate|fault|RATE") as caught:
         parse_rates([text])
 
     assert told in str(caught.value)

@@ -3,8 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from simulated import OURS, all_faults, capabilities, cloud, ids, request, wait
 
@@ -29,7 +28,7 @@ def of(kind: Idempotency) -> Capabilities:
     return capabilities(idempotency=kind)
 
 
-# -- what is asked for ----------------------------------------------------------------------------------------------------
+# -- what is asked for ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -54,7 +53,7 @@ def test_what_can_never_work_is_invalid_and_named(changes, field) -> None:
     assert () == world.instances(OURS)
 
 
-# -- room -----------------------------------------------------------------------------------------------------------------
+# -- room -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -131,7 +130,7 @@ def test_the_counts_of_a_report_add_up(faults, count, kind, ended) -> None:
             pass
 
 
-# -- keys -----------------------------------------------------------------------------------------------------------------
+# -- keys -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", [Idempotency.BATCH, Idempotency.INSTANCE])
@@ -270,12 +269,15 @@ class KeysModel(RuleBasedStateMachine):
         try:
             report = self.world.launch(request(key, count))
         except KeyConflict:
-            assert known and count != self.counts[key]
+            assert known
+            assert count != self.counts[key]
         except KeySpent:
-            assert known and not set(known) & self.alive
+            assert known
+            assert not set(known) & self.alive
             assert self.kind is Idempotency.BATCH or len(known) == count
         except QuotaExceeded:
-            assert room == 0 and not known
+            assert room == 0
+            assert not known
         else:
             assert not known or count == self.counts[key]
             self.check(key, count, room, known, report)

@@ -5,9 +5,10 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import cast
 
 from vmpattern.driver.contract import Driver, DriverFactory
-from vmpattern.errors import UnknownDriver
+from vmpattern.errors import ContractBroken, UnknownDriver
 from vmpattern.model import Cloud
 
 GROUP = "vmpattern.drivers"
@@ -30,6 +31,7 @@ def load(name: str, *, entry_points: EntryPoints = installed) -> DriverFactory:
 
     Raises:
         UnknownDriver: none has the name, two distributions claim it, or it can't be imported.
+        ContractBroken: what the entry point names is no `DriverFactory`.
     """
     claims = {(_distribution(point), point.value): point for point in entry_points() if point.name == name}
     if not claims:
@@ -39,10 +41,12 @@ def load(name: str, *, entry_points: EntryPoints = installed) -> DriverFactory:
         raise UnknownDriver(f"the driver {name} is claimed by {claimants}: uninstall all but one")
     ((distribution, value),) = claims
     try:
-        factory: DriverFactory = claims[distribution, value].load()
+        factory: object = claims[distribution, value].load()
     except (ImportError, AttributeError) as error:
         raise UnknownDriver(f"the driver {name} of {distribution} ({value}) can't be loaded: {error}") from error
-    return factory
+    if not callable(factory) or not isinstance(getattr(factory, "Options", None), type):
+        raise ContractBroken(f"the driver {name} of {distribution}: {value} can't be called, or has no class Options")
+    return cast("DriverFactory", factory)
 
 
 @contextmanager

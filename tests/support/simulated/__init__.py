@@ -22,6 +22,7 @@ from vmpattern.model import (
     Revision,
 )
 from vmpattern.simulation import EC2_LIKE, CloudSpec, FaultKind, Faults, SimulatedCloud, Window
+from vmpattern.simulation.faults import NONE
 
 OURS = Selector("shop")
 BALANCER: Options = immutabledict(name="front")
@@ -50,7 +51,7 @@ def capabilities(**changes: object) -> Capabilities:
     return attrs.evolve(EC2_LIKE, **{"budgets": NO_BUDGETS, "latencies": LATENCIES, **changes})  # type: ignore[arg-type]
 
 
-def cloud(faults: Faults = Faults(), *, can: Capabilities | None = None, **changes: object) -> SimulatedCloud:
+def cloud(faults: Faults = NONE, *, can: Capabilities | None = None, **changes: object) -> SimulatedCloud:
     """A world with the usual spec, without request budgets."""
     spec = CloudSpec(capabilities=can or capabilities(), **changes)  # type: ignore[arg-type]
     return SimulatedCloud(spec, faults=faults)
@@ -67,7 +68,7 @@ def wait(world: SimulatedCloud, seconds: float) -> None:
     world.advance(world.clock.now() + seconds)
 
 
-# -- scripts: random calls, as values -------------------------------------------------------------------------------------
+# -- scripts: random calls, as values ---------------------------------------------------------------------------------
 
 
 @attrs.frozen
