@@ -3,14 +3,13 @@
 from collections import Counter
 
 import attrs
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 from lawbook.schedules import BAD_IMAGE, Schedule, schedules
 from lawbook.world import Applied, World
 
 from vmpattern.executor import FleetOrder, VirtualRuntime, carry_out
 from vmpattern.forecast import plan
-from vmpattern.model import Capabilities, Deployment, EventKind, Existing, Latencies, MachineType, Market, Outcome, Plan
+from vmpattern.model import Capabilities, Deployment, EventKind, Existing, Latencies, Outcome, Plan
 from vmpattern.simulation import Faults, SimulatedCloud
 
 

@@ -77,8 +77,17 @@ class Acts:
         for key, (run, where, visible_at) in list(self._unknown.items()):
             if where == cloud and asked_at >= visible_at:
                 del self._unknown[key]
-                run.index.launch_ended(key)
-                run.touch()
+                self._resolve(run, where, key)
+
+    def _resolve(self, run: FleetRun, cloud: str, key: LaunchKey) -> None:
+        """Take what bears the key for what came of the launch; whatever isn't there never will be."""
+        run.index.launch_ended(key)
+        run.touch()
+        found = sorted(row.instance.id for row in run.index.rows.values() if row.instance.key == key)
+        if found:
+            run.created += len(found)
+            zone = run.index.rows[found[0]].instance.zone
+            run.tell(EventKind.LAUNCHED, self._runtime.now(), cloud=cloud, zone=zone, instances=tuple(found), key=key)
 
     def withdraw(self, call: Call) -> None:
         """Take back a call that waits: it failed, unless an earlier attempt may have had its effect."""
@@ -264,7 +273,7 @@ class Acts:
     def _take_report(self, run: FleetRun, action: Launch, report: LaunchReport, cloud: str) -> None:
         now, instances = self._runtime.now(), (*report.created, *report.adopted)
         changes = [change for one in instances for change in run.index.see(one, now, ours=True)]
-        run.created += len(report.created)
+        run.created += len(instances)
         ids = tuple(sorted(instance.id for instance in instances))
         zone = run.index.slots[action.slot].zone
         run.tell(EventKind.LAUNCHED, now, cloud=cloud, zone=zone, instances=ids, key=action.key)
