@@ -144,8 +144,6 @@ class _Told:
             for name, live in self._live.items()
             if deployment.fleets[name].size
         }
-            for name, live in self._live.items()
-        }
         self._by_kind: dict[EventKind, list[Event]] = defaultdict(list)
         for event in outcome.events:
             self._by_kind[event.kind].append(event)

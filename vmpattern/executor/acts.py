@@ -1,7 +1,6 @@
 """From decided actions to calls, and from their answers to what is known: one method an action, one an answer."""
 
 from collections.abc import Callable, Mapping
-from itertools import chain
 
 from vmpattern import naming
 from vmpattern.driver import Balancer, LaunchReport
@@ -99,7 +98,8 @@ class Acts:
     def _launch(self, run: FleetRun, action: Launch, now: float) -> None:
         slot = run.index.slots[action.slot]
         account = self._accounts[slot.cloud]
-        old = next(chain(run.index.old_ready, run.index.old_idle), None)
+        index = run.index
+        old = min(index.old_ready[:1] + index.old_idle[:1] + index.broken_old[:1], default=None)
         request = launch_request(
             self._deployment,
             run.fleet,
