@@ -16,11 +16,11 @@ def clear_broken(turn: Turn) -> None:
     index = turn.index
     if not index.broken_new and not index.broken_old:
         return
-    blast = index.blast_left(turn.now)
     rows = [row for row in turn.broken() if row.instance.cloud in turn.acts_in and not row.keep_sent]
     possible = turn.ready + sum(not row.ours and not _is_certain(row) for row in rows)
     jammed = 0 < turn.ready < index.limits.least and _is_stalled(turn)
     doomed: list[Row] = []
+    unplanned: list[Row] = []
     for row in _without_kept(turn, rows):
         if not index.is_terminable(row):
             turn.waiting.append(f"a second witness against {row.instance.id}")
@@ -30,13 +30,15 @@ def clear_broken(turn: Turn) -> None:
             if possible - 1 >= index.limits.least or (jammed and row.named):
                 possible, jammed = possible - 1, False
                 doomed.append(row)
-        elif row.named or blast > 0:
-            blast -= not row.named
+        elif row.named:
             doomed.append(row)
         else:
-            turn.waiting.append("the blast budget")
-            turn.wake_at = min(turn.wake_at, index.blast_frees_at(turn.now))
-    turn.take_away(doomed)
+            unplanned.append(row)
+    blast = max(0, index.blast_left(turn.now) - len(doomed))
+    if len(unplanned) > blast:
+        turn.waiting.append("the blast budget")
+        turn.wake_at = min(turn.wake_at, index.blast_frees_at(turn.now))
+    turn.take_away(doomed + unplanned[:blast])
 
 
 def _is_stalled(turn: Turn) -> bool:
@@ -142,6 +144,6 @@ def _serves_nobody(row: Row) -> bool:
 
 
 def _is_doubtful(row: Row) -> bool:
-    """Whether somebody speaks against it, though not enough of them: one witness, or a balancer that lacks it."""
-    lacking = row.served and row.membership is Membership.ABSENT
+    """Whether somebody speaks against it, though not enough of them: one witness, or a balancer that sends it nothing."""
+    lacking = row.served and row.membership in (Membership.ABSENT, Membership.UNHEALTHY)
     return not row.missing and (row.health is Health.UNHEALTHY or lacking)
