@@ -1,8 +1,7 @@
 """Shares add up, keep to their caps, are as even as caps allow, and stay where they are."""
 
 import attrs
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from vmpattern.model import ImageId, Market, Place, Revision, Slot
 from vmpattern.planner import apportion, quotas
