@@ -7,9 +7,9 @@ plan = vmp.plan(deployment, vmp.observe(deployment))
 outcome = vmp.apply(plan, on_event=print)
 """
 
-import typing
-
-if typing.TYPE_CHECKING:
+TYPE_CHECKING = False
+"""What `typing` calls so; importing that would cost more than all the rest of this module."""
+if TYPE_CHECKING:
     from vmpattern.public import *
 
 __version__ = "0.1.0"

@@ -95,7 +95,7 @@ class Refused(VmpatternError):
 
 
 class StalePlan(Refused):
-    """The saved plan names revisions, sizes or instances that have moved since."""
+    """Instances came or went since the plan was made, in a fleet that it changes."""
 
 
 class DamagedPlan(Refused):

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 
 import attrs
@@ -139,6 +139,11 @@ class _Told:
         for instance in observation.instances():
             if instance.phase.is_live and instance.fleet in self._live:
                 self._live[instance.fleet][instance.id] = instance
+        self._kept = {
+            name: {i for i, one in live.items() if (one.kept_until or 0.0) > observation.at}
+            for name, live in self._live.items()
+            if deployment.fleets[name].size
+        }
         self._by_kind: dict[EventKind, list[Event]] = defaultdict(list)
         for event in outcome.events:
             self._by_kind[event.kind].append(event)
@@ -170,22 +175,27 @@ class _Told:
             create=launched - replaced,
             replace=replaced,
             destroy=len(known) - replaced,
-            keep=len(self._live[name]) - len(known),
+            keep=len(self._live[name]) - len(self._kept.get(name, set()) | set(known)),
             slots=slots,
             reasons=tuple(self._reasons(fleet, slots, known, launched)),
             terminates=tuple(sorted(known)),
             on_failure=_on_failure(fleet),
-            notes=self._resolutions[name].notes,
+            notes=(*self._resolutions[name].notes, *self._kept_notes(name)),
         )
+
+    def _kept_notes(self, name: str) -> Iterator[str]:
+        for instance in sorted(self._kept.get(name, set())):
+            left = ((self._live[name][instance].kept_until or 0.0) - self._start) / 60
+            yield f"{instance} failed and is kept for a look for {left:.0f} more minutes"
 
     def _reasons(
         self, fleet: Fleet, slots: Sequence[Slot], gone: Sequence[InstanceId], launched: int
     ) -> Iterator[Reason]:
         live = self._live[fleet.name]
-        if len(live) != fleet.size:
-            yield Reason(
-                field=f"fleets.{fleet.name}.size", before=len(live), after=fleet.size, count=abs(len(live) - fleet.size)
-            )
+        there = len(live) - len(self._kept.get(fleet.name, set()))
+        if there != fleet.size:
+            field = f"fleets.{fleet.name}.size"
+            yield Reason(field=field, before=there, after=fleet.size, count=abs(there - fleet.size))
         alike: dict[object, list[Instance]] = defaultdict(list)
         for instance in gone:
             alike[_WHAT_DIFFERS(live[instance])].append(live[instance])
@@ -198,6 +208,9 @@ class _Told:
         failed = {i for event in self._events(EventKind.FAILED, fleet=fleet.name) for i in event.instances}
         if sick := len(failed & set(gone)):
             yield Reason(field="health", before="unhealthy", after="healthy", count=sick)
+        if launched and gone and there == fleet.size and not counts and not sick:
+            field = f"fleets.{fleet.name}.placements"
+            yield Reason(field=field, before=_zones(live.values()), after="even", count=len(gone))
 
     # -- everything ---------------------------------------------------------------------------------------------------
 
@@ -298,6 +311,11 @@ def _differences(
         yield f"{placement}.machine_type", instance.machine_type, slot.machine_type
     elif instance.zone not in {slot.zone for slot in same_cloud}:
         yield f"{placement}.zones", instance.zone, ", ".join(slot.zone for slot in same_cloud)
+
+
+def _zones(instances: Iterable[Instance]) -> str:
+    counts = Counter(instance.zone for instance in instances)
+    return ", ".join(f"{count} in {zone}" for zone, count in sorted(counts.items()))
 
 
 class _Prices:

@@ -128,6 +128,7 @@ def outcome_to_json(outcome: Outcome) -> dict[str, Json]:
         "duration_s": outcome.duration_s,
         "api_calls": outcome.api_calls,
         "errors": [to_json(error) for error in outcome.errors],
+        "remaining": list(outcome.remaining),
     }
 
 

@@ -60,3 +60,13 @@ from vmpattern.specfile import (
     load as load,
     loads as loads,
 )
+
+
+def _as_printed(plan: Plan) -> str:
+    # The renderer is loaded when a plan is printed, not whenever the library is.
+    from vmpattern.cli.render_plan import plan_text
+
+    return plan_text(plan)
+
+
+Plan.as_text = staticmethod(_as_printed)

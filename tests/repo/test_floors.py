@@ -29,10 +29,10 @@ FLOORS = {
     "controller": 7,
     "report": 7,
     "testing": 7,
-    "public": 7,
     "cli": 8,
-    "__init__": 8,
+    "public": 9,
     "__main__": 9,
+    "__init__": 10,
 }
 
 PURE = {"errors", "model", "naming", "planner"}

@@ -51,7 +51,7 @@ def carry_out(app: App, plan: "Plan", *, ask: Callable[[], None] | None) -> int:
     if app.json:
         from vmpattern.forms import outcome_to_json
 
-        app.document({**outcome_to_json(outcome), "remaining": list(outcome.remaining)})
+        app.document(outcome_to_json(outcome))
     return exit_status(outcome)
 
 

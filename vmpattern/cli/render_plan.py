@@ -1,9 +1,10 @@
 """A plan as people like to read it: what changes and why, where, how long, how low, and what it costs."""
 
 from collections.abc import Iterator
+from io import StringIO
 from itertools import groupby
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -22,6 +23,13 @@ MIN_ROWS = 3
 def render_plan(plan: Plan, *, full: bool = False) -> RenderableType:
     """Render a plan for a terminal of 80 columns or more; `full` names every instance that may be terminated."""
     return Group(*_parts(plan, full))
+
+
+def plan_text(plan: Plan) -> str:
+    """Return the plan as text: 80 columns, no colours."""
+    with StringIO() as text:
+        Console(file=text, width=80, color_system=None).print(render_plan(plan))
+        return text.getvalue().rstrip("\n")
 
 
 def _parts(plan: Plan, full: bool) -> Iterator[RenderableType]:

@@ -1,7 +1,6 @@
 """From decided actions to calls, and from their answers to what is known: one method an action, one an answer."""
 
 from collections.abc import Callable, Mapping
-from itertools import chain
 
 from vmpattern import naming
 from vmpattern.driver import Balancer, LaunchReport
@@ -77,8 +76,17 @@ class Acts:
         for key, (run, where, visible_at) in list(self._unknown.items()):
             if where == cloud and asked_at >= visible_at:
                 del self._unknown[key]
-                run.index.launch_ended(key)
-                run.touch()
+                self._resolve(run, where, key)
+
+    def _resolve(self, run: FleetRun, cloud: str, key: LaunchKey) -> None:
+        """Take what bears the key for what came of the launch; whatever isn't there never will be."""
+        run.index.launch_ended(key)
+        run.touch()
+        found = sorted(row.instance.id for row in run.index.rows.values() if row.instance.key == key)
+        if found:
+            run.created += len(found)
+            zone = run.index.rows[found[0]].instance.zone
+            run.tell(EventKind.LAUNCHED, self._runtime.now(), cloud=cloud, zone=zone, instances=tuple(found), key=key)
 
     def withdraw(self, call: Call) -> None:
         """Take back a call that waits: it failed, unless an earlier attempt may have had its effect."""
@@ -90,7 +98,8 @@ class Acts:
     def _launch(self, run: FleetRun, action: Launch, now: float) -> None:
         slot = run.index.slots[action.slot]
         account = self._accounts[slot.cloud]
-        old = next(chain(run.index.old_ready, run.index.old_idle), None)
+        index = run.index
+        old = min(index.old_ready[:1] + index.old_idle[:1] + index.broken_old[:1], default=None)
         request = launch_request(
             self._deployment,
             run.fleet,
@@ -264,7 +273,7 @@ class Acts:
     def _take_report(self, run: FleetRun, action: Launch, report: LaunchReport, cloud: str) -> None:
         now, instances = self._runtime.now(), (*report.created, *report.adopted)
         changes = [change for one in instances for change in run.index.see(one, now, ours=True)]
-        run.created += len(report.created)
+        run.created += len(instances)
         ids = tuple(sorted(instance.id for instance in instances))
         zone = run.index.slots[action.slot].zone
         run.tell(EventKind.LAUNCHED, now, cloud=cloud, zone=zone, instances=ids, key=action.key)

@@ -77,7 +77,7 @@ def apply(
         The outcome with all events; failures of a cloud are in it, never raised.
 
     Raises:
-        StalePlan: revisions, sizes or instances that the plan names have moved since it was made.
+        StalePlan: instances came or went since the plan was made, in a fleet that it changes.
         Locked: another apply on this machine is changing one of the fleets.
         Refused: a secret can't be had, or a cloud can't be reached at all.
 

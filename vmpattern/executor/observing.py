@@ -51,6 +51,9 @@ def _read(
     except DriverError as error:
         return CloudObservation(name=name, at=at, capabilities=capabilities, error=str(error)), 0
     reader.took(reading, at)
+    if isinstance(driver, Timekeeper):
+        # A list takes its time there too: a cloud whose time stood still would never refill its budget.
+        driver.advance(at + capabilities.latencies.call_s)
     observed = CloudObservation(
         name=name,
         at=at,

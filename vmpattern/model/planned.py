@@ -4,7 +4,8 @@
 # (pyright can't follow a generic class or function as an attrs converter or validator; mypy does.)
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 import attrs
 from immutabledict import immutabledict
@@ -131,6 +132,13 @@ class Plan:
     observed: Mapping[str, tuple[InstanceId, ...]] = attrs.field(converter=immutabledict)
     observed_at: Mapping[str, float] = attrs.field(converter=immutabledict)
     notes: tuple[str, ...] = ()
+
+    as_text: ClassVar[Callable[["Plan"], str]] = repr
+    """Writes a plan for people. The floors above bring their own, since a value knows nothing of terminals."""
+
+    def __str__(self) -> str:
+        """Return what `vmpattern plan` prints, without colours, 80 columns wide."""
+        return type(self).as_text(self)
 
     @property
     def changes(self) -> bool:

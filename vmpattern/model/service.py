@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import attrs
 from immutabledict import immutabledict
 
-from vmpattern.model.words import ImageId, Secret, checked_name, not_negative, positive
+from vmpattern.model.words import Secret, checked_name, not_negative, positive
 
 
 @attrs.frozen(kw_only=True)
@@ -63,7 +63,7 @@ class Recipe:
 class Existing:
     """Images made elsewhere, by cloud name."""
 
-    ids: Mapping[str, ImageId] = attrs.field(converter=immutabledict)
+    ids: Mapping[str, str] = attrs.field(converter=immutabledict)
 
 
 @attrs.frozen

@@ -47,7 +47,7 @@ class Turn:
     def _stop(self) -> str:
         index, limit = self.index, self.index.limits
         if index.failures >= limit.failures > 0 or (index.failures and limit.failures == 0):
-            return f"{index.failures} of at most {limit.failures} failures"
+            return f"{index.failures} of what was launched failed, and max_failures is {limit.failures}"
         return index.stop_reason
 
     def wanted(self) -> list[int]:

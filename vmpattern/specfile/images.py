@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 from immutabledict import immutabledict
 
-from vmpattern.model import Existing, ImageId, ImageSource, PackerManifest, Recipe, RemoteFile
+from vmpattern.model import Existing, ImageSource, PackerManifest, Recipe, RemoteFile
 from vmpattern.specfile.kinds import Kind, check_cloud, mapping, text
 from vmpattern.specfile.sheet import Spot, Told, shown
 from vmpattern.specfile.tables import Key, fields, table
@@ -14,7 +14,7 @@ from vmpattern.specfile.writing import Toml
 
 _BY_CLOUD = mapping(text("an image"), key=check_cloud, expected='a table by cloud such as { demo = "img-1" }')
 EXISTING: Kind[Existing] = Kind(
-    lambda spot: Existing({cloud: ImageId(image) for cloud, image in _BY_CLOUD.read(spot).items()}),
+    lambda spot: Existing(_BY_CLOUD.read(spot)),
     lambda existing: _BY_CLOUD.write(existing.ids),
 )
 
