@@ -144,6 +144,6 @@ def _serves_nobody(row: Row) -> bool:
 
 
 def _is_doubtful(row: Row) -> bool:
-    """Whether somebody speaks against it, though not enough of them: one witness, or a balancer that sends it nothing."""
+    """Whether somebody speaks against it, though not enough: one witness, or a balancer that sends it nothing."""
     lacking = row.served and row.membership in (Membership.ABSENT, Membership.UNHEALTHY)
     return not row.missing and (row.health is Health.UNHEALTHY or lacking)

@@ -37,7 +37,10 @@ class Shown:
 
 @attrs.define(eq=False)
 class Watched:
-    """One fleet under audit: what is desired of it, what is true of it, and what this apply has announced."""
+    """One fleet under audit: what is desired of it, what is true of it, and what this apply has announced.
+
+    `keys` are those of announced launches, with the clouds that had been read by then.
+    """
 
     fleet: Fleet
     plan: FleetPlan
@@ -49,7 +52,7 @@ class Watched:
     approved: set[InstanceId] = attrs.field(factory=set)
     announced: set[InstanceId] = attrs.field(factory=set)
     launching: dict[str, int] = attrs.field(factory=dict)
-    keys: set[str] = attrs.field(factory=set)
+    keys: dict[str, frozenset[str]] = attrs.field(factory=dict)
     drained_at: dict[InstanceId, float] = attrs.field(factory=dict)
     destroyed_at: list[float] = attrs.field(factory=list)
     before: int = 0
@@ -164,10 +167,12 @@ class Auditor:
         watched.launching[request.key] = request.count
 
     def launch_took_effect(self, request: LaunchRequest) -> None:
+        """A launch is done, or will be sent again: it was weighed against the clouds that had been read by then."""
         watched = self.fleets.get(request.fleet)
-        if watched is not None:
-            watched.launching.pop(request.key, None)
-        self.moved()
+        if watched is None:
+            return
+        watched.launching.pop(request.key, None)
+        self.moved(excused=watched.keys.get(request.key) != frozenset(watched.shown))
 
     def touched(self, verb: str, ids: tuple[InstanceId, ...]) -> None:
         """A call on instances reaches a cloud: they must be ours, and their end must have been announced."""
@@ -196,6 +201,8 @@ class Auditor:
             return
         if event.kind is EventKind.LAUNCHING:
             self._launching(watched, event)
+        elif event.kind is EventKind.LAUNCHED:
+            self._reported(watched, event)
         elif event.kind is EventKind.DRAINING:
             self._taken_away(watched, event)
             watched.approved.update(event.instances)
@@ -215,9 +222,16 @@ class Auditor:
         unread = self._shares_unread(fleet, read)
         if unread and live + event.count + unread > watched.bounds.most:
             self.fail("11 (unread cloud)", f"a launch of {event.count} on top of {live} takes the share of {unread}")
-        watched.keys.add(event.key)
+        watched.keys[event.key] = frozenset(read)
         watched.launching[event.key] = event.count
         watched.before = watched.live(read)
+
+    @staticmethod
+    def _reported(watched: Watched, event: Event) -> None:
+        """The answer to a launch tells of instances as well as a reading does."""
+        true, shown = watched.truths[event.cloud].seen, watched.shown.get(event.cloud)
+        if shown is not None:
+            shown.seen.update({i: true[i] for i in event.instances if i in true and i not in shown.seen})
 
     @staticmethod
     def _shares_unread(fleet: Fleet, read: set[str]) -> int:

@@ -1,0 +1,138 @@
+"""The laws have teeth: break the planner on purpose, one rule at a time, and some law must notice."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import attrs
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "tests" / "support" / "lawbook" / "mutant.py"
+
+
+@attrs.frozen
+class Mutation:
+    """One snippet of one module replaced by another; `law` is a part of what the laws then say.
+
+    `first_seed` comes near a schedule in which it matters, for what matters rarely.
+    """
+
+    module: str
+    old: str
+    new: str
+    law: str
+    first_seed: int = 0
+
+
+MUTATIONS = {
+    "launches above the surge": Mutation(
+        "vmpattern.planner.turn",
+        "return self.index.limits.most - (self",
+        "return 1 + self.index.limits.most - (self",
+        "1 (surge)",
+    ),
+    "forgets launches that aren't answered": Mutation(
+        "vmpattern.planner.turn",
+        "(self.index.total + self.unread - self.index.kept)",
+        "(self.index.live + self.unread - self.index.kept)",
+        "1 (surge)",
+    ),
+    "takes one ready instance too many": Mutation(
+        "vmpattern.planner.leaving",
+        "        if turn.ready <= turn.index.limits.least:\n            break",
+        "        if turn.ready < turn.index.limits.least:\n            break",
+        "2 (availability)",
+    ),
+    "drains a balancer's last member": Mutation(
+        "vmpattern.planner.turn",
+        "self.index.ready_in[cloud] - going <= 1",
+        "self.index.ready_in[cloud] - going <= 0",
+        "2 (last member)",
+    ),
+    "has one call too many in flight": Mutation(
+        "vmpattern.planner.turn",
+        "fleet.rollout.max_in_flight - index.in_flight",
+        "fleet.rollout.max_in_flight - index.in_flight + 1",
+        "4 (calls in flight)",
+    ),
+    "acts before the lists have settled": Mutation(
+        "vmpattern.planner.turn",
+        "if cloud.settled and now <= cloud.fresh_until",
+        "if now <= cloud.fresh_until",
+        "11 (two lists)",
+    ),
+    "acts upon old readings": Mutation(
+        "vmpattern.planner.turn",
+        "if cloud.settled and now <= cloud.fresh_until",
+        "if cloud.settled",
+        "11 (fresh reading)",
+    ),
+    "leaves its envelope": Mutation(
+        "vmpattern.planner.index",
+        "return row.named or row.ours or row.approved",
+        "return True or row.named or row.ours or row.approved",
+        "envelope",
+    ),
+    "terminates members without draining them": Mutation(
+        "vmpattern.planner.turn",
+        "return row.membership in (Membership.HEALTHY, Membership.UNHEALTHY)",
+        "return False",
+        "12 (order)",
+    ),
+    "heals without a budget": Mutation(
+        "vmpattern.planner.leaving",
+        "unplanned[:blast]",
+        "unplanned",
+        "blast budget",
+        first_seed=2180,
+    ),
+    "drops what a division leaves over": Mutation(
+        "vmpattern.planner.quotas", "for index in order[:rest]:", "for index in order[:0]:", "6 ("
+    ),
+    "gives zones what they have": Mutation(
+        "vmpattern.planner.quotas",
+        "return apportion(size, [1] * len(members)",
+        "return apportion(size, [1 + have[index] for index in members]",
+        "10 (zones)",
+    ),
+    "leaves the old ones running": Mutation(
+        "vmpattern.planner.leaving",
+        "            turn.ready -= 1\n            leaving.append(row)",
+        "            turn.ready -= 1",
+        "6 (convergence)",
+    ),
+    "counts what boots as ready": Mutation(
+        "vmpattern.planner.rows",
+        '(State.READY, lambda row, terms, now: _is_proven(row, terms, now) and _serves(row), "healthy for min_ready"),',
+        '(State.READY, lambda row, terms, now: _serves(row), "healthy for min_ready"),',
+        "2 (availability)",
+    ),
+    "keeps a count that the rows don't give": Mutation(
+        "vmpattern.planner.index",
+        "self.failures += 1",
+        "self.failures += 1\n            self.leaving += 1",
+        "index law",
+    ),
+}
+
+
+@pytest.mark.parametrize("mutation", [pytest.param(m, id=name) for name, m in MUTATIONS.items()])
+def test_a_planner_that(mutation: Mutation) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(SCRIPT),
+            mutation.module,
+            mutation.old,
+            mutation.new,
+            mutation.law,
+            str(mutation.first_seed),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (0, "") == (done.returncode, done.stderr), done.stdout
