@@ -1,8 +1,8 @@
 """Forecasting a fleet of which everything is out of date, beside Terraform planning as many replacements.
 
 Each figure is from a process of its own. `plan` is the CPU time of the call within it; the process has, besides, to
-start Python, to import, to calibrate, and to make up what was observed. Terraform's state is made with `apply` beforehand, with
-Terraform's built-in `terraform_data`, so it needs no provider and no network.
+start Python, to import, to calibrate, and to make up what was observed. Terraform's state is made with `apply`
+beforehand, with Terraform's built-in `terraform_data`, so it needs no provider and no network.
 """
 
 import os
