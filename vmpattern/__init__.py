@@ -7,10 +7,11 @@ plan = vmp.plan(deployment, vmp.observe(deployment))
 outcome = vmp.apply(plan, on_event=print)
 """
 
+# What `typing` calls so: importing that module would cost more than all the rest of this one.
 TYPE_CHECKING = False
-"""What `typing` calls so; importing that would cost more than all the rest of this module."""
 if TYPE_CHECKING:
     from vmpattern.public import *
+del TYPE_CHECKING
 
 __version__ = "0.1.0"
 
