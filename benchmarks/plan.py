@@ -1,8 +1,8 @@
 """Forecasting a fleet of which everything is out of date, beside Terraform planning as many replacements.
 
 Each figure is from a process of its own. `plan` is the CPU time of the call within it; the process has, besides, to
-start Python, to import, and to make up what was observed. Terraform's state is made with `apply` beforehand, with
-Terraform's built-in `terraform_data`, so it needs no provider and no network.
+start Python, to import, to calibrate, and to make up what was observed. Terraform's state is made with `apply`
+beforehand, with Terraform's built-in `terraform_data`, so it needs no provider and no network.
 """
 
 import os
@@ -97,7 +97,8 @@ def _beside(rows: list[list[Cell]], troubles: list[str]) -> Table:
         " ".join(
             [
                 "Terraform plans to replace as many `terraform_data` resources. It computes a difference; vmpattern "
-                "plays the whole rollout through. Neither talks to a cloud here.",
+                "plays the whole rollout through. Neither talks to a cloud here. The process of vmpattern also starts "
+                "Python, imports, calibrates and makes up what was observed.",
                 *troubles,
             ]
         ),
@@ -149,10 +150,10 @@ class _Terraform:
         command = [self._binary, *arguments, "-no-color"]
         try:
             return [run(command, timeout_s=max(1.0, deadline.left_s()), folder=self._folder, env=self._env)[0]]
-        except TookTooLong as error:
-            self.trouble = f"skipped: {arguments[0]} takes {error}"
+        except TookTooLong:
+            self.trouble = f"terraform {arguments[0]} got no further in the time that was left (--seconds)"
         except Failed as error:
-            self.trouble = f"skipped: {arguments[0]} failed: {error}"
+            self.trouble = f"terraform {arguments[0]} failed: {error}"
         return []
 
 
