@@ -163,7 +163,7 @@ def test_a_house_in_order_has_no_fault(tmp_path: Path) -> None:
         pytest.param("vmpattern/cli/show.py", "import vmpattern", "imports the package root", id="root"),
         pytest.param("vmpattern/cli/show.py", "from vmpattern import load", "imports the package root", id="root-name"),
         pytest.param("vmpattern/cli/show.py", "from . import main", "a relative import", id="relative"),
-        pytest.param("vmpattern/forecast.py", "import vmpattern.public", "forecast (floor 6) imports public", id="public"),
+        pytest.param("vmpattern/forms.py", "import vmpattern.public", "forms (floor 2) imports public", id="public"),
         pytest.param("vmpattern/helper.py", "", "helper has no floor", id="unknown"),
         pytest.param("vmpattern/cli/show.py", "import vmpattern_aws", "the core imports vmpattern_aws", id="driver"),
         pytest.param("vmpattern/executor.py", "import libcloud.compute", "the core imports libcloud", id="libcloud"),

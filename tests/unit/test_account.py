@@ -402,33 +402,6 @@ def test_a_call_is_answered_once() -> None:
 # -- busy, and taken back
 
 
-@pytest.mark.parametrize(
-    ("busy", "mutating"),
-    [pytest.param(True, True, id="a change"), pytest.param(False, False, id="no mere reading")],
-)
-def test_what_makes_busy_is(busy: bool, mutating: bool) -> None:
-    desk = Desk()
-    desk.call(mutating=mutating)
-
-    assert busy is desk.account.is_busy()
-
-
-def test_what_waits_makes_busy() -> None:
-    desk = Desk()
-    desk.call()
-    desk.answer(Transient("oops"))
-
-    assert desk.account.is_busy()
-
-
-def test_who_is_answered_is_not_busy() -> None:
-    desk = Desk()
-    desk.call()
-    desk.answer()
-
-    assert not desk.account.is_busy()
-
-
 @pytest.fixture
 def full() -> Desk:
     """A desk with one change in flight, one waiting for the budget, and a reading that waits too."""

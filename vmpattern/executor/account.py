@@ -113,12 +113,6 @@ class Account:
                 stuck.update(call.costs)
         return first
 
-    def is_busy(self) -> bool:
-        """Whether a mutating call is in flight or will be sent again."""
-        return any(call.mutating for call in self._flying.values()) or any(
-            call.mutating for _, _, call in self._waiting
-        )
-
     def cancel(self) -> list[Call]:
         """Take back the mutating calls that wait to be sent, or sent again, and return them."""
         waiting = [call for _, _, call in self._waiting if call.mutating]

@@ -350,6 +350,11 @@ class FleetIndex(Tally):
         elif row.draining_at is None and membership is Membership.DRAINING:
             row.draining_at = now
         row.register_sent = row.register_sent and membership is Membership.ABSENT
+        if membership is not Membership.UNHEALTHY:
+            row.shunned_at = None
+        elif row.shunned_at is None:
+            # Since when is only known of what was seen before; the others have had their time since their launch.
+            row.shunned_at = instance.launched_at if first else now
         row.membership = membership
         self._judge(row, now, first)
         state, reason = classify(row, self.terms, now)

@@ -1,6 +1,6 @@
 """Taking away: what is broken, what its balancer let go, what is out of date, what is too many."""
 
-from vmpattern.model import Health, Membership, Phase
+from vmpattern.model import Phase
 from vmpattern.planner.actions import Keep
 from vmpattern.planner.rows import Row, State
 from vmpattern.planner.turn import Turn, by_cloud
@@ -17,7 +17,6 @@ def clear_broken(turn: Turn) -> None:
     if not index.broken_new and not index.broken_old:
         return
     rows = [row for row in turn.broken() if row.instance.cloud in turn.acts_in and not row.keep_sent]
-    possible = turn.ready + sum(not row.ours and not _is_certain(row) for row in rows)
     jammed = 0 < turn.ready < index.limits.least and _is_stalled(turn)
     doomed: list[Row] = []
     unplanned: list[Row] = []
@@ -26,9 +25,9 @@ def clear_broken(turn: Turn) -> None:
             turn.waiting.append(f"a second witness against {row.instance.id}")
         elif row.ours:
             doomed.append(row)
-        elif not _is_certain(row):
-            if possible - 1 >= index.limits.least or (jammed and row.named):
-                possible, jammed = possible - 1, False
+        elif not row.is_certain:
+            if turn.spare_doubtful() or (jammed and row.named):
+                jammed = False
                 doomed.append(row)
         elif row.named:
             doomed.append(row)
@@ -96,12 +95,8 @@ def _idle(turn: Turn) -> list[Row]:
     """
     least, chosen = turn.index.limits.least, list[Row]()
     rows = [row for row in turn.rows(turn.index.old_idle) if turn.may_retire(row) and turn.is_proven(row)]
-    possible = turn.ready + sum(_is_doubtful(row) for row in rows)
     for row in rows:
-        if _serves_nobody(row) or turn.ready >= least:
-            chosen.append(row)
-        elif _is_doubtful(row) and possible - 1 >= least:
-            possible -= 1
+        if _serves_nobody(row) or turn.ready >= least or (row.is_doubtful and turn.spare_doubtful()):
             chosen.append(row)
     return chosen
 
@@ -134,16 +129,6 @@ def retire_surplus(turn: Turn) -> None:
     turn.take_away(leaving)
 
 
-def _is_certain(row: Row) -> bool:
-    return row.instance.phase is Phase.STOPPED or row.instance.kept_until is not None or row.witnesses >= 2
-
-
 def _serves_nobody(row: Row) -> bool:
     """Whether nobody can miss it: it still boots, or two witnesses speak against it."""
     return not row.missing and (row.instance.phase is Phase.PENDING or row.witnesses >= 2)
-
-
-def _is_doubtful(row: Row) -> bool:
-    """Whether somebody speaks against it, though not enough: one witness, or a balancer that sends it nothing."""
-    lacking = row.served and row.membership in (Membership.ABSENT, Membership.UNHEALTHY)
-    return not row.missing and (row.health is Health.UNHEALTHY or lacking)

@@ -59,6 +59,7 @@ class Row:
 
     `ours`: launched under this plan. `named`: the plan may terminate it. `served`: it sits behind a balancer.
     `approved`: it was drained with reason, so it may be ended although it isn't broken any more.
+    `shunned_at`: since when its balancer has called it unhealthy.
     `found_healthy`: it was healthy when first seen, so it counts in reports before it has proven itself.
     """
 
@@ -86,6 +87,7 @@ class Row:
     keep_refused: bool = False
     register_sent: bool = False
     failed: bool = False
+    shunned_at: float | None = None
     missing: bool = False
     missing_at: float = math.inf
     digest: int = 0
@@ -96,6 +98,17 @@ class Row:
     def order(self) -> tuple[float, str]:
         """Oldest first, ties by id: never by arrival."""
         return (self.instance.launched_at, self.instance.id)
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether nobody can doubt that it is broken: it stopped by itself, was kept as failed, or has two witnesses."""
+        return self.instance.phase is Phase.STOPPED or self.instance.kept_until is not None or self.witnesses >= 2
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether somebody speaks against it, though not enough of them: one witness, or a balancer that shuns it."""
+        lacking = self.served and self.membership in (Membership.ABSENT, Membership.UNHEALTHY)
+        return not self.missing and (self.health is Health.UNHEALTHY or lacking)
 
     @property
     def witnesses(self) -> int:
@@ -117,6 +130,10 @@ def _is_kept(row: Row, terms: Terms, now: float) -> bool:
 
 def _is_sick(row: Row, terms: Terms, now: float) -> bool:
     return row.was_healthy and row.unhealthy_at is not None and now >= row.unhealthy_at + terms.patience_s
+
+
+def _is_shunned(row: Row, terms: Terms, now: float) -> bool:
+    return row.shunned_at is not None and now >= row.shunned_at + terms.rollout.ready_deadline_s
 
 
 def _is_late(row: Row, terms: Terms, now: float) -> bool:
@@ -143,6 +160,7 @@ RULES: tuple[Rule, ...] = (
     (State.BROKEN, lambda row, terms, now: row.instance.kept_until is not None, "it failed, and its time is over"),
     (State.BROKEN, _is_sick, "it was healthy and is not any more"),
     (State.BROKEN, _is_late, "its deadline is over"),
+    (State.BROKEN, _is_shunned, "its balancer finds it unhealthy for too long"),
     (State.AILING, lambda row, terms, now: row.missing, "the last list didn't show it"),
     (State.READY, lambda row, terms, now: _is_proven(row, terms, now) and _serves(row), "healthy for min_ready"),
     (State.PROVING, lambda row, terms, now: row.found_healthy and _serves(row), "healthy when first seen"),
@@ -175,6 +193,8 @@ def due(row: Row, terms: Terms, now: float) -> float:
         times.append(row.healthy_at + rollout.min_ready_s)
     if row.unhealthy_at is not None and row.was_healthy:
         times.append(row.unhealthy_at + terms.patience_s)
+    if row.shunned_at is not None:
+        times.append(row.shunned_at + rollout.ready_deadline_s)
     if row.instance.phase is Phase.PENDING:
         times.append(launched + rollout.launch_deadline_s)
     elif not row.was_healthy:

@@ -25,8 +25,9 @@ class Turn:
         self.actions: list[FleetAction] = []
         self.waiting: list[str] = []
         self.wake_at = index.next_unblock(now) if index.blocks else math.inf
-        self.acts_in = {name for name, cloud in index.clouds.items() if cloud.settled and now <= cloud.fresh_until}
+        self.acts_in = {name for name in index.clouds if index.may_act(name, now)}
         self.unread = 0
+        self._doubtful = -1
         self.quotas = self._quotas()
         self.stop = self._stop()
 
@@ -68,6 +69,17 @@ class Turn:
 
     def broken(self) -> Iterator[Row]:
         return chain(self.rows(self.index.broken_new), self.rows(self.index.broken_old))
+
+    def spare_doubtful(self) -> bool:
+        """Take one of those that may yet be serving, if enough others are ready or may be serving too."""
+        if self._doubtful < 0:
+            idle = self.rows(self.index.old_idle)
+            broken = sum(not row.ours and not row.is_certain for row in self.broken())
+            self._doubtful = broken + sum(row.is_doubtful for row in idle)
+        if self.ready + self._doubtful - 1 < self.index.limits.least:
+            return False
+        self._doubtful -= 1
+        return True
 
     def may_retire(self, row: Row) -> bool:
         return row.instance.cloud in self.acts_in and self.index.is_terminable(row)

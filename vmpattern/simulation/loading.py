@@ -1,7 +1,7 @@
 """Loading a world with what was observed, so that it goes on from there."""
 
 from vmpattern import naming
-from vmpattern.model import CloudObservation, Health, Instance, InstanceId, LaunchKey, Phase
+from vmpattern.model import CloudObservation, Health, Instance, InstanceId, LaunchKey, Membership, Phase
 from vmpattern.simulation.ledger import UNKNOWN, Ledger
 from vmpattern.simulation.spec import CloudSpec
 from vmpattern.simulation.vm import Turn, Vm, changed
@@ -26,14 +26,15 @@ def load(world: World, ledger: Ledger, observation: CloudObservation) -> None:
     """Put every observed instance into the world, in the order of the observation, and its key into the ledger."""
     keys: dict[LaunchKey, list[InstanceId]] = {}
     for row in observation.instances:
-        _load(world, row, observation.probed.get(row.id, Health.UNKNOWN))
+        shunned = observation.members.get(row.id) is Membership.UNHEALTHY
+        _load(world, row, observation.probed.get(row.id, Health.UNKNOWN), shunned=shunned)
         keys.setdefault(row.key, []).append(row.id)
     for key, ids in keys.items():
         known = {naming.instance_id(key, ordinal): ordinal for ordinal in range(len(ids))}
         ledger.made(key, UNKNOWN, {known.get(id, STRANGE + place): id for place, id in enumerate(ids)})
 
 
-def _load(world: World, row: Instance, probed: Health) -> None:
+def _load(world: World, row: Instance, probed: Health, *, shunned: bool) -> None:
     latencies = world.spec.capabilities.latencies
     running_at = row.launched_at + latencies.boot_s
     ready_at = running_at + latencies.ready_s
@@ -47,6 +48,8 @@ def _load(world: World, row: Instance, probed: Health) -> None:
         world.place(Vm(row), Turn.WELL, ready_at)
     else:
         word = row.health if probed is Health.UNKNOWN else probed
+        if word is Health.UNKNOWN and shunned:
+            word = Health.UNHEALTHY
         own = Health.UNHEALTHY if word is Health.UNHEALTHY else Health.HEALTHY
         shown = own if world.spec.capabilities.native_health else row.health
         if row.health is not shown:

@@ -37,7 +37,13 @@ def _read_true(spot: Spot) -> bool:
 
 
 _HEALTH_KEYS = (
-    Key("http", text('a path such as "/healthz"', accept=lambda path: path.startswith("/"))),
+    Key(
+        "http",
+        text(
+            'a path such as "/healthz"',
+            accept=lambda path: path.startswith("/") and path.isascii() and path.isprintable(),
+        ),
+    ),
     Key("tcp", Kind(_read_true, bool), field=""),
     Key("interval", POSITIVE_DURATION, field="interval_s"),
     Key("timeout", POSITIVE_DURATION, field="timeout_s"),
