@@ -55,6 +55,7 @@ class Watched:
     keys: dict[str, frozenset[str]] = attrs.field(factory=dict)
     drained_at: dict[InstanceId, float] = attrs.field(factory=dict)
     destroyed_at: list[float] = attrs.field(factory=list)
+    reported_at: dict[InstanceId, float] = attrs.field(factory=dict)
     before: int = 0
 
     def live(self, clouds: set[str]) -> int:
@@ -150,6 +151,10 @@ class Auditor:
     def read_delivered(self, cloud: str, asked_at: float, shown: dict[str, dict[InstanceId, Seen]]) -> None:
         self._reads[cloud].append(asked_at)
         for name, watched in self.fleets.items():
+            earlier, true = watched.shown.get(cloud), watched.truths[cloud].seen
+            for instance in earlier.seen if earlier else ():
+                if watched.reported_at.get(instance, 0.0) > asked_at and instance in true:
+                    shown[name].setdefault(instance, true[instance])
             watched.shown[cloud] = Shown(asked_at, shown[name])
             for instance, one in shown[name].items():
                 if not one.is_well:
@@ -232,6 +237,7 @@ class Auditor:
         true, shown = watched.truths[event.cloud].seen, watched.shown.get(event.cloud)
         if shown is not None:
             shown.seen.update({i: true[i] for i in event.instances if i in true and i not in shown.seen})
+            watched.reported_at.update(dict.fromkeys(event.instances, event.at))
 
     @staticmethod
     def _shares_unread(fleet: Fleet, read: set[str]) -> int:
