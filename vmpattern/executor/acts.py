@@ -272,7 +272,7 @@ class Acts:
 
     def _take_report(self, run: FleetRun, action: Launch, report: LaunchReport, cloud: str) -> None:
         now, instances = self._runtime.now(), (*report.created, *report.adopted)
-        changes = [change for one in instances for change in run.index.see(one, now, ours=True)]
+        changes = [change for one in instances for change in run.index.see(one, now, ours=True, listed=False)]
         run.created += len(instances)
         ids = tuple(sorted(instance.id for instance in instances))
         zone = run.index.slots[action.slot].zone

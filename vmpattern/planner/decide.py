@@ -45,6 +45,8 @@ def _decision(turn: Turn) -> Decision:
     busy = bool(turn.actions or index.launching or index.in_flight or index.leaving)
     deadline = index.progress_at + turn.fleet.rollout.progress_deadline_s
     done = not busy and not turn.stop and index.serving == turn.fleet.size and _is_reached(turn)
+    if done and (doubted := [row.instance.id for row in turn.broken()]):
+        done, turn.stop = False, f"one witness alone calls {', '.join(doubted[:3])} unhealthy: a new plan may end it"
     paused = turn.stop if not busy and turn.stop and not done else ""
     stuck = ""
     if not done and not paused and now >= deadline and not index.in_flight:

@@ -206,20 +206,25 @@ class FleetIndex(Tally):
         probed: Health = Health.UNKNOWN,
         membership: Membership = Membership.ABSENT,
         ours: bool = False,
+        listed: bool = True,
     ) -> list[Transition]:
         """Take in one instance as listed, with the words of its health check and its balancer.
 
+        Not `listed`: a launch's answer tells of it, which says that it is there and ours, and may be old otherwise.
         A phase never goes back: an older list can't revive what is ending. A terminated one leaves the index.
         """
         row = self.rows.get(instance.id)
         if row is None:
             if instance.phase is Phase.TERMINATED:
                 return []
-            row = self._new_row(instance, now, ours)
+            row = self._new_row(instance, now, ours, listed)
             first = True
         else:
             first = False
-            if row.instance == instance and row.probed is probed and row.membership is membership and not row.missing:
+            if not listed:
+                return [] if row.ours else self.update((instance.id,), now, ours=True)
+            known = row.listed and not row.missing and row.probed is probed and row.membership is membership
+            if known and row.instance == instance:
                 return []
             before = row.instance.phase
             if instance.phase is not before and _PHASES[instance.phase] < _PHASES[before]:
@@ -311,13 +316,14 @@ class FleetIndex(Tally):
 
     # -- inner workings -----------------------------------------------------------------------------------------------
 
-    def _new_row(self, instance: Instance, now: float, ours: bool) -> Row:
+    def _new_row(self, instance: Instance, now: float, ours: bool, listed: bool) -> Row:
         slot = self.slot_of(instance)
         row = Row(
             instance=instance,
             slot=slot,
             dated=slot >= 0,
             ours=ours,
+            listed=listed,
             named=self.named is None or instance.id in self.named,
             served=self.clouds[instance.cloud].served,
             known_at=now,
@@ -340,7 +346,7 @@ class FleetIndex(Tally):
         before = _standing(row, row.state)
         if not first and instance.launched_at != row.instance.launched_at:
             instance = attrs.evolve(instance, launched_at=row.instance.launched_at)
-        row.instance, row.missing = instance, False
+        row.instance, row.missing, row.listed = instance, False, row.listed or not first
         row.provider = Health.UNHEALTHY if instance.phase is Phase.STOPPED else instance.health
         row.probed = probed
         if instance.phase is Phase.TERMINATING:

@@ -59,6 +59,7 @@ class Row:
 
     `ours`: launched under this plan. `named`: the plan may terminate it. `served`: it sits behind a balancer.
     `approved`: it was drained with reason, so it may be ended although it isn't broken any more.
+    `listed`: a reading has shown it, not just the answer of its launch, which may be old.
     `shunned_at`: since when its balancer has called it unhealthy.
     `found_healthy`: it was healthy when first seen, so it counts in reports before it has proven itself.
     """
@@ -88,6 +89,7 @@ class Row:
     register_sent: bool = False
     failed: bool = False
     shunned_at: float | None = None
+    listed: bool = True
     missing: bool = False
     missing_at: float = math.inf
     digest: int = 0
@@ -101,7 +103,7 @@ class Row:
 
     @property
     def is_certain(self) -> bool:
-        """Whether nobody can doubt that it is broken: it stopped by itself, was kept as failed, or has two witnesses."""
+        """Whether nobody doubts that it is broken: it stopped by itself, was kept as failed, or has two witnesses."""
         return self.instance.phase is Phase.STOPPED or self.instance.kept_until is not None or self.witnesses >= 2
 
     @property
@@ -162,6 +164,7 @@ RULES: tuple[Rule, ...] = (
     (State.BROKEN, _is_late, "its deadline is over"),
     (State.BROKEN, _is_shunned, "its balancer finds it unhealthy for too long"),
     (State.AILING, lambda row, terms, now: row.missing, "the last list didn't show it"),
+    (State.STARTING, lambda row, terms, now: not row.listed, "only its launch's answer has told of it"),
     (State.READY, lambda row, terms, now: _is_proven(row, terms, now) and _serves(row), "healthy for min_ready"),
     (State.PROVING, lambda row, terms, now: row.found_healthy and _serves(row), "healthy when first seen"),
     (State.JOINING, _is_proven, "healthy for min_ready, not yet behind its balancer"),

@@ -42,7 +42,9 @@ class Turn:
             have = [blind[n] if unseen else have[n] for n, unseen in enumerate(full)]
             self.unread = sum(have[n] for n, unseen in enumerate(full) if unseen)
         if index.blocks:
-            full = [full[n] or index.is_blocked(slot, self.now) for n, slot in enumerate(index.slots)]
+            # A full fleet isn't evened out towards what had no capacity in this run: it would go to and fro for ever.
+            since = self.now if sum(have) < self.fleet.size else -math.inf
+            full = [full[n] or index.is_blocked(slot, since) for n, slot in enumerate(index.slots)]
         return index.shares(have, full)
 
     def _stop(self) -> str:
@@ -88,14 +90,18 @@ class Turn:
         return row.state is not State.PROVING or self.fleet.size == 0
 
     def is_last_member(self, row: Row, leaving: list[Row]) -> bool:
-        """Whether the balancer of its cloud would be left without a ready member that the fleet still wants there."""
-        cloud = row.instance.cloud
-        if not row.served or not any(
-            quota for quota, slot in zip(self.quotas, self.index.slots, strict=True) if slot.cloud == cloud
-        ):
+        """Whether the balancer of its cloud would be left without a ready member.
+
+        That is allowed where the fleet wants nothing any more, once all that it wants serves elsewhere.
+        """
+        index, cloud = self.index, row.instance.cloud
+        if not row.served or row.state is not State.READY:
+            return False
+        wanted = any(quota for quota, slot in zip(self.quotas, index.slots, strict=True) if slot.cloud == cloud)
+        if not wanted and index.serving >= self.fleet.size:
             return False
         going = sum(other.instance.cloud == cloud and other.state is State.READY for other in leaving)
-        return row.state is State.READY and self.index.ready_in[cloud] - going <= 1
+        return index.ready_in[cloud] - going <= 1
 
     def take_away(self, rows: list[Row]) -> None:
         if not rows:
