@@ -92,13 +92,14 @@ class Turn:
     def is_last_member(self, row: Row, leaving: list[Row]) -> bool:
         """Whether the balancer of its cloud would be left without a ready member.
 
-        That is allowed where the fleet wants nothing any more, once all that it wants serves elsewhere.
+        That is allowed where the fleet wants nothing any more, once enough of what it wants serves elsewhere.
         """
         index, cloud = self.index, row.instance.cloud
         if not row.served or row.state is not State.READY:
             return False
         wanted = any(quota for quota, slot in zip(self.quotas, index.slots, strict=True) if slot.cloud == cloud)
-        if not wanted and index.serving >= self.fleet.size:
+        enough = index.serving >= max(1, index.limits.least) or self.fleet.size == 0
+        if not wanted and enough:
             return False
         going = sum(other.instance.cloud == cloud and other.state is State.READY for other in leaving)
         return index.ready_in[cloud] - going <= 1
