@@ -578,8 +578,8 @@ def paused(scene: Scene, failures: int) -> Decision:
     ("reason", "size", "failures"),
     [
         pytest.param("", 20, 1, id="not before max_failures"),
-        pytest.param("2 of at most 2 failures", 20, 2, id="at max_failures"),
-        pytest.param("1 of at most 1 failures", 3, 1, id="at the first in a small fleet"),
+        pytest.param("2 of what was launched failed, and max_failures is 2", 20, 2, id="at max_failures"),
+        pytest.param("1 of what was launched failed, and max_failures is 1", 3, 1, id="at the first in a small fleet"),
     ],
 )
 def test_a_fleet_is_paused_after_failures(reason: str, size: int, failures: int) -> None:

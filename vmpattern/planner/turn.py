@@ -92,17 +92,16 @@ class Turn:
     def is_last_member(self, row: Row, leaving: list[Row]) -> bool:
         """Whether the balancer of its cloud would be left without a ready member.
 
-        That is allowed where the fleet wants nothing any more, once enough of what it wants serves elsewhere.
+        That is allowed where the fleet wants nothing any more, while enough are ready in other clouds.
         """
         index, cloud = self.index, row.instance.cloud
-        if not row.served or row.state is not State.READY:
+        if not row.served or row.state is not State.READY or self.fleet.size == 0:
             return False
+        going = [other.instance.cloud == cloud for other in leaving if other.state is State.READY]
+        here = index.ready_in[cloud] - sum(going)
+        elsewhere = sum(index.ready_in.values()) - index.ready_in[cloud] - (len(going) - sum(going))
         wanted = any(quota for quota, slot in zip(self.quotas, index.slots, strict=True) if slot.cloud == cloud)
-        enough = index.serving >= max(1, index.limits.least) or self.fleet.size == 0
-        if not wanted and enough:
-            return False
-        going = sum(other.instance.cloud == cloud and other.state is State.READY for other in leaving)
-        return index.ready_in[cloud] - going <= 1
+        return here <= 1 and (wanted or elsewhere < max(1, index.limits.least))
 
     def take_away(self, rows: list[Row]) -> None:
         if not rows:
