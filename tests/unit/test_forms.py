@@ -134,6 +134,7 @@ def test_an_outcome_says_what_its_document_promises() -> None:
         "duration_s": 12.5,
         "api_calls": 7,
         "errors": [{"code": "Quota", "scope": "region", "message": "ask for more"}],
+        "remaining": [],
     } == outcome_to_json(OUTCOME)
 
 

@@ -51,7 +51,19 @@ CASES = [
         row(health=Health.UNHEALTHY, launched_at=NOW - 900.0),
         id="bad answers beyond the deadline of readiness",
     ),
+    pytest.param(
+        State.BROKEN,
+        "its balancer finds it unhealthy for too long",
+        healthy(900.0, served=True, membership=Membership.UNHEALTHY, shunned_at=NOW - 900.0),
+        id="a member that its balancer shuns beyond the deadline of readiness",
+    ),
     pytest.param(State.AILING, "the last list didn't show it", row(missing=True), id="a row that a list lacks"),
+    pytest.param(
+        State.STARTING,
+        "only its launch's answer has told of it",
+        healthy(30.0, listed=False),
+        id="a row that no list has shown yet",
+    ),
     pytest.param(State.READY, "healthy for min_ready", healthy(30.0), id="health for min_ready"),
     pytest.param(
         State.READY,
