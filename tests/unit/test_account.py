@@ -41,7 +41,7 @@ class Desk:
         mutating: bool = True,
         retries: bool = True,
         resend_unknown: bool = True,
-        give_up_s: float = math.inf,
+        give_up_s: float = 1e9,
     ) -> Call:
         """Submit a call."""
         call = Call(

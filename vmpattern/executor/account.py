@@ -42,7 +42,7 @@ class Call:
     mutating: bool = True
     retries: bool = True
     resend_unknown: bool = True
-    give_up_s: float = math.inf
+    give_up_s: float = 0.0
     unresolved: bool = False
     attempts: int = 0
     first_sent_at: float = math.nan
@@ -167,12 +167,13 @@ class Account:
             if not call.resend_unknown:
                 return None
             call.unresolved = True
-        if call.unresolved and self._runtime.now() >= call.first_sent_at + call.give_up_s:
+        must_know = call.unresolved and call.give_up_s > 0.0
+        if must_know and self._runtime.now() >= call.first_sent_at + call.give_up_s:
             return None
         state = RetryCallState(RETRYING, None, (), {})
         state.attempt_number = call.attempts
         state.set_exception((type(error), error, None))
-        again = RETRYING.retry(state) and (call.unresolved or not RETRYING.stop(state))
+        again = RETRYING.retry(state) and (must_know or not RETRYING.stop(state))
         if not again:
             return None
         jitter = int(naming.digest(call.label, call.attempts, size=4), 16) % 1000 / 1000
