@@ -52,6 +52,14 @@ def test_a_plan_is_stale_when_an_instance_came(made: tuple[Plan, Observation]) -
         check_fresh(forecast, changed(before, eu={"instances": rows}))
 
 
+def test_a_plan_made_without_a_cloud_is_stale_once_that_can_be_read(made: tuple[Plan, Observation]) -> None:
+    forecast, before = made
+    blind = plan(forecast.deployment, changed(before, lab={"instances": (), "machine_types": (), "error": "down"}))
+
+    with pytest.raises(StalePlan, match="couldn't be read, and now it can"):
+        check_fresh(blind, before)
+
+
 def test_a_plan_is_stale_when_an_instance_that_it_names_went(made: tuple[Plan, Observation]) -> None:
     forecast, before = made
     gone, *rest = before.clouds["eu"].instances

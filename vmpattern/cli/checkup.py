@@ -79,7 +79,7 @@ def _secrets(deployment: Deployment) -> Iterator[Check]:
 
 def _cloud(deployment: Deployment, cloud: str, driver: Driver) -> Iterator[Check]:
     try:
-        found = driver.instances(Selector(deployment.name))
+        found = [one for one in driver.instances(Selector(deployment.name)) if one.phase.is_live]
         yield Check(cloud, "instances", True, f"{len(found)} of this deployment")
     except Exception as error:  # see above
         yield _failed(cloud, "instances", error)

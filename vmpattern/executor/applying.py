@@ -21,6 +21,7 @@ from vmpattern.model import (
     Plan,
     Result,
 )
+from vmpattern.planner import UNRESOLVED
 
 
 class StopSwitch:
@@ -108,7 +109,7 @@ def check_fresh(plan: Plan, observation: Observation) -> None:
     """Hold a plan against what is there now.
 
     Raises:
-        StalePlan: instances came or went since, in a fleet that the plan changes; the text names them.
+        StalePlan: instances came or went since, or a cloud can be read that couldn't; the text names them.
         Refused: no cloud can be read.
     """
     if observation.clouds and all(cloud.error for cloud in observation.clouds.values()):
@@ -126,6 +127,10 @@ def check_fresh(plan: Plan, observation: Observation) -> None:
             for ids, word in ((came, "came"), (went, "went"))
             if ids
         ]
+        blind = {slot.cloud for slot in fleet.slots if UNRESOLVED in (slot.zone, slot.machine_type)} - unread
+        if blind:
+            clouds = ", ".join(sorted(blind))
+            raise StalePlan(f"the plan was made while {clouds} couldn't be read, and now it can: make a new plan")
         if moved:
             raise StalePlan(f"fleet {name} has moved since the plan was made ({'; '.join(moved)}): make a new plan")
 

@@ -21,6 +21,9 @@ from vmpattern.model import (
 from vmpattern.planner.limits import limits
 from vmpattern.planner.quotas import apportion
 
+UNRESOLVED = "unknown"
+"""The zone or machine type of a slot in a cloud that couldn't be read and isn't written out in full."""
+
 
 @attrs.frozen
 class Resolution:
@@ -74,7 +77,7 @@ def _slots(
     zones = placement.zones or cloud.zones
     if cloud.error is not None:
         notes.append(f"{cloud.name} couldn't be read ({cloud.error}): its share counts as live and not ready")
-        zones = placement.zones or ("unknown",)
+        zones = placement.zones or (UNRESOLVED,)
     elif unknown := [zone for zone in zones if zone not in cloud.zones]:
         expected = f"expected some of {', '.join(cloud.zones)}"
         problems.append(Problem(f"{path}.zones", f"{cloud.name} has no zone {unknown[0]}; {expected}"))
@@ -94,7 +97,7 @@ def _slots(
                 cloud=cloud.name,
                 zone=zone,
                 placement=number,
-                machine_type=chosen.name if chosen else placement.machine_type or "unknown",
+                machine_type=chosen.name if chosen else placement.machine_type or UNRESOLVED,
                 market=placement.market,
                 revision=inputs.revision,
                 inputs=inputs.text,

@@ -36,7 +36,8 @@ def command(app: App, output: Path | None, refresh: bool) -> int:
     else:
         app.show(render_plan(plan, full=app.verbose))
     if output is not None:
-        app.tell(f"Saved as {output}. Carry out just this:  vmpattern apply {output}")
+        then = f" Carry out just this:  vmpattern apply {output}" if plan.changes else " There is nothing to do."
+        app.tell(f"Saved as {output}.{then}")
     elif plan.changes:
         app.tell(f"Carry it out:  {app.command} apply")
     if plan.changes:
