@@ -29,6 +29,7 @@ from vmpattern.model import (
 
 names = st.builds(str.__add__, st.sampled_from("abcxyz"), st.text("abcxyz019-", max_size=4))
 texts = st.text(min_size=1, max_size=4)
+printable = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=4)
 counts = st.integers(min_value=0, max_value=1000)
 positive_counts = st.integers(min_value=1, max_value=1000)
 shares = st.builds(Share, counts, percent=st.booleans())
@@ -66,7 +67,7 @@ secrets = st.builds(Secret, st.builds("{}:{}".format, st.sampled_from(["env", "f
 environments = mappings(st.text("ABCxyz_", min_size=1, max_size=8), st.text(max_size=4) | secrets)
 health_checks = st.builds(
     HealthCheck,
-    http=st.none() | texts.map("/{}".format),
+    http=st.none() | printable.map("/{}".format),
     interval_s=positive_seconds,
     timeout_s=positive_seconds,
     unhealthy_after=positive_counts,
