@@ -175,7 +175,9 @@ class Acts:
             if self._ended(run, answer, action.cloud):
                 self._look_again(action.cloud, now)
             else:
-                run.tell_changes(run.index.update(action.ids, now, draining_at=None, approved=False), now)
+                run.tell_changes(
+                    run.index.update(action.ids, now, draining_at=None, drained=False, approved=False), now
+                )
 
         def deregister() -> None:
             if not isinstance(driver, Balancer):
@@ -183,7 +185,7 @@ class Acts:
             driver.deregister(balancer, action.ids)
 
         run.index.destroyed(len(action.ids), now)
-        run.index.update(action.ids, now, draining_at=now, approved=True)
+        run.index.update(action.ids, now, draining_at=now, drained=False, approved=True)
         run.tell(EventKind.DRAINING, now, cloud=action.cloud, instances=action.ids)
         self._balance(run, action.cloud, "deregister", action.ids, deregister, drained)
 
