@@ -196,6 +196,11 @@ class Acts:
             now = self._runtime.now()
             if self._ended(run, answer, action.cloud):
                 run.tell(EventKind.REGISTERED, now, cloud=action.cloud, instances=action.ids)
+                # A registration that took its time undoes a draining that began since: they are members again.
+                rows = [run.index.rows[i] for i in action.ids if i in run.index.rows]
+                back = [row.instance.id for row in rows if row.draining_at is not None and not row.ending_sent]
+                changes = run.index.update(back, now, draining_at=None, drained=False, approved=False)
+                run.tell_changes(changes, now)
                 self._look_again(action.cloud, now)
             else:
                 run.index.update(action.ids, now, register_sent=False)
