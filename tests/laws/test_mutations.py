@@ -46,8 +46,8 @@ MUTATIONS = {
     ),
     "drains a balancer's last member": Mutation(
         "vmpattern.planner.turn",
-        "self.index.ready_in[cloud] - going <= 1",
-        "self.index.ready_in[cloud] - going <= 0",
+        "return here <= 1 and (wanted",
+        "return here <= 0 and (wanted",
         "2 (last member)",
     ),
     "has one call too many in flight": Mutation(
@@ -57,15 +57,15 @@ MUTATIONS = {
         "4 (calls in flight)",
     ),
     "acts before the lists have settled": Mutation(
-        "vmpattern.planner.turn",
-        "if cloud.settled and now <= cloud.fresh_until",
-        "if now <= cloud.fresh_until",
+        "vmpattern.planner.index",
+        "return self.clouds[cloud].settled and self.is_fresh(cloud, now)",
+        "return self.is_fresh(cloud, now)",
         "11 (two lists)",
     ),
     "acts upon old readings": Mutation(
-        "vmpattern.planner.turn",
-        "if cloud.settled and now <= cloud.fresh_until",
-        "if cloud.settled",
+        "vmpattern.planner.index",
+        "return self.clouds[cloud].settled and self.is_fresh(cloud, now)",
+        "return self.clouds[cloud].settled",
         "11 (fresh reading)",
     ),
     "leaves its envelope": Mutation(
@@ -100,7 +100,7 @@ MUTATIONS = {
         "vmpattern.planner.leaving",
         "            turn.ready -= 1\n            leaving.append(row)",
         "            turn.ready -= 1",
-        "6 (convergence)",
+        "6 (revision)",
     ),
     "counts what boots as ready": Mutation(
         "vmpattern.planner.rows",
