@@ -7,9 +7,9 @@ import cli_values as values
 import pytest
 from rich.console import Console
 
+from vmpattern import Plan
 from vmpattern.cli.render_plan import render_plan
 from vmpattern.cli.streams import make_printable
-from vmpattern.model import Plan
 
 PLANS = {
     "creation": values.creation(),
@@ -40,6 +40,10 @@ def test_a_plan_reads_as_its_golden_text(name: str, golden) -> None:
 
 def test_a_terminal_without_unicode_gets_plain_signs(golden) -> None:
     golden("plan-mixed-ascii.txt", text(PLANS["mixed"], encoding="ascii"))
+
+
+def test_a_printed_plan_is_what_the_command_prints() -> None:
+    assert text(PLANS["mixed"]).rstrip() == str(PLANS["mixed"])
 
 
 @pytest.mark.parametrize("name", PLANS)

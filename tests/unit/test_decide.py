@@ -440,6 +440,22 @@ def test_the_last_ready_member_of_a_balancer_is_never_drained() -> None:
     assert ["Launch"] == kinds(scene.decide().actions)
 
 
+@pytest.mark.parametrize(
+    ("drained", "age"),
+    [
+        pytest.param(True, 0.0, id="goes while enough are ready in other clouds"),
+        pytest.param(False, 16.0, id="stays while those clouds can't be read"),
+    ],
+)
+def test_the_last_member_in_a_cloud_that_is_left(drained: bool, age: float) -> None:
+    wanted = fleet(1, unavailable=1, clouds=("demo", "lab"), balanced=True)
+    scene = Scene(wanted, slots=[slot(cloud="lab")], named=OLDS)
+    scene.ready("o1", revision=OLD, member=True).ready("n1", cloud="lab", member=True)
+    scene.index.clouds["lab"].fresh_until = NOW + 15.0 - age - 1e-3 * (age > 0)
+
+    assert drained is (Drain("demo", (InstanceId("o1"),)) in scene.decide().actions)
+
+
 def test_a_member_of_a_fleet_of_none_may_be_the_last() -> None:
     scene = Scene(fleet(0, balanced=True), named=OLDS).ready("o1", revision=OLD, member=True)
 

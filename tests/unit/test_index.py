@@ -259,14 +259,43 @@ def test_health_must_be_continuous() -> None:
     assert State.STARTING is here.rows[I1].state
 
 
-def test_no_answer_interrupts_no_health() -> None:
+def test_no_answer_interrupts_health_as_a_bad_one_does() -> None:
     here = index()
     for at, word in ((0.0, Health.HEALTHY), (20.0, Health.UNKNOWN), (25.0, Health.HEALTHY)):
         here.see(instance("i1"), NOW + at, probed=word, ours=True)
 
+    here.advance(NOW + 54.0)
+
+    assert State.STARTING is here.rows[I1].state
+
+
+def test_who_gives_no_answer_any_more_is_not_ready() -> None:
+    here = index()
+    here.see(instance("i1"), NOW, probed=Health.HEALTHY, ours=True)
     here.advance(NOW + 30.0)
 
-    assert State.READY is here.rows[I1].state
+    here.see(instance("i1"), NOW + 40.0, probed=Health.UNKNOWN, ours=True)
+
+    assert State.STARTING is here.rows[I1].state
+
+
+def test_the_answer_of_a_launch_says_nothing_of_health() -> None:
+    here = index()
+    here.see(instance("i1"), NOW, probed=Health.HEALTHY, ours=True, listed=False)
+
+    assert here.rows[I1].healthy_at is None
+
+
+def test_the_time_to_drain_begins_when_the_balancer_has_answered() -> None:
+    here = Scene(fleet(2, balanced=True)).index
+    here.see(instance("i1"), NOW, membership=Membership.HEALTHY)
+    here.update((I1,), NOW, draining_at=NOW, drain_sent=True)
+    here.advance(NOW + 1000.0)
+    waited = here.rows[I1].drained
+    here.update((I1,), NOW + 1000.0, draining_at=NOW + 1000.0, drain_sent=False)
+    here.advance(NOW + 1300.0)
+
+    assert (False, True) == (waited, here.rows[I1].drained)
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ def test_options_are_handed_on() -> None:
         ),
         pytest.param(
             "fleets.web.rollout.max_surge",
-            "the only instance behind a balancer can't be replaced without a second one: set max_surge to 1",
+            "an instance that may be the only one behind a balancer needs a second one first: set max_surge to 1",
             attrs.evolve(fleet(1, surge=0, unavailable=1), balancer={"demo": {"name": "front"}}, placements=[HERE]),
             cloud(),
             {},

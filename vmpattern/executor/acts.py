@@ -33,6 +33,9 @@ FATAL = (QuotaExceeded, Denied, Unauthenticated, Invalid, Unsupported, ContractB
 WITHDRAWN = "Withdrawn"
 """The code of a call that was taken back before it was sent: no failure of anybody."""
 
+STAYS = {"draining_at": None, "drain_sent": False, "drained": False, "approved": False}
+"""The facts of a row that doesn't drain, or not any more."""
+
 BLOCK_S = 120.0
 """So long no capacity is asked of a scope that had none."""
 
@@ -173,11 +176,11 @@ class Acts:
         def drained(call: Call, answer: Answer) -> None:
             now = self._runtime.now()
             if self._ended(run, answer, action.cloud):
+                begun = [i for i in action.ids if i in run.index.rows and run.index.rows[i].draining_at is not None]
+                run.index.update(begun, now, draining_at=now, drain_sent=False)
                 self._look_again(action.cloud, now)
             else:
-                run.tell_changes(
-                    run.index.update(action.ids, now, draining_at=None, drained=False, approved=False), now
-                )
+                run.tell_changes(run.index.update(action.ids, now, **STAYS), now)
 
         def deregister() -> None:
             if not isinstance(driver, Balancer):
@@ -185,7 +188,7 @@ class Acts:
             driver.deregister(balancer, action.ids)
 
         run.index.destroyed(len(action.ids), now)
-        run.index.update(action.ids, now, draining_at=now, drained=False, approved=True)
+        run.index.update(action.ids, now, draining_at=now, drain_sent=True, drained=False, approved=True)
         run.tell(EventKind.DRAINING, now, cloud=action.cloud, instances=action.ids)
         self._balance(run, action.cloud, "deregister", action.ids, deregister, drained)
 
@@ -199,7 +202,7 @@ class Acts:
                 # A registration that took its time undoes a draining that began since: they are members again.
                 rows = [run.index.rows[i] for i in action.ids if i in run.index.rows]
                 back = [row.instance.id for row in rows if row.draining_at is not None and not row.ending_sent]
-                changes = run.index.update(back, now, draining_at=None, drained=False, approved=False)
+                changes = run.index.update(back, now, **STAYS)
                 run.tell_changes(changes, now)
                 self._look_again(action.cloud, now)
             else:

@@ -27,7 +27,7 @@ class FleetReading:
 class Reading:
     """One reading: the rows, whether they are all (or just what changed), and who said what of them.
 
-    `pages` is what the list cost, `next_at` when something may change again (None: unknown, ask at the next tick).
+    `next_at` is when something may change again (None: unknown, ask at the next tick).
     """
 
     instances: tuple[Instance, ...]

@@ -53,7 +53,6 @@ class Launching:
     key: LaunchKey
     slot: int
     count: int
-    unknown: bool = False
 
 
 @attrs.frozen
@@ -268,7 +267,7 @@ class FleetIndex(Tally):
         while (row := self.overdue(now)) is not None:
             self.leave(row)
             draining = row.draining_at
-            if draining is not None and now >= draining + self.fleet.rollout.drain_s:
+            if draining is not None and not row.drain_sent and now >= draining + self.fleet.rollout.drain_s:
                 row.drained = True
             changes += self._settle(row, now, row.state)
         return changes
@@ -372,7 +371,8 @@ class FleetIndex(Tally):
         return self._put(row, now, None if first else before[0], state, reason)
 
     def _judge(self, row: Row, now: float, first: bool) -> None:
-        health = self._verdict(row)
+        """Draw the health together; a word that nobody gives now breaks what was continuous, good or bad."""
+        health = self._verdict(row) if row.listed else Health.UNKNOWN
         if health is Health.HEALTHY:
             row.unhealthy_at = None
             if row.healthy_at is None:
@@ -383,6 +383,8 @@ class FleetIndex(Tally):
         elif health is Health.UNHEALTHY:
             row.healthy_at, row.found_healthy = None, False
             row.unhealthy_at = now if row.unhealthy_at is None else row.unhealthy_at
+        else:
+            row.healthy_at, row.unhealthy_at, row.found_healthy = None, None, False
         row.health = health
 
     def _verdict(self, row: Row) -> Health:

@@ -118,14 +118,15 @@ def _check_balancers(fleet: Fleet, observation: Observation, problems: list[Prob
         if cloud is not None and not cloud.capabilities.balancer:
             problems.append(Problem(f"{path}.balancer.{name}", f"the driver of {name} knows no balancers"))
     if fleet.balancer and numbers.most == fleet.size and 1 in _behind_balancers(fleet):
-        message = "the only instance behind a balancer can't be replaced without a second one: set max_surge to 1"
+        message = "an instance that may be the only one behind a balancer needs a second one first: set max_surge to 1"
         problems.append(Problem(f"{path}.rollout.max_surge", message))
 
 
 def _behind_balancers(fleet: Fleet) -> list[int]:
-    """How many instances each balancer has, one a cloud, when the fleet is as asked for."""
+    """How many instances each balancer has at least, one a cloud, when the fleet is as asked for."""
     if fleet.place is not Place.SPREAD:
-        return [fleet.size]
+        clouds = {placement.cloud for placement in fleet.placements}
+        return [fleet.size if len(clouds) == 1 else min(1, fleet.size)]
     places = fleet.placements
     shares = apportion(fleet.size, [place.weight for place in places], [None] * len(places), [0] * len(places))
     return [

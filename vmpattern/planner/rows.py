@@ -58,6 +58,7 @@ class Row:
     """One live instance; facts above, what follows from them below. Only the index writes to it.
 
     `ours`: launched under this plan. `named`: the plan may terminate it. `served`: it sits behind a balancer.
+    `drain_sent`: the balancer hasn't answered yet, so the time to drain hasn't begun.
     `approved`: it was drained with reason, so it may be ended although it isn't broken any more.
     `listed`: a reading has shown it, not just the answer of its launch, which may be old.
     `shunned_at`: since when its balancer has called it unhealthy.
@@ -80,6 +81,7 @@ class Row:
     was_healthy: bool = False
     found_healthy: bool = False
     draining_at: float | None = None
+    drain_sent: bool = False
     drained: bool = False
     approved: bool = False
     ending_sent: bool = False
@@ -188,7 +190,7 @@ def due(row: Row, terms: Terms, now: float) -> float:
     times: list[float] = []
     if row.ending:
         return math.inf
-    if row.draining_at is not None and not row.ending_sent:
+    if row.draining_at is not None and not row.drain_sent and not row.ending_sent:
         times.append(row.draining_at + rollout.drain_s)
     if row.instance.kept_until is not None:
         times.append(row.instance.kept_until)

@@ -99,7 +99,8 @@ class Turn:
             return False
         going = [other.instance.cloud == cloud for other in leaving if other.state is State.READY]
         here = index.ready_in[cloud] - sum(going)
-        elsewhere = sum(index.ready_in.values()) - index.ready_in[cloud] - (len(going) - sum(going))
+        others = [name for name in self.acts_in if name != cloud]
+        elsewhere = sum(index.ready_in[name] for name in others) - (len(going) - sum(going))
         wanted = any(quota for quota, slot in zip(self.quotas, index.slots, strict=True) if slot.cloud == cloud)
         return here <= 1 and (wanted or elsewhere < max(1, index.limits.least))
 

@@ -251,7 +251,8 @@ def _allowed(fleet: Fleet) -> Fleet:
     """What a plan would refuse is avoided: the only member of a balancer, with no room for a second one."""
     weights = [placement.weight for placement in fleet.placements]
     shares = apportion(fleet.size, weights, [None] * len(weights), [0] * len(weights))
-    lonely = fleet.size == 1 or (fleet.place is Place.SPREAD and 1 in shares)
+    several = len({placement.cloud for placement in fleet.placements}) > 1
+    lonely = fleet.size == 1 or (1 in shares if fleet.place is Place.SPREAD else several)
     if fleet.balancer and lonely and fleet.rollout.max_surge.up(fleet.size) == 0:
         return attrs.evolve(fleet, rollout=attrs.evolve(fleet.rollout, max_surge=Share(1)))
     return fleet
