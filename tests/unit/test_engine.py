@@ -396,6 +396,22 @@ def test_a_launch_that_never_answers_ends_in_a_pause() -> None:
     assert (Result.PAUSED, "NoProgress") == (outcome.result, outcome.errors[-1].code)
 
 
+def test_a_launch_of_which_nothing_came_is_told() -> None:
+    silent = [OutcomeUnknown("silence")]
+
+    def lose(verb: str, argument: object) -> None:
+        if verb == "launch" and silent:
+            raise silent.pop()
+
+    stage = Stage(capabilities=attrs.evolve(EC2_LIKE, idempotency=Idempotency.NONE))
+    outcome = stage.apply(stage.deployment(fleet(1)), drivers={"demo": Listed(stage.cloud, before=lose)})
+    kinds = (EventKind.LAUNCHING, EventKind.LAUNCH_UNKNOWN, EventKind.LAUNCH_FAILED, EventKind.LAUNCHED)
+    told = [event for event in stage.events if event.kind in kinds]
+
+    assert (Result.COMPLETE, [*kinds[:3], kinds[0], kinds[3]]) == (outcome.result, [event.kind for event in told])
+    assert ("the cloud shows nothing of it", {told[0].key}) == (told[2].message, {event.key for event in told[:3]})
+
+
 @pytest.mark.parametrize("error", [Throttled("slow down"), Transient("oops")], ids=lambda error: type(error).__name__)
 def test_a_launch_that_is_refused_for_now_is_sent_again(error: DriverError) -> None:
     left = [error] * 3

@@ -265,6 +265,17 @@ def test_several_mistakes_are_told_together() -> None:
     ]
 
 
+def test_a_lone_member_is_foreseen_where_a_tie_goes_to_the_others() -> None:
+    wanted = attrs.evolve(
+        fleet(6, surge=0, unavailable=1),
+        placements=[attrs.evolve(HERE, weight=3), attrs.evolve(HERE, cloud="far")],
+        balancer={"far": {"name": "front"}},
+    )
+
+    with pytest.raises(SpecError, match="max_surge: an instance that may be the only one"):
+        resolved(wanted, cloud(), cloud("far"))
+
+
 def test_a_zone_without_the_named_type_is_left_out_where_no_zone_is_written() -> None:
     offered = (kind("rare", zones=("a", "c")), kind("medium"))
     resolution = resolved(placed(attrs.evolve(EVERYWHERE, machine_type="rare")), cloud(types=offered))

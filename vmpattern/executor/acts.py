@@ -83,13 +83,17 @@ class Acts:
 
     def _resolve(self, run: FleetRun, cloud: str, key: LaunchKey) -> None:
         """Take what bears the key for what came of the launch; whatever isn't there never will be."""
+        now, launch = self._runtime.now(), run.index.launching[key]
         run.index.launch_ended(key)
         run.touch()
+        zone = run.index.slots[launch.slot].zone
         found = sorted(row.instance.id for row in run.index.rows.values() if row.instance.key == key)
         if found:
             run.created += len(found)
-            zone = run.index.rows[found[0]].instance.zone
-            run.tell(EventKind.LAUNCHED, self._runtime.now(), cloud=cloud, zone=zone, instances=tuple(found), key=key)
+            run.tell(EventKind.LAUNCHED, now, cloud=cloud, zone=zone, instances=tuple(found), key=key)
+        if lacking := launch.count - len(found):
+            message = "the cloud shows nothing of it"
+            run.tell(EventKind.LAUNCH_FAILED, now, cloud=cloud, zone=zone, count=lacking, key=key, message=message)
 
     def withdraw(self, call: Call) -> None:
         """Take back a call that waits: it failed, unless an earlier attempt may have had its effect."""
@@ -277,7 +281,7 @@ class Acts:
             run.tell(EventKind.LAUNCH_UNKNOWN, now, cloud=cloud, count=action.count, key=action.key)
             return
         index.launch_ended(action.key, spent=isinstance(error, KeySpent))
-        self._launch_failed(run, error, action.count, cloud, action.slot)
+        self._launch_failed(run, action, error, action.count, cloud)
         index.failures += isinstance(error, Transient | NotFound) and error.code != WITHDRAWN
 
     def _take_report(self, run: FleetRun, action: Launch, report: LaunchReport, cloud: str) -> None:
@@ -293,21 +297,21 @@ class Acts:
             if str(error) not in told:
                 told.add(str(error))
                 alike = sum(str(other) == str(error) for other in report.failures)
-                self._launch_failed(run, error, alike, cloud, action.slot)
+                self._launch_failed(run, action, error, alike, cloud)
             run.index.failures += not isinstance(error, OutOfCapacity | Throttled | KeySpent)
         self._look_again(cloud, now)
 
-    def _launch_failed(self, run: FleetRun, error: DriverError, count: int, cloud: str, slot: int) -> None:
-        now, zone = self._runtime.now(), run.index.slots[slot].zone
+    def _launch_failed(self, run: FleetRun, action: Launch, error: DriverError, count: int, cloud: str) -> None:
+        now, zone, key = self._runtime.now(), run.index.slots[action.slot].zone, action.key
         if isinstance(error, OutOfCapacity):
             run.index.block(error.scope, cloud, now + (error.retry_after_s or BLOCK_S))
-            run.tell(EventKind.BLOCKED, now, cloud=cloud, zone=zone, count=count, message=str(error))
+            run.tell(EventKind.BLOCKED, now, cloud=cloud, zone=zone, count=count, key=key, message=str(error))
         elif isinstance(error, KeySpent):
             run.touch()
         elif isinstance(error, FATAL):
             run.fail(error, now, cloud=cloud, fatal=True)
         else:
-            run.tell(EventKind.LAUNCH_FAILED, now, cloud=cloud, zone=zone, count=count, message=str(error))
+            run.tell(EventKind.LAUNCH_FAILED, now, cloud=cloud, zone=zone, count=count, key=key, message=str(error))
 
     def _terminated(self, run: FleetRun, action: Terminate, answer: Answer) -> None:
         now = self._runtime.now()

@@ -123,16 +123,18 @@ def _check_balancers(fleet: Fleet, observation: Observation, problems: list[Prob
 
 
 def _behind_balancers(fleet: Fleet) -> list[int]:
-    """How many instances each balancer has at least, one a cloud, when the fleet is as asked for."""
-    if fleet.place is not Place.SPREAD:
-        clouds = {placement.cloud for placement in fleet.placements}
-        return [fleet.size if len(clouds) == 1 else min(1, fleet.size)]
+    """How many instances each balancer may come down to, one a cloud, when the fleet is as asked for."""
     places = fleet.placements
-    shares = apportion(fleet.size, [place.weight for place in places], [None] * len(places), [0] * len(places))
-    return [
-        sum(share for share, place in zip(shares, places, strict=True) if place.cloud == cloud)
-        for cloud in fleet.balancer
-    ]
+    if fleet.place is not Place.SPREAD:
+        return [fleet.size if len({place.cloud for place in places}) == 1 else min(1, fleet.size)]
+    weights, free = [place.weight for place in places], [None] * len(places)
+    least = []
+    for cloud in fleet.balancer:
+        # Ties go to those who have more already: everybody else, at worst.
+        elsewhere = [0 if place.cloud == cloud else fleet.size for place in places]
+        shares = apportion(fleet.size, weights, free, elsewhere)
+        least.append(sum(share for share, place in zip(shares, places, strict=True) if place.cloud == cloud))
+    return least
 
 
 def admitted(cloud: CloudObservation, placement: Placement, need: Resources, zone: str) -> tuple[MachineType, ...]:

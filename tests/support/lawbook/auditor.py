@@ -8,6 +8,7 @@ import attrs
 
 from lawbook.truth import FleetTruth, OpenCloud, Seen
 from vmpattern.driver import LaunchRequest, Selector
+from vmpattern.errors import OutcomeUnknown, Throttled, Transient
 from vmpattern.model import (
     Deployment,
     Event,
@@ -39,7 +40,8 @@ class Shown:
 class Watched:
     """One fleet under audit: what is desired of it, what is true of it, and what this apply has announced.
 
-    `keys` are those of announced launches, with the clouds that had been read by then.
+    `keys` are those of announced launches, with the clouds that had been read by then. `launching` are those whose
+    outcome the executor doesn't know yet, with what may still come of them.
     """
 
     fleet: Fleet
@@ -59,7 +61,7 @@ class Watched:
     before: int = 0
 
     def live(self, clouds: set[str]) -> int:
-        """Truly live instances in these clouds, and launches whose effect is yet to come."""
+        """Truly live instances in these clouds, and whatever launches without an outcome may still bring."""
         return sum(self.truths[name].live for name in clouds) + sum(self.launching.values())
 
     def kept(self, now: float) -> int:
@@ -171,12 +173,19 @@ class Auditor:
             return
         watched.launching[request.key] = request.count
 
-    def launch_took_effect(self, request: LaunchRequest) -> None:
-        """A launch is done, or will be sent again: it was weighed against the clouds that had been read by then."""
+    def launch_took_effect(self, request: LaunchRequest, error: Exception | None) -> None:
+        """A launch was answered by its cloud; it was weighed against the clouds that had been read by then.
+
+        After an error that may not be the last word it still counts in full, less what came of it: it is sent again.
+        """
         watched = self.fleets.get(request.fleet)
         if watched is None:
             return
-        watched.launching.pop(request.key, None)
+        if isinstance(error, Throttled | Transient | OutcomeUnknown):
+            came = sum(row.key == request.key for cloud in self._clouds.values() for row in cloud.rows())
+            watched.launching[request.key] = max(0, request.count - came)
+        else:
+            watched.launching.pop(request.key, None)
         self.moved(excused=watched.keys.get(request.key) != frozenset(watched.shown))
 
     def touched(self, verb: str, ids: tuple[InstanceId, ...]) -> None:
@@ -207,7 +216,10 @@ class Auditor:
         if event.kind is EventKind.LAUNCHING:
             self._launching(watched, event)
         elif event.kind is EventKind.LAUNCHED:
+            watched.launching.pop(event.key, None)
             self._reported(watched, event)
+        elif event.kind in (EventKind.LAUNCH_FAILED, EventKind.BLOCKED):
+            watched.launching.pop(event.key, None)
         elif event.kind is EventKind.DRAINING:
             self._taken_away(watched, event)
             watched.approved.update(event.instances)

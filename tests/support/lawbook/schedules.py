@@ -24,7 +24,6 @@ from vmpattern.model import (
     Service,
     Share,
 )
-from vmpattern.planner import apportion
 from vmpattern.simulation import CloudSpec, FaultKind, Faults, Window
 
 SHOP = "shop"
@@ -249,10 +248,10 @@ def _fleet(choose: Choices, name: str, clouds: tuple[CloudSpec, ...]) -> Fleet:
 
 def _allowed(fleet: Fleet) -> Fleet:
     """What a plan would refuse is avoided: the only member of a balancer, with no room for a second one."""
-    weights = [placement.weight for placement in fleet.placements]
-    shares = apportion(fleet.size, weights, [None] * len(weights), [0] * len(weights))
+    whole = sum(placement.weight for placement in fleet.placements)
     several = len({placement.cloud for placement in fleet.placements}) > 1
-    lonely = fleet.size == 1 or (1 in shares if fleet.place is Place.SPREAD else several)
+    spread = any(fleet.size * placement.weight // whole <= 1 for placement in fleet.placements)
+    lonely = fleet.size == 1 or (spread if fleet.place is Place.SPREAD else several)
     if fleet.balancer and lonely and fleet.rollout.max_surge.up(fleet.size) == 0:
         return attrs.evolve(fleet, rollout=attrs.evolve(fleet.rollout, max_surge=Share(1)))
     return fleet

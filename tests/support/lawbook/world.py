@@ -348,9 +348,12 @@ class AuditedDriver:
             return self._cloud.launch(request)
         auditor.launch_begins(request)
         try:
-            return self._call(lambda: self._cloud.launch(request))  # type: ignore[return-value]
-        finally:
-            auditor.launch_took_effect(request)
+            report = self._call(lambda: self._cloud.launch(request))
+        except Exception as error:
+            auditor.launch_took_effect(request, error)
+            raise
+        auditor.launch_took_effect(request, None)
+        return report  # type: ignore[return-value]
 
     def terminate(self, ids: Sequence[InstanceId]) -> None:
         self._act("terminate", ids, lambda: self._cloud.terminate(ids))
