@@ -133,6 +133,11 @@ class MemoryDriver:
             self._cursor = self._offset + changes.cursor
             return attrs.evolve(changes, cursor=self._cursor)
 
+    def next_at(self) -> float | None:
+        """Return when the world will next change by itself."""
+        with self._keeper.reading() as cloud:
+            return cloud.next_at()
+
     def advance(self, until: float) -> None:
         """Let time pass."""
         with self._keeper.reading() as cloud:

@@ -46,8 +46,8 @@ MUTATIONS = {
     ),
     "drains a balancer's last member": Mutation(
         "vmpattern.planner.turn",
-        "return here <= 1 and (wanted",
-        "return here <= 0 and (wanted",
+        "return here <= is_ready and (wanted",
+        "return here < is_ready and (wanted",
         "2 (last member)",
     ),
     "has one call too many in flight": Mutation(

@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 from situations import NEW, NOW, OLD, OLDER, Scene, fleet, slot
 
 from vmpattern.errors import Scope, ScopeKind
-from vmpattern.model import Capabilities, InstanceId, LaunchKey, Phase, Place, Rollout, Share
+from vmpattern.model import Capabilities, Health, InstanceId, LaunchKey, Membership, Phase, Place, Rollout, Share
 from vmpattern.planner import Decision, Drain, FleetAction, Keep, Launch, Register, Terminate
 from vmpattern.simulation import EC2_LIKE
 
@@ -436,6 +436,14 @@ def test_a_member_is_drained_before_it_is_ended() -> None:
 
 def test_the_last_ready_member_of_a_balancer_is_never_drained() -> None:
     scene = Scene(fleet(1, surge=1, unavailable=1, balanced=True), named=OLDS).ready("o1", revision=OLD, member=True)
+
+    assert ["Launch"] == kinds(scene.decide().actions)
+
+
+def test_a_last_member_that_has_just_become_well_stays() -> None:
+    scene = Scene(fleet(1, surge=1, unavailable=1, balanced=True), named=OLDS).sick("o1", revision=OLD, member=True)
+    again = scene.index.rows[InstanceId("o1")].instance
+    scene.index.see(again, NOW, probed=Health.HEALTHY, membership=Membership.HEALTHY)
 
     assert ["Launch"] == kinds(scene.decide().actions)
 

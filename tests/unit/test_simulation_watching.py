@@ -46,34 +46,38 @@ def test_nothing_changes_before_it_was_told_to(parts, faults, spec) -> None:
     world = SimulatedCloud(spec, faults=readable(faults))
     for script in parts:
         script.play(world)
-        changes = world.changes(OURS, 0)
-        if changes.next_at is None:
+        changes, due, now = world.changes(OURS, 0), world.next_at(), world.clock.now()
+        if due is None:
             wait(world, 1e6)
         else:
-            world.advance((world.clock.now() + changes.next_at) / 2 if changes.next_at > world.clock.now() + 1 else 0)
+            world.advance((now + due) / 2 if due > now + 1 else 0)
 
-        assert () == world.changes(OURS, changes.cursor).instances
+        ended = world.changes(OURS, changes.cursor).instances
+        assert {Phase.TERMINATED} >= {row.phase for row in ended}
 
 
 def test_each_turn_of_a_life_is_told_when_it_is_due() -> None:
     world = cloud()
     world.launch(request())
-    due, cursor = [], 0
-    while (changes := world.changes(OURS, cursor)).next_at is not None:
+    due, told, cursor = [], [], 0
+    while (following := world.next_at()) is not None:
+        due.append(following - EPOCH)
+        world.advance(following)
+        changes = world.changes(OURS, cursor)
         cursor = changes.cursor
-        due.append(changes.next_at - EPOCH)
-        world.advance(changes.next_at)
+        told.append([row.phase for row in changes.instances])
 
     assert [20.0, 30.0] == due
+    assert [[Phase.RUNNING], [Phase.RUNNING]] == told
 
 
-def test_a_turn_that_was_called_off_is_not_due() -> None:
+def test_nobody_waits_for_the_end_of_what_is_ending() -> None:
     world = cloud()
     world.terminate(ids(world.launch(request())))
 
-    assert EPOCH + 20.0 == world.changes(OURS, 0).next_at
+    assert world.next_at() is None
     wait(world, 20.0)
-    assert world.changes(OURS, 0).next_at is None
+    assert [Phase.TERMINATED] == [row.phase for row in world.changes(OURS, 0).instances]
 
 
 def test_the_end_of_draining_is_a_change() -> None:
@@ -82,21 +86,21 @@ def test_the_end_of_draining_is_a_change() -> None:
     wait(world, 60.0)
     world.register(BALANCER, launched)
     world.deregister(BALANCER, launched)
-    before = world.changes(OURS, 0)
-    world.advance(before.next_at)
+    cursor, ends = world.changes(OURS, 0).cursor, world.next_at()
+    world.advance(ends)
 
-    assert EPOCH + 70.0 == before.next_at
-    assert launched == tuple(row.id for row in world.changes(OURS, before.cursor).instances)
+    assert EPOCH + 70.0 == ends
+    assert launched == tuple(row.id for row in world.changes(OURS, cursor).instances)
 
 
 def test_an_outage_is_told_when_it_begins_and_ends() -> None:
     world = cloud(Faults(windows=(Window(FaultKind.ZONE_OUTAGE, 100.0, 200.0, "a"),)))
     world.launch(request())
     wait(world, 60.0)
-    begins = world.changes(OURS, 0).next_at
+    begins = world.next_at()
     world.advance(begins)
 
-    assert (EPOCH + 100.0, EPOCH + 200.0) == (begins, world.changes(OURS, 0).next_at)
+    assert (EPOCH + 100.0, EPOCH + 200.0) == (begins, world.next_at())
 
 
 def test_what_vanished_is_told_as_terminated() -> None:
@@ -161,9 +165,8 @@ def _steps_of_a_life(beside: int) -> int:
     try:
         launched = world.launch(request("k1")).created[0].id
         for _ in range(3):
-            changes = world.changes(OURS, cursor)
-            cursor = changes.cursor
-            world.advance(changes.next_at or 0.0)
+            cursor = world.changes(OURS, cursor).cursor
+            world.advance(world.next_at() or 0.0)
         world.terminate([launched])
     finally:
         sys.setprofile(None)

@@ -204,13 +204,12 @@ class Console(Protocol):
 
 @attrs.frozen(kw_only=True)
 class Changes:
-    """What changed since a cursor: rows, probes and members anew; `next_at` is when something will change by itself."""
+    """What changed since a cursor: rows and probes anew; `total` is how many rows a complete list shows."""
 
     cursor: int
     instances: tuple[Instance, ...]
     probed: Mapping[InstanceId, Health]
     total: int
-    next_at: float | None
 
 
 @runtime_checkable
@@ -219,6 +218,10 @@ class Watcher(Protocol):
 
     def changes(self, selector: Selector, cursor: int) -> Changes:
         """Return what changed after `cursor`; 0 is the beginning of the world."""
+        ...
+
+    def next_at(self) -> float | None:
+        """Return when something will next change by itself, apart from the end of what is ending; None for never."""
         ...
 
 

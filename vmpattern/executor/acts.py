@@ -44,6 +44,7 @@ class Acts:
     """Carries out the actions of one deployment's fleets.
 
     `look_again(cloud, not_before)` asks for a reading of the cloud at or after a time: an unknown launch waits for it.
+    `expect(cloud)` asks for one when something changes there by itself: after a call, that may be sooner than before.
     """
 
     def __init__(
@@ -51,12 +52,15 @@ class Acts:
         deployment: str,
         accounts: Mapping[str, Account],
         runtime: Runtime,
+        *,
         look_again: Callable[[str, float], None],
+        expect: Callable[[str], None],
     ) -> None:
         self._deployment = deployment
         self._accounts = accounts
         self._runtime = runtime
         self._look_again = look_again
+        self._expect = expect
         self._unknown: dict[LaunchKey, tuple[FleetRun, str, float]] = {}
 
     def dispatch(self, run: FleetRun, action: FleetAction) -> None:
@@ -299,7 +303,7 @@ class Acts:
                 alike = sum(str(other) == str(error) for other in report.failures)
                 self._launch_failed(run, action, error, alike, cloud)
             run.index.failures += not isinstance(error, OutOfCapacity | Throttled | KeySpent)
-        self._look_again(cloud, now)
+        self._expect(cloud)
 
     def _launch_failed(self, run: FleetRun, action: Launch, error: DriverError, count: int, cloud: str) -> None:
         now, zone, key = self._runtime.now(), run.index.slots[action.slot].zone, action.key
@@ -320,7 +324,6 @@ class Acts:
             run.index.progress_at = now
             run.tell_changes(run.index.update(action.ids, now, ending=True), now)
             run.tell(EventKind.TERMINATED, now, cloud=action.cloud, instances=action.ids, planned=action.planned)
-            self._look_again(action.cloud, now)
         else:
             run.tell_changes(run.index.update(action.ids, now, ending_sent=False), now)
 

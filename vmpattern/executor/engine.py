@@ -57,7 +57,13 @@ class Engine:
         self._accounts = {
             name: Account(name, driver, runtime, tickets, self._tell_retry) for name, driver in drivers.items()
         }
-        self._acts = Acts(deployment, self._accounts, runtime, lambda cloud, at: self._lookout.look_again(cloud, at))
+        self._acts = Acts(
+            deployment,
+            self._accounts,
+            runtime,
+            look_again=lambda cloud, at: self._lookout.look_again(cloud, at),
+            expect=lambda cloud: self._lookout.expect(cloud),
+        )
         self._lookout = Lookout(
             deployment,
             self._runs,

@@ -107,6 +107,12 @@ class Lookout:
         if not cloud.reading and not cloud.failures:
             cloud.due = min(cloud.due, max(cloud.reader.tick_after(cloud.asked_at, not_before), self._runtime.now()))
 
+    def expect(self, name: str) -> None:
+        """Read a cloud when what was just asked of it may show, if not before: it goes on by itself from here."""
+        cloud = self._clouds[name]
+        if not cloud.reading and not cloud.failures:
+            cloud.due = min(cloud.due, max(cloud.reader.due_after(cloud.asked_at), self._runtime.now()))
+
     def idle_calls(self, now: float) -> int:
         """Return how many calls the change feeds have saved until now."""
         return sum(cloud.idle_calls + cloud.reader.idle_calls(cloud.asked_at, now) for cloud in self._clouds.values())
@@ -173,7 +179,8 @@ class Lookout:
 
     def _schedule(self, cloud: CloudWatch, reading: Reading, asked_at: float, now: float) -> None:
         """Settle when the next reading is due, and whether the lists so far are far enough apart."""
-        due = cloud.reader.took(reading, asked_at)
+        cloud.reader.took(reading)
+        due = cloud.reader.due_after(asked_at)
         if cloud.asked_for < math.inf:
             due = min(due, cloud.reader.tick_after(asked_at, cloud.asked_for))
         if not cloud.settled:

@@ -50,7 +50,7 @@ def _read(
         raise
     except DriverError as error:
         return CloudObservation(name=name, at=at, capabilities=capabilities, error=str(error)), 0
-    reader.took(reading, at)
+    reader.took(reading)
     if isinstance(driver, Timekeeper):
         # A list takes its time there too: a cloud whose time stood still would never refill its budget.
         driver.advance(at + capabilities.latencies.call_s)

@@ -8,6 +8,7 @@ from immutabledict import immutabledict
 
 from vmpattern.driver import Balancer, Changes, Driver, Prober, Selector, Watcher
 from vmpattern.executor.requests import checked_rows
+from vmpattern.executor.runtime import attempt_now
 from vmpattern.model import Health, HealthCheck, Instance, InstanceId, Membership, Options
 
 POLL_S = 2.0
@@ -25,17 +26,13 @@ class FleetReading:
 
 @attrs.frozen(kw_only=True)
 class Reading:
-    """One reading: the rows, whether they are all (or just what changed), and who said what of them.
-
-    `next_at` is when something may change again (None: unknown, ask at the next tick).
-    """
+    """One reading: the rows, whether they are all (or just what changed), and who said what of them."""
 
     instances: tuple[Instance, ...]
     probed: Mapping[InstanceId, Health]
     members: Mapping[InstanceId, Membership]
     complete: bool
     cursor: int = 0
-    next_at: float | None = None
 
 
 Probe = Callable[[Sequence[Instance], HealthCheck], Mapping[InstanceId, Health]]
@@ -85,16 +82,20 @@ class Reader:
         rows = self._checked(self._driver.instances(self._selector))
         return Reading(instances=rows, probed=self._probes(rows), members=self._members(), complete=True)
 
-    def took(self, reading: Reading, asked_at: float) -> float:
-        """Take note of a reading, and return when the next tick is due: the next one at which anything may be new."""
+    def took(self, reading: Reading) -> None:
+        """Take note of a reading that was answered."""
         self._cursor = reading.cursor
         if reading.complete:
             self._count(len(reading.instances))
+
+    def due_after(self, asked_at: float) -> float:
+        """Return the first tick after the one at `asked_at` at which anything may be new; infinity for none."""
         if self._watcher is None:
             return asked_at + self.poll_s
-        if reading.next_at is None or math.isinf(reading.next_at):
-            return math.inf
-        return self.tick_after(asked_at, reading.next_at)
+        answer = attempt_now(self._watcher.next_at, "next_at")
+        if answer.error is not None:
+            return asked_at + self.poll_s
+        return self.tick_after(asked_at, answer.result) if isinstance(answer.result, float) else math.inf
 
     def tick_after(self, asked_at: float, moment: float) -> float:
         """Return the first tick after the one at `asked_at` that isn't before `moment`."""
@@ -118,7 +119,6 @@ class Reader:
             members=self._members() if self._balancers else immutabledict(),
             complete=False,
             cursor=changes.cursor,
-            next_at=changes.next_at,
         )
 
     def _checked(self, rows: object) -> tuple[Instance, ...]:

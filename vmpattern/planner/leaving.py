@@ -96,6 +96,8 @@ def _idle(turn: Turn) -> list[Row]:
     least, chosen = turn.index.limits.least, list[Row]()
     rows = [row for row in turn.rows(turn.index.old_idle) if turn.may_retire(row) and turn.is_proven(row)]
     for row in rows:
+        if turn.is_last_member(row, chosen):
+            continue
         if _serves_nobody(row) or turn.ready >= least or (row.is_doubtful and turn.spare_doubtful()):
             chosen.append(row)
     return chosen

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from operator import add
 
-from vmpattern.model import Fleet, InstanceId, Membership
+from vmpattern.model import Fleet, Health, InstanceId, Membership
 from vmpattern.planner.actions import Drain, FleetAction, Terminate
 from vmpattern.planner.index import FleetIndex
 from vmpattern.planner.rows import Row, State
@@ -92,17 +92,18 @@ class Turn:
     def is_last_member(self, row: Row, leaving: list[Row]) -> bool:
         """Whether the balancer of its cloud would be left without a ready member.
 
-        That is allowed where the fleet wants nothing any more, while enough are ready in other clouds.
+        That is allowed where the fleet wants nothing any more, while enough are ready in other clouds. A member that is
+        well, but hasn't been so for long, will be ready soon, and may be all that serves.
         """
-        index, cloud = self.index, row.instance.cloud
-        if not row.served or row.state is not State.READY or self.fleet.size == 0:
+        index, cloud, is_ready = self.index, row.instance.cloud, row.state is State.READY
+        if not row.served or self.fleet.size == 0 or not (is_ready or _is_well_member(row)):
             return False
         going = [other.instance.cloud == cloud for other in leaving if other.state is State.READY]
         here = index.ready_in[cloud] - sum(going)
         others = [name for name in self.acts_in if name != cloud]
         elsewhere = sum(index.ready_in[name] for name in others) - (len(going) - sum(going))
         wanted = any(quota for quota, slot in zip(self.quotas, index.slots, strict=True) if slot.cloud == cloud)
-        return here <= 1 and (wanted or elsewhere < max(1, index.limits.least))
+        return here <= is_ready and (wanted or elsewhere < max(1, index.limits.least))
 
     def take_away(self, rows: list[Row]) -> None:
         if not rows:
@@ -132,6 +133,10 @@ class Turn:
             return False
         self.calls -= 1
         return True
+
+
+def _is_well_member(row: Row) -> bool:
+    return row.membership is Membership.HEALTHY and row.health is Health.HEALTHY
 
 
 def is_member(row: Row) -> bool:

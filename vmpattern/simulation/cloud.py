@@ -188,13 +188,13 @@ class SimulatedCloud(DriverVerbs):
                 instances=tuple(rows),
                 probed=probed,
                 total=world.total(selector),
-                next_at=self.next_at(),
             )
 
     def next_at(self) -> float | None:
-        """Return when something will next change by itself; None for never."""
-        due = min(self._world.next_at(), self._balancers.next_at())
-        return None if due == math.inf else due
+        """Return when something will next change by itself, apart from the end of what is ending; None for never."""
+        with self._lock:
+            due = min(self._world.next_at(), self._balancers.next_at())
+            return None if due == math.inf else due
 
     def advance(self, until: float) -> None:
         """Let time pass until then, with everything that is due on the way; backward is ignored."""

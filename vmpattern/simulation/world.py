@@ -46,7 +46,8 @@ class World:
         self.rows: Counter[tuple[str, str]] = Counter()
         self.past = Past(spec.capabilities.staleness_s if faults.has(FaultKind.STALE_LIST) else 0.0)
         self.weather = Weather(faults, spec.zones, start=start, at=self.at)
-        self._heap: list[tuple[float, int, InstanceId]] = []
+        self._lives: list[tuple[float, int, InstanceId]] = []
+        self._ends: list[tuple[float, int, InstanceId]] = []
 
     @property
     def elapsed_s(self) -> float:
@@ -75,7 +76,7 @@ class World:
             row = vm.row = self._named(vm.row)
             self._enter(vm)
             if vm.turn is not None:
-                heapq.heappush(self._heap, (vm.due, vm.seq, row.id))
+                heapq.heappush(self._heap(vm.turn), (vm.due, vm.seq, row.id))
             if row.id not in self.past.entries:
                 self.past.record(self.start, row.id, row)
         self.gone.update((row.id, (at, self._named(row))) for at, row in gone)
@@ -151,21 +152,21 @@ class World:
     # -- time ---------------------------------------------------------------------------------------------------------
 
     def next_at(self) -> float:
-        """Return when something will next change by itself, infinity for never."""
-        return min(self._next_turn(), self.weather.next_at)
+        """Return when something will next change by itself but the end of what is ending; infinity for never."""
+        return min(self._next_of(self._lives), self.weather.next_at)
 
     def advance(self, until: float) -> None:
         """Let time pass and everything happen that is due, in order; backward is ignored."""
         while True:
-            due = self._next_turn()
-            if min(due, self.weather.next_at) > until:
+            lives, ends, weather = self._next_of(self._lives), self._next_of(self._ends), self.weather.next_at
+            due = min(lives, ends, weather)
+            if due > until:
                 break
-            if self.weather.next_at <= due:
-                self._pass(self.weather.next_at)
-                self._show_zones(self.weather.pass_to(self.at))
+            self._pass(due)
+            if weather == due:
+                self._show_zones(self.weather.pass_to(due))
             else:
-                self._pass(due)
-                self._take_turn(self.vms[heapq.heappop(self._heap)[2]])
+                self._take_turn(self.vms[heapq.heappop(self._lives if lives == due else self._ends)[2]])
         self._pass(until)
 
     def _pass(self, until: float) -> None:
@@ -180,8 +181,10 @@ class World:
         self.gone[id] = (at, row)
         self.past.record(at, id, None)
 
-    def _next_turn(self) -> float:
-        heap = self._heap
+    def _heap(self, turn: Turn) -> list[tuple[float, int, InstanceId]]:
+        return self._ends if turn is Turn.GONE else self._lives
+
+    def _next_of(self, heap: list[tuple[float, int, InstanceId]]) -> float:
         while heap:
             due, seq, id = heap[0]
             vm = self.vms.get(id)
@@ -194,7 +197,7 @@ class World:
         self.seq += 1
         vm.turn, vm.due, vm.seq = turn, due, self.seq
         if turn is not None:
-            heapq.heappush(self._heap, (due, self.seq, vm.row.id))
+            heapq.heappush(self._heap(turn), (due, self.seq, vm.row.id))
 
     def _take_turn(self, vm: Vm) -> None:
         row, turn = vm.row, vm.turn
