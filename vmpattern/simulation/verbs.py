@@ -74,14 +74,14 @@ class DriverVerbs:
             return report
 
     def terminate(self, ids: Sequence[InstanceId]) -> None:
-        """End these instances, as `Driver.terminate`."""
+        """End these instances, as `Driver.terminate`; a VM of no deployment bears no label of ours, and is left alone."""
         with self._lock:
             if len(ids) > self.capabilities.max_terminate:
                 raise Invalid(f"expected at most {self.capabilities.max_terminate} ids", field="ids")
             costs = {"terminate": 1, "terminate-instances": len(ids)}
             call = self._api.change("terminate", sorted(ids), costs=costs)
             for id in ids:
-                if (vm := self._world.vms.get(id)) is not None:
+                if (vm := self._world.vms.get(id)) is not None and vm.row.deployment:
                     self._world.end(vm)
             call.reply()
 

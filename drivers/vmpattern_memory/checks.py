@@ -1,0 +1,92 @@
+"""How the kit checks the memory driver: a simulated cloud in a file, which every connection shares."""
+
+import tempfile
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar, cast
+
+import attrs
+from immutabledict import immutabledict
+
+from vmpattern.driver import Driver, LaunchRequest, Selector
+from vmpattern.model import Idempotency, ImageId, InstanceId, Options
+from vmpattern.simulation import FaultKind
+from vmpattern.testing import Fault, Kit
+from vmpattern_memory.driver import MemoryDriver
+from vmpattern_memory.settings import MemoryOptions
+
+FAULTS = {
+    Fault.LOST_BEFORE: FaultKind.LOST_BEFORE,
+    Fault.LOST_AFTER: FaultKind.LOST_AFTER,
+    Fault.THROTTLED: FaultKind.THROTTLE,
+    Fault.FAILED_PAGE: FaultKind.FAILED_PAGE,
+}
+STRANGER = ""
+"""The deployment of what has none."""
+
+
+class MemoryKit(Kit):
+    """The memory driver, by default as a file that says nothing has it; `idempotency` is how it treats keys."""
+
+    zone = "a"
+    machine_type = "small"
+    image = ImageId("img-1")
+    cloud = "checked"
+    settle_s = 120.0
+    # Every call writes the file and waits for the disk.
+    examples: int | None = 3
+    may_cost = False
+    balancer: Options | None = immutabledict(name="front")
+    idempotency: ClassVar[Idempotency] = Idempotency.BATCH
+
+    def connect(self) -> Driver:
+        """Open the world's file."""
+        return self._driver(MemoryOptions(path="world.json", speed=0.0, idempotency=self.idempotency))
+
+    def connect_with(self, fault: Fault) -> Driver:
+        """Open the file with the fault for the first call, and without it afterwards."""
+        options = MemoryOptions(path="world.json", speed=0.0, idempotency=self.idempotency)
+        faulty = self._driver(attrs.evolve(options, faults={FAULTS[fault]: 1.0}))
+        return cast("Driver", _First(faulty, self._driver(options)))
+
+    def plant_stranger(self, request: LaunchRequest) -> InstanceId:
+        """Launch without a deployment, under the request's key."""
+        (row,) = self.connect().launch(attrs.evolve(request, deployment=STRANGER)).created
+        return row.id
+
+    def stranger_lives(self, id: InstanceId) -> bool:
+        """Look for it among what has no deployment."""
+        return any(row.id == id and row.phase.is_live for row in self.connect().instances(Selector(STRANGER)))
+
+    def close(self) -> None:
+        """Remove the world."""
+        if "_folder" in vars(self):
+            self._folder.cleanup()
+            del self._folder
+
+    @cached_property
+    def _folder(self) -> "tempfile.TemporaryDirectory[str]":
+        return tempfile.TemporaryDirectory(prefix="vmpattern-check-")
+
+    def _driver(self, options: MemoryOptions) -> MemoryDriver:
+        return MemoryDriver(options, cloud=self.cloud, directory=Path(self._folder.name))
+
+
+class _First:
+    """A driver whose first call goes to one driver, and every other to another."""
+
+    def __init__(self, first: MemoryDriver, rest: MemoryDriver) -> None:
+        self._first: MemoryDriver | None = first
+        self._rest = rest
+
+    def __getattr__(self, name: str) -> object:
+        found: object = getattr(self._rest, name)
+        if self._first is None or not callable(found) or name == "close":
+            return found
+
+        def call(*arguments: object) -> object:
+            driver, self._first = self._first or self._rest, None
+            return cast("Callable[..., object]", getattr(driver, name))(*arguments)
+
+        return call

@@ -1,0 +1,114 @@
+"""What a driver may offer: declared, it works; undeclared, it raises `Unsupported` where it is there at all."""
+
+from vmpattern.driver import Balancer, Console, Prober
+from vmpattern.errors import Unsupported
+from vmpattern.model import Health, HealthCheck, InstanceId, Membership, Options
+from vmpattern.testing.bench import Bench, expect, raises, told
+from vmpattern.testing.clauses import clause
+
+CHECK = HealthCheck(http="/")
+SERVED = (Membership.HEALTHY, Membership.UNHEALTHY)
+
+
+@clause("probe-1", "`probe` answers for those it was asked about and for no others.")
+def probes_only_what_it_is_asked(bench: Bench) -> None:
+    prober = _prober(bench)
+    bench.need_room(2)
+    first, _ = (*bench.launched(), *bench.launched())
+    answers = prober.probe([first.id], CHECK)
+    expect(set(answers) <= {first.id}, f"asked about {first.id}, it answered for {told(answers)}")
+
+
+@clause("probe-2", "`probe` says of what is gone nothing, or UNKNOWN.")
+def probes_tell_nothing_of_what_is_gone(bench: Bench) -> None:
+    prober = _prober(bench)
+    (row,) = bench.launched()
+    bench.terminate([row.id])
+    bench.until(lambda: bench.ended([row.id]), "an instance that was ended isn't live")
+    bench.settle()
+    word = prober.probe([row.id], CHECK).get(row.id, Health.UNKNOWN)
+    expect(word is Health.UNKNOWN, f"{row.id} is gone, and said to be {word.value}")
+
+
+@clause("probe-3", "Without `probes`, `probe` raises `Unsupported` where it is there at all.")
+def undeclared_probes_are_refused(bench: Bench) -> None:
+    if bench.can.probes or not isinstance(bench.driver, Prober):
+        bench.skip("probes are declared" if bench.can.probes else "the driver has no probe")
+    with raises(Unsupported, "probe, which isn't declared,"):
+        bench.driver.probe([], CHECK)
+
+
+@clause("balance-1", "What was registered becomes a member; registering it again is success.")
+def members_are_registered(bench: Bench) -> None:
+    driver, balancer = _balancer(bench)
+    (row,) = bench.launched()
+    driver.register(balancer, [row.id])
+    bench.until(lambda: driver.members(balancer).get(row.id) in SERVED, "a registered instance is a member")
+    driver.register(balancer, [row.id])
+    bench.settle()
+    expect(driver.members(balancer).get(row.id) in SERVED, "registered twice, it is no member")
+
+
+@clause("balance-2", "What was deregistered gets no new requests, then leaves; what is absent is success.")
+def members_leave(bench: Bench) -> None:
+    driver, balancer = _balancer(bench)
+    (row,) = bench.launched()
+    driver.register(balancer, [row.id])
+    bench.until(lambda: driver.members(balancer).get(row.id) in SERVED, "a registered instance is a member")
+    driver.deregister(balancer, [row.id])
+    bench.until(lambda: not _serves(driver, balancer, row.id), "a deregistered instance isn't served")
+    bench.until(lambda: _is_absent(driver, balancer, row.id), "a deregistered instance has left")
+    driver.deregister(balancer, [row.id])
+
+
+@clause("balance-3", "Without `balancer`, its verbs raise `Unsupported` where they are there at all.")
+def undeclared_balancers_are_refused(bench: Bench) -> None:
+    driver = bench.driver
+    if bench.can.balancer or not isinstance(driver, Balancer):
+        bench.skip("balancers are declared" if bench.can.balancer else "the driver has none of their verbs")
+    balancer = bench.kit.balancer or Options()
+    with raises(Unsupported, "members, which isn't declared,"):
+        driver.members(balancer)
+    with raises(Unsupported, "register, which isn't declared,"):
+        driver.register(balancer, [])
+    with raises(Unsupported, "deregister, which isn't declared,"):
+        driver.deregister(balancer, [])
+
+
+@clause("console-1", "`console` returns what a running instance printed, as text.")
+def consoles_are_text(bench: Bench) -> None:
+    driver = bench.driver
+    if not bench.can.console or not isinstance(driver, Console):
+        bench.skip("a console isn't declared")
+    (row,) = bench.launched()
+    bench.until(lambda: bool(driver.console(row.id)), "a console shows something")
+
+
+@clause("console-2", "Without `console`, `console` raises `Unsupported` where it is there at all.")
+def undeclared_consoles_are_refused(bench: Bench) -> None:
+    if bench.can.console or not isinstance(bench.driver, Console):
+        bench.skip("a console is declared" if bench.can.console else "the driver has none")
+    with raises(Unsupported, "console, which isn't declared,"):
+        bench.driver.console(InstanceId("none"))
+
+
+def _prober(bench: Bench) -> Prober:
+    if not bench.can.probes or not isinstance(bench.driver, Prober):
+        bench.skip("probes aren't declared")
+    return bench.driver
+
+
+def _balancer(bench: Bench) -> tuple[Balancer, Options]:
+    if not bench.can.balancer or not isinstance(bench.driver, Balancer):
+        bench.skip("balancers aren't declared")
+    if bench.kit.balancer is None:
+        bench.skip("the kit gives no balancer")
+    return bench.driver, bench.kit.balancer
+
+
+def _serves(driver: Balancer, balancer: Options, id: InstanceId) -> bool:
+    return driver.members(balancer).get(id) in SERVED
+
+
+def _is_absent(driver: Balancer, balancer: Options, id: InstanceId) -> bool:
+    return driver.members(balancer).get(id, Membership.ABSENT) is Membership.ABSENT
