@@ -4,11 +4,9 @@ import inspect
 from collections.abc import Callable
 from typing import cast
 
-import vmpattern.testing.checks  # registers the clauses
 from vmpattern.testing.clauses import Clause, registered
 from vmpattern.testing.kit import Kit
 from vmpattern.testing.report import Status, execute
-
 
 _GUARD = "test_no_clause_is_left_out"
 

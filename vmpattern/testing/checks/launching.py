@@ -125,7 +125,9 @@ def refuses_what_can_never_work(bench: Bench) -> None:
     for name, value in wrong.items():
         with raises(Invalid, f"a launch with {name} {value}") as caught:
             bench.driver.launch(bench.request(**{name: value}))
-        expect(caught[0].field == name, f"the error of a wrong {name} names the field {caught[0].field or 'not at all'}")
+        expect(
+            caught[0].field == name, f"the error of a wrong {name} names the field {caught[0].field or 'not at all'}"
+        )
     bench.settle()
     expect(not bench.live(), f"requests that can't work made {told(bench.live())}")
 
