@@ -412,6 +412,14 @@ def test_a_failure_that_shall_be_kept(acts: list[str], fact: str) -> None:
     assert acts == [kind for kind in kinds(scene.decide().actions) if kind != "Launch"]
 
 
+def test_nothing_is_launched_anywhere_while_a_cloud_that_was_seen_has_not_settled() -> None:
+    scene = Scene(fleet(2, clouds=("demo", "lab")), slots=[slot(), slot(cloud="lab", placement=1)])
+    scene.index.clouds["lab"].settled = False
+    decision = scene.decide()
+
+    assert ((), ("a second look at lab",)) == (decision.actions, decision.waiting_for)
+
+
 # -- behind a balancer
 
 

@@ -17,10 +17,16 @@ def register(turn: Turn) -> None:
 
 
 def launch(turn: Turn) -> None:
-    """Launch what is wanted, as far as there is room under size + surge, the emptiest slots first."""
+    """Launch what is wanted, as far as there is room under size + surge, the emptiest slots first.
+
+    What an earlier process began may yet appear in a cloud that was seen and hasn't settled, and takes room everywhere.
+    """
     index = turn.index
     wanted = turn.wanted()
     if not any(wanted):
+        return
+    if unsettled := [name for name, cloud in index.clouds.items() if cloud.seen and not cloud.settled]:
+        turn.waiting.append(f"a second look at {', '.join(unsettled)}")
         return
     room = turn.room()
     if room <= 0:
