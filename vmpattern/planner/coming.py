@@ -48,7 +48,7 @@ def launch(turn: Turn) -> None:
 
 def _key(turn: Turn, slot: int, count: int) -> LaunchKey:
     taken = {action.key for action in turn.actions if isinstance(action, Launch)}
-    return turn.index.next_key(turn.index.slots[slot], count, taken)
+    return turn.index.next_key(slot, count, taken)
 
 
 def _fill(wanted: list[int], room: int) -> list[int]:

@@ -106,12 +106,17 @@ class FleetIndex(Tally):
         self._slots_by_place: dict[tuple[str, str, str], list[int]] = {}
         for number, slot in enumerate(self.slots):
             self._slots_by_place.setdefault((slot.cloud, slot.zone, slot.market.value), []).append(number)
+        self._scopes = [_key_scope(deployment, fleet.name, slot) for slot in self.slots]
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def ready(self, now: float) -> int:
         """Instances that are ready and not draining, in clouds that can be read at `now`."""
-        return sum(count for name, count in self.ready_in.items() if self.is_fresh(name, now))
+        ready = 0
+        for name, count in self.ready_in.items():
+            if now <= self.clouds[name].fresh_until:
+                ready += count
+        return ready
 
     def is_fresh(self, cloud: str, now: float) -> bool:
         """Whether what is known of the cloud is young enough to act upon."""
@@ -161,18 +166,9 @@ class FleetIndex(Tally):
             self._shares[counts] = quotas(self.fleet.size, self.slots, self.fleet.place, have, full)
         return self._shares[counts]
 
-    def next_key(self, slot: Slot, count: int, taken: Set[LaunchKey]) -> LaunchKey:
+    def next_key(self, slot: int, count: int, taken: Set[LaunchKey]) -> LaunchKey:
         """Return the key for launching `count` in `slot`: the first attempt that isn't taken, in flight or spent."""
-        scope = naming.KeyScope(
-            deployment=self.deployment,
-            fleet=self.fleet.name,
-            revision=slot.revision,
-            cloud=slot.cloud,
-            zone=slot.zone,
-            machine_type=slot.machine_type,
-            market=slot.market.value,
-            image=slot.image,
-        )
+        scope = self._scopes[slot]
         attempt = 0
         while True:
             key = naming.launch_key(scope, count=count, visible=self.visible, attempt=attempt)
@@ -192,7 +188,7 @@ class FleetIndex(Tally):
             other.enter(copy)
             other.schedule(copy, due(copy, other.terms, now))
         for launch in self.launching.values():
-            other.pending[launch.slot] += launch.count
+            other.ask(launch.slot, launch.count)
         return other
 
     # -- updates ------------------------------------------------------------------------------------------------------
@@ -255,21 +251,19 @@ class FleetIndex(Tally):
         for instance in ids:
             row = self.rows.get(instance)
             if row is not None:
-                self.leave(row)
                 for name, value in facts.items():
                     setattr(row, name, value)
-                changes += self._settle(row, now, row.state)
+                changes += self._settle(row, now)
         return changes
 
     def advance(self, now: float) -> list[Transition]:
         """Let time pass until `now`: deadlines, continuous health, drain time-outs."""
         changes: list[Transition] = []
         while (row := self.overdue(now)) is not None:
-            self.leave(row)
             draining = row.draining_at
             if draining is not None and not row.drain_sent and now >= draining + self.fleet.rollout.drain_s:
                 row.drained = True
-            changes += self._settle(row, now, row.state)
+            changes += self._settle(row, now)
         return changes
 
     def miss(self, cloud: str, shown: Set[InstanceId], asked_at: float, now: float) -> list[Transition]:
@@ -295,13 +289,13 @@ class FleetIndex(Tally):
     def launch_sent(self, key: LaunchKey, slot: int, count: int) -> None:
         """Count a launch from the moment it is asked for."""
         self.launching[key] = Launching(key, slot, count)
-        self.pending[slot] += count
+        self.ask(slot, count)
 
     def launch_ended(self, key: LaunchKey, *, spent: bool = False) -> None:
         """Stop counting a launch: it was answered, or resolved. A spent key is never used again."""
         launch = self.launching.pop(key, None)
         if launch is not None:
-            self.pending[launch.slot] -= launch.count
+            self.ask(launch.slot, -launch.count)
         if spent:
             self.spent.add(key)
 
@@ -366,9 +360,7 @@ class FleetIndex(Tally):
         if not first and before == _standing(row, state):
             self.schedule(row, due(row, self.terms, now))
             return []
-        if not first:
-            self.take_out(row, before[0], before[1])
-        return self._put(row, now, None if first else before[0], state, reason)
+        return self._put(row, now, None if first else row.state, state, reason)
 
     def _judge(self, row: Row, now: float, first: bool) -> None:
         """Draw the health together; a word that nobody gives now breaks what was continuous, good or bad."""
@@ -396,9 +388,9 @@ class FleetIndex(Tally):
             return row.probed
         return row.provider if self.clouds[row.instance.cloud].capabilities.native_health else Health.HEALTHY
 
-    def _settle(self, row: Row, now: float, before: State | None) -> list[Transition]:
+    def _settle(self, row: Row, now: float) -> list[Transition]:
         state, reason = classify(row, self.terms, now)
-        return self._put(row, now, before, state, reason)
+        return self._put(row, now, row.state, state, reason)
 
     def _put(self, row: Row, now: float, before: State | None, state: State, reason: str) -> list[Transition]:
         row.state = state
@@ -416,6 +408,19 @@ def _standing(row: Row, state: State) -> tuple[State, bool, Membership, int, Hea
     """Everything of a row that a decision can depend on and that a reading can change."""
     condemned = row.witnesses if state is State.BROKEN or not row.dated else 0
     return (state, row.drained, row.membership, condemned, None if row.dated else row.health)
+
+
+def _key_scope(deployment: str, fleet: str, slot: Slot) -> naming.KeyScope:
+    return naming.KeyScope(
+        deployment=deployment,
+        fleet=fleet,
+        revision=slot.revision,
+        cloud=slot.cloud,
+        zone=slot.zone,
+        machine_type=slot.machine_type,
+        market=slot.market.value,
+        image=slot.image,
+    )
 
 
 _PHASES = {phase: number for number, phase in enumerate(Phase)}

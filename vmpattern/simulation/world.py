@@ -23,6 +23,10 @@ SHOWN_AFTER_END_S = 60.0
 REMEMBERED_S = 86400.0
 
 
+Ahead = tuple[float, int, Vm]
+"""A turn that is ahead: when, the number that tells it from turns which were called off, and whose."""
+
+
 class World:
     """Everything that exists in one simulated cloud.
 
@@ -46,8 +50,8 @@ class World:
         self.rows: Counter[tuple[str, str]] = Counter()
         self.past = Past(spec.capabilities.staleness_s if faults.has(FaultKind.STALE_LIST) else 0.0)
         self.weather = Weather(faults, spec.zones, start=start, at=self.at)
-        self._lives: list[tuple[float, int, InstanceId]] = []
-        self._ends: list[tuple[float, int, InstanceId]] = []
+        self._lives: list[Ahead] = []
+        self._ends: list[Ahead] = []
 
     @property
     def elapsed_s(self) -> float:
@@ -76,7 +80,7 @@ class World:
             row = vm.row = self._named(vm.row)
             self._enter(vm)
             if vm.turn is not None:
-                heapq.heappush(self._heap(vm.turn), (vm.due, vm.seq, row.id))
+                heapq.heappush(self._heap(vm.turn), (vm.due, vm.seq, vm))
             if row.id not in self.past.entries:
                 self.past.record(self.start, row.id, row)
         self.gone.update((row.id, (at, self._named(row))) for at, row in gone)
@@ -166,7 +170,7 @@ class World:
             if weather == due:
                 self._show_zones(self.weather.pass_to(due))
             else:
-                self._take_turn(self.vms[heapq.heappop(self._lives if lives == due else self._ends)[2]])
+                self._take_turn(heapq.heappop(self._lives if lives == due else self._ends)[2])
         self._pass(until)
 
     def _pass(self, until: float) -> None:
@@ -181,23 +185,20 @@ class World:
         self.gone[id] = (at, row)
         self.past.record(at, id, None)
 
-    def _heap(self, turn: Turn) -> list[tuple[float, int, InstanceId]]:
+    def _heap(self, turn: Turn) -> list[Ahead]:
         return self._ends if turn is Turn.GONE else self._lives
 
-    def _next_of(self, heap: list[tuple[float, int, InstanceId]]) -> float:
-        while heap:
-            due, seq, id = heap[0]
-            vm = self.vms.get(id)
-            if vm is not None and vm.seq == seq:
-                return due
+    @staticmethod
+    def _next_of(heap: list[Ahead]) -> float:
+        while heap and heap[0][1] != heap[0][2].seq:
             heapq.heappop(heap)
-        return math.inf
+        return heap[0][0] if heap else math.inf
 
     def _schedule(self, vm: Vm, turn: Turn | None, due: float) -> None:
         self.seq += 1
         vm.turn, vm.due, vm.seq = turn, due, self.seq
         if turn is not None:
-            heapq.heappush(self._heap(turn), (due, self.seq, vm.row.id))
+            heapq.heappush(self._heap(turn), (due, self.seq, vm))
 
     def _take_turn(self, vm: Vm) -> None:
         row, turn = vm.row, vm.turn
