@@ -64,10 +64,14 @@ def wait_for(buckets: Mapping[str, TokenBucket], costs: Mapping[str, float], now
 
 def spend(buckets: Mapping[str, TokenBucket], costs: Mapping[str, float], now: float) -> float:
     """Take each cost from the bucket of its name, all or nothing; return the seconds until that can be, 0 if it was."""
-    wait = wait_for(buckets, costs, now)
-    if wait == 0.0:
-        for name, cost in costs.items():
-            bucket = buckets.get(name)
-            if bucket is not None:
-                bucket.take(now, cost)
-    return wait
+    taken: list[tuple[TokenBucket, float]] = []
+    for name, cost in costs.items():
+        bucket = buckets.get(name)
+        if bucket is None:
+            continue
+        if not bucket.take(now, cost):
+            for other, spent in taken:
+                other.tokens += spent
+            return wait_for(buckets, costs, now)
+        taken.append((bucket, cost))
+    return 0.0

@@ -57,7 +57,7 @@ _NO_OPTIONS: Options = immutabledict()
 
 
 def _env(env: Mapping[str, str]) -> immutabledict[str, str]:
-    return immutabledict(env)
+    return env if isinstance(env, immutabledict) else immutabledict(env)
 
 
 @attrs.frozen(kw_only=True)

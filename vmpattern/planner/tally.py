@@ -76,11 +76,13 @@ class Tally:
 
     def schedule(self, row: Row, time: float) -> None:
         """Note when the row may change by the mere passing of time; infinity for never."""
-        if time != row.due:
+        before = row.due
+        if time != before:
             row.due = time
             if time < math.inf:
                 heapq.heappush(self._due, (time, row.instance.id))
-            self.purge()
+            if before < math.inf:
+                self.purge()
 
     def overdue(self, now: float) -> Row | None:
         """Take the next row whose time has come, None if there is none; its `due` is settled with this."""
