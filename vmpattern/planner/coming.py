@@ -21,14 +21,15 @@ def launch(turn: Turn) -> None:
 
     What an earlier process began may yet appear in a cloud that was seen and hasn't settled, and takes room everywhere.
     """
-    index = turn.index
+    index, room = turn.index, turn.room()
+    if room <= 0 and turn.is_anything_coming():
+        return
     wanted = turn.wanted()
     if not any(wanted):
         return
     if unsettled := [name for name, cloud in index.clouds.items() if cloud.seen and not cloud.settled]:
         turn.waiting.append(f"a second look at {', '.join(unsettled)}")
         return
-    room = turn.room()
     if room <= 0:
         turn.waiting.append("room under the surge")
         return

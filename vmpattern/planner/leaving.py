@@ -42,9 +42,7 @@ def clear_broken(turn: Turn) -> None:
 
 def _is_stalled(turn: Turn) -> bool:
     """Whether nothing is on its way, and there is no room for anything."""
-    index = turn.index
-    coming = index.in_flight or index.launching or index.leaving or sum(index.have) > index.serving
-    return not coming and not turn.actions and turn.room() <= 0
+    return turn.room() <= 0 and not turn.is_anything_coming()
 
 
 def _without_kept(turn: Turn, rows: list[Row]) -> list[Row]:
