@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import subprocess
 from collections.abc import Mapping
 from operator import attrgetter
 from pathlib import Path
@@ -102,6 +101,8 @@ def resolved_env(service: Service, directory: str) -> dict[str, str]:
 
 
 def _secret(path: str, secret: Secret, directory: str) -> str:
+    import subprocess  # here, since most commands run no other
+
     kind, _, rest = secret.ref.partition(":")
     if kind not in ("env", "file", "command"):
         raise Refused(f"{path}: a secret is env:NAME, file:PATH or command:LINE, and this is none of them")
