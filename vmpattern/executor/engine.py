@@ -71,7 +71,7 @@ class Engine:
             runtime,
             probe=probe,
             on_event=on_event,
-            was_read=self._acts.resolve_unknown,
+            was_read=self._acts.was_read,
             watch=watch,
         )
 

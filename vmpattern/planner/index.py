@@ -348,7 +348,6 @@ class FleetIndex(Tally):
             row.drained = True
         elif row.draining_at is None and membership is Membership.DRAINING:
             row.draining_at = now
-        row.register_sent = row.register_sent and membership is Membership.ABSENT
         if membership is not Membership.UNHEALTHY:
             row.shunned_at = None
         elif row.shunned_at is None:

@@ -16,7 +16,7 @@ def clear_broken(turn: Turn) -> None:
     index = turn.index
     if not index.broken_new and not index.broken_old:
         return
-    rows = [row for row in turn.broken() if row.instance.cloud in turn.acts_in and not row.keep_sent]
+    rows = [row for row in turn.broken() if turn.may_touch(row) and not row.keep_sent]
     jammed = 0 < turn.ready < index.limits.least and _is_stalled(turn)
     doomed: list[Row] = []
     unplanned: list[Row] = []

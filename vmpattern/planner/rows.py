@@ -66,6 +66,7 @@ class Row:
     `ours`: launched under this plan. `named`: the plan may terminate it. `served`: it sits behind a balancer.
     `drain_sent`: the balancer hasn't answered yet, so the time to drain hasn't begun.
     `approved`: it was drained with reason, so it may be ended although it isn't broken any more.
+    `register_sent`: its registration is on its way, or nothing was read since the answer: it may be a member or not.
     `listed`: a reading has shown it, not just the answer of its launch, which may be old.
     `shunned_at`: since when its balancer has called it unhealthy.
     `found_healthy`: it was healthy when first seen, so it counts in reports before it has proven itself.

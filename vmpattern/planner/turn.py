@@ -96,7 +96,11 @@ class Turn:
         return True
 
     def may_retire(self, row: Row) -> bool:
-        return row.instance.cloud in self.acts_in and self.index.is_terminable(row)
+        return self.may_touch(row) and self.index.is_terminable(row)
+
+    def may_touch(self, row: Row) -> bool:
+        """Whether its cloud was read lately, and whether it is behind its balancer is known."""
+        return row.instance.cloud in self.acts_in and not row.register_sent
 
     def is_proven(self, row: Row) -> bool:
         return row.state is not State.PROVING or self.fleet.size == 0
