@@ -351,7 +351,7 @@ def test_without_a_health_check_what_counts_is(state: State, native: bool, healt
 def test_an_instance_is_in_date_in(number: int, seen: Instance) -> None:
     here = index(slots=ZONES, clouds={"demo": STALE, "lab": STALE})
 
-    assert number == here.slot_of(seen)
+    assert number == here.places.slot_of(seen)
 
 
 # -- being missed

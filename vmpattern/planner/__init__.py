@@ -2,8 +2,9 @@
 
 from vmpattern.planner.actions import Decision, Drain, FleetAction, Keep, Launch, Register, Terminate
 from vmpattern.planner.decide import decide
-from vmpattern.planner.index import FleetIndex, Transition, covers
+from vmpattern.planner.index import FleetIndex, Transition
 from vmpattern.planner.limits import Limits, limits
+from vmpattern.planner.places import covers
 from vmpattern.planner.quotas import apportion, quotas
 from vmpattern.planner.resolve import UNRESOLVED, Resolution, resolve
 from vmpattern.planner.rows import Row, State, classify
