@@ -49,7 +49,7 @@ nitpick_ignore_regex = [
 # Types that a signature shows and no page describes.
 UNLINKED = {
     *("ImageId", "ImageSource", "InstanceId", "LaunchKey", "Revision"),
-    *("Json", "Option", "Options", "Scalar", "SurveyRow", "immutabledict"),
+    *("Json", "Option", "Options", "OptionsT", "Scalar", "SurveyRow", "immutabledict"),
 }
 
 

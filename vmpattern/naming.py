@@ -7,6 +7,7 @@ ten of them, so that every cloud takes them as they are.
 import hashlib
 import json
 from collections.abc import Mapping
+from operator import attrgetter
 
 import attrs
 
@@ -106,8 +107,10 @@ def launch_key(scope: KeyScope, *, count: int, visible: int, attempt: int) -> La
 
     `visible` is `visible_digest` of the fleet's instances; `attempt` counts spent keys and like launches in flight.
     """
-    parts = (*attrs.astuple(scope, recurse=False), count, f"{visible:x}", attempt)
-    return LaunchKey("k" + digest(*parts, size=31))
+    return LaunchKey("k" + digest(*_PARTS(scope), count, f"{visible:x}", attempt, size=31))
+
+
+_PARTS = attrgetter(*(field.name for field in attrs.fields(KeyScope)))
 
 
 def id_digest(instance: InstanceId) -> int:

@@ -34,7 +34,7 @@ class MemoryDriver:
         ['small', 'medium', 'large', 'xlarge', '2xlarge']
     """
 
-    Options: ClassVar[type] = MemoryOptions
+    Options: ClassVar[type[MemoryOptions]] = MemoryOptions
     name = "memory"
 
     def __init__(self, options: MemoryOptions, *, cloud: str = "memory", directory: Path) -> None:

@@ -102,10 +102,10 @@ MUTATIONS = {
         "            turn.ready -= 1",
         "6 (revision)",
     ),
-    "counts what boots as ready": Mutation(
+    "counts what has just become well as ready": Mutation(
         "vmpattern.planner.rows",
-        '(State.READY, lambda row, terms, now: _is_proven(row, terms, now) and _serves(row), "healthy for min_ready"),',
-        '(State.READY, lambda row, terms, now: _serves(row), "healthy for min_ready"),',
+        "is_proven = now >= row.healthy_at + terms.rollout.min_ready_s",
+        "is_proven = True",
         "2 (availability)",
     ),
     "keeps a count that the rows don't give": Mutation(

@@ -7,7 +7,18 @@ from hypothesis import given, strategies as st
 from situations import NEW, NOW, OLD, OLDER, Scene, fleet, slot
 
 from vmpattern.errors import Scope, ScopeKind
-from vmpattern.model import Capabilities, Health, InstanceId, LaunchKey, Membership, Phase, Place, Rollout, Share
+from vmpattern.model import (
+    Capabilities,
+    Health,
+    InstanceId,
+    LaunchKey,
+    Membership,
+    Phase,
+    Place,
+    Revision,
+    Rollout,
+    Share,
+)
 from vmpattern.planner import Decision, Drain, FleetAction, Keep, Launch, Register, Terminate
 from vmpattern.simulation import EC2_LIKE
 
@@ -412,6 +423,14 @@ def test_a_failure_that_shall_be_kept(acts: list[str], fact: str) -> None:
     assert acts == [kind for kind in kinds(scene.decide().actions) if kind != "Launch"]
 
 
+def test_nothing_is_launched_anywhere_while_a_cloud_that_was_seen_has_not_settled() -> None:
+    scene = Scene(fleet(2, clouds=("demo", "lab")), slots=[slot(), slot(cloud="lab", placement=1)])
+    scene.index.clouds["lab"].settled = False
+    decision = scene.decide()
+
+    assert ((), ("a second look at lab",)) == (decision.actions, decision.waiting_for)
+
+
 # -- behind a balancer
 
 
@@ -426,6 +445,15 @@ def test_what_is_joining_is_not_registered_twice() -> None:
     scene.index.update([InstanceId("n1")], NOW, register_sent=True)
 
     assert () == scene.decide().actions
+
+
+@pytest.mark.parametrize("revision", [OLD, NEW], ids=["out of date", "broken"])
+def test_nothing_is_ended_while_nobody_knows_whether_it_is_a_member(revision: Revision) -> None:
+    scene = Scene(fleet(1, surge=0, unavailable=1, balanced=True), named=OLDS).sick("o1", revision=revision)
+    acted = kinds(scene.decide().actions)
+    scene.index.update([InstanceId("o1")], NOW, register_sent=True)
+
+    assert (["Terminate"], []) == (acted, kinds(scene.decide().actions))
 
 
 def test_a_member_is_drained_before_it_is_ended() -> None:

@@ -351,7 +351,7 @@ def test_without_a_health_check_what_counts_is(state: State, native: bool, healt
 def test_an_instance_is_in_date_in(number: int, seen: Instance) -> None:
     here = index(slots=ZONES, clouds={"demo": STALE, "lab": STALE})
 
-    assert number == here.slot_of(seen)
+    assert number == here.places.slot_of(seen)
 
 
 # -- being missed
@@ -547,13 +547,13 @@ def test_a_launch_that_ended_twice_is_taken_out_once() -> None:
 def test_who_sees_the_same_asks_under_the_same_key() -> None:
     one, other = (Scene(fleet(3)).ready(*ids).index for ids in (("i1", "i2"), ("i2", "i1")))
 
-    assert one.next_key(one.slots[0], 1, set()) == other.next_key(other.slots[0], 1, set())
+    assert one.next_key(0, 1, set()) == other.next_key(0, 1, set())
 
 
 def test_who_sees_another_instance_asks_under_another_key() -> None:
     one, other = (Scene(fleet(3)).ready(*ids).index for ids in (("i1",), ("i2",)))
 
-    assert one.next_key(one.slots[0], 1, set()) != other.next_key(other.slots[0], 1, set())
+    assert one.next_key(0, 1, set()) != other.next_key(0, 1, set())
 
 
 def used(here: FleetIndex, key: LaunchKey, how: str) -> set[LaunchKey]:
@@ -567,18 +567,18 @@ def used(here: FleetIndex, key: LaunchKey, how: str) -> set[LaunchKey]:
 @pytest.mark.parametrize("how", ["in flight", "spent", "taken"])
 def test_a_key_is_not_used_again_when_it_is(how: str) -> None:
     here = index()
-    first = here.next_key(here.slots[0], 1, set())
+    first = here.next_key(0, 1, set())
 
-    assert first != here.next_key(here.slots[0], 1, used(here, first, how))
+    assert first != here.next_key(0, 1, used(here, first, how))
 
 
 def test_a_key_that_failed_is_used_again() -> None:
     here = index()
-    first = here.next_key(here.slots[0], 1, set())
+    first = here.next_key(0, 1, set())
     here.launch_sent(first, 0, 1)
     here.launch_ended(first)
 
-    assert first == here.next_key(here.slots[0], 1, set())
+    assert first == here.next_key(0, 1, set())
 
 
 @pytest.mark.parametrize(

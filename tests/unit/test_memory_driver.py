@@ -158,6 +158,6 @@ def test_a_wrong_option_is_told_by_its_name(options, path, told) -> None:
 
 
 def test_the_class_is_its_own_factory() -> None:
-    factory: DriverFactory = MemoryDriver  # type: ignore[assignment]
+    factory: DriverFactory[MemoryOptions] = MemoryDriver
 
     assert MemoryOptions is factory.Options

@@ -113,7 +113,7 @@ def test_an_unreadable_cloud_leaves_the_others() -> None:
             id="a list shows a stranger",
         ),
         pytest.param(
-            "demo: instances returned something else",
+            "demo: instances returned NoneType, not a tuple",
             Listed(Stage().cloud, after=lambda verb, rows: None),
             id="a list is none",
         ),

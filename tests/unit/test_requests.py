@@ -121,9 +121,9 @@ def test_rows_of_the_deployment_are_believed() -> None:
 @pytest.mark.parametrize(
     ("message", "rows"),
     [
-        pytest.param("something else than a tuple of instances", [instance("i1")], id="a list"),
-        pytest.param("something else than a tuple of instances", None, id="nothing at all"),
-        pytest.param("something else than a tuple of instances", (instance("i1"), "i2"), id="something else in it"),
+        pytest.param("list, not a tuple of instances", [instance("i1")], id="a list"),
+        pytest.param("NoneType, not a tuple of instances", None, id="nothing at all"),
+        pytest.param("str among its instances", (instance("i1"), "i2"), id="something else in it"),
         pytest.param("i2, which isn't of shop", (instance("i1"), instance("i2", deployment="x")), id="a stranger"),
         pytest.param("an id twice", (instance("i1"), instance("i1", zone="b")), id="the same id twice"),
     ],

@@ -65,7 +65,7 @@ class Engine:
 
         return drivers()
 
-    def driver(self, name: str) -> "DriverFactory":
+    def driver(self, name: str) -> "DriverFactory[object]":
         """Load a driver by name."""
         from vmpattern.driver import load
 

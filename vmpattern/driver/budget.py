@@ -32,7 +32,9 @@ class TokenBucket:
         level = self._level(now)
         if level < cost and self.wait(now, cost) > 0.0:
             return False
-        self.tokens, self.at = level - cost, max(now, self.at)
+        self.tokens = level - cost
+        if now > self.at:
+            self.at = now
         return True
 
     def slow_down(self, now: float, *, floor: float) -> None:
@@ -52,14 +54,24 @@ class TokenBucket:
 
 def wait_for(buckets: Mapping[str, TokenBucket], costs: Mapping[str, float], now: float) -> float:
     """Return the seconds until each cost is there in the bucket of its name; what has no bucket costs nothing."""
-    return max([buckets[name].wait(now, cost) for name, cost in costs.items() if name in buckets], default=0.0)
+    longest = 0.0
+    for name, cost in costs.items():
+        bucket = buckets.get(name)
+        if bucket is not None and (wait := bucket.wait(now, cost)) > longest:
+            longest = wait
+    return longest
 
 
 def spend(buckets: Mapping[str, TokenBucket], costs: Mapping[str, float], now: float) -> float:
     """Take each cost from the bucket of its name, all or nothing; return the seconds until that can be, 0 if it was."""
-    wait = wait_for(buckets, costs, now)
-    if wait == 0.0:
-        for name, cost in costs.items():
-            if name in buckets:
-                buckets[name].take(now, cost)
-    return wait
+    taken: list[tuple[TokenBucket, float]] = []
+    for name, cost in costs.items():
+        bucket = buckets.get(name)
+        if bucket is None:
+            continue
+        if not bucket.take(now, cost):
+            for other, spent in taken:
+                other.tokens += spent
+            return wait_for(buckets, costs, now)
+        taken.append((bucket, cost))
+    return 0.0

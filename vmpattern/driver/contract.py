@@ -7,7 +7,7 @@ threads at once.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import attrs
 from immutabledict import immutabledict
@@ -57,7 +57,7 @@ _NO_OPTIONS: Options = immutabledict()
 
 
 def _env(env: Mapping[str, str]) -> immutabledict[str, str]:
-    return immutabledict(env)
+    return env if isinstance(env, immutabledict) else immutabledict(env)
 
 
 @attrs.frozen(kw_only=True)
@@ -247,15 +247,21 @@ class Timekeeper(Protocol):
         ...
 
 
-class DriverFactory(Protocol):
-    """What an entry point names: a class, or anything that is called like one."""
+OptionsT = TypeVar("OptionsT")
+
+
+class DriverFactory(Protocol[OptionsT]):
+    """What an entry point names: a class, or anything that is called like one.
+
+    A class declares its `Options` as a `ClassVar`, or type checkers don't take it for a factory.
+    """
 
     @property
-    def Options(self) -> type:
+    def Options(self) -> type[OptionsT]:
         """The attrs class of the driver's own settings; unknown keys and wrong types are refused by name."""
         ...
 
-    def __call__(self, options: object, *, cloud: str, directory: Path) -> Driver:
+    def __call__(self, options: OptionsT, *, cloud: str, directory: Path) -> Driver:
         """Make a driver; doesn't talk to the cloud yet.
 
         Args:

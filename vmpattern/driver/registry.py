@@ -26,7 +26,7 @@ def drivers(*, entry_points: EntryPoints = installed) -> tuple[str, ...]:
     return tuple(sorted({point.name for point in entry_points()}))
 
 
-def load(name: str, *, entry_points: EntryPoints = installed) -> DriverFactory:
+def load(name: str, *, entry_points: EntryPoints = installed) -> DriverFactory[object]:
     """Load the driver of that name.
 
     Raises:
@@ -46,7 +46,7 @@ def load(name: str, *, entry_points: EntryPoints = installed) -> DriverFactory:
         raise UnknownDriver(f"the driver {name} of {distribution} ({value}) can't be loaded: {error}") from error
     if not callable(factory) or not isinstance(getattr(factory, "Options", None), type):
         raise ContractBroken(f"the driver {name} of {distribution}: {value} can't be called, or has no class Options")
-    return cast("DriverFactory", factory)
+    return cast("DriverFactory[object]", factory)
 
 
 @contextmanager

@@ -33,9 +33,6 @@ FATAL = (QuotaExceeded, Denied, Unauthenticated, Invalid, Unsupported, ContractB
 WITHDRAWN = "Withdrawn"
 """The code of a call that was taken back before it was sent: no failure of anybody."""
 
-STAYS = {"draining_at": None, "drain_sent": False, "drained": False, "approved": False}
-"""The facts of a row that doesn't drain, or not any more."""
-
 BLOCK_S = 120.0
 """So long no capacity is asked of a scope that had none."""
 
@@ -62,6 +59,7 @@ class Acts:
         self._look_again = look_again
         self._expect = expect
         self._unknown: dict[LaunchKey, tuple[FleetRun, str, float]] = {}
+        self._registered: list[tuple[FleetRun, Register, float]] = []
 
     def dispatch(self, run: FleetRun, action: FleetAction) -> None:
         """Turn an action into a call, and enter it into the index at once."""
@@ -78,8 +76,13 @@ class Acts:
             case Keep():
                 self._keep(run, action)
 
-    def resolve_unknown(self, cloud: str, asked_at: float) -> None:
-        """After a reading asked for at `asked_at`: launches that it must show, if they ever happened, are resolved."""
+    def was_read(self, cloud: str, asked_at: float) -> None:
+        """After a reading asked for at `asked_at`: what it must show, if it ever happened, is known now."""
+        shown = [entry for entry in self._registered if entry[1].cloud == cloud and asked_at >= entry[2]]
+        for run, action, _ in shown:
+            run.index.update(action.ids, self._runtime.now(), register_sent=False)
+        if shown:
+            self._registered = [entry for entry in self._registered if entry not in shown]
         for key, (run, where, visible_at) in list(self._unknown.items()):
             if where == cloud and asked_at >= visible_at:
                 del self._unknown[key]
@@ -184,11 +187,13 @@ class Acts:
         def drained(call: Call, answer: Answer) -> None:
             now = self._runtime.now()
             if self._ended(run, answer, action.cloud):
-                begun = [i for i in action.ids if i in run.index.rows and run.index.rows[i].draining_at is not None]
-                run.index.update(begun, now, draining_at=now, drain_sent=False)
+                run.index.update(action.ids, now, draining_at=now, drain_sent=False)
                 self._look_again(action.cloud, now)
             else:
-                run.tell_changes(run.index.update(action.ids, now, **STAYS), now)
+                stays = run.index.update(
+                    action.ids, now, draining_at=None, drain_sent=False, drained=False, approved=False
+                )
+                run.tell_changes(stays, now)
 
         def deregister() -> None:
             if not isinstance(driver, Balancer):
@@ -207,11 +212,7 @@ class Acts:
             now = self._runtime.now()
             if self._ended(run, answer, action.cloud):
                 run.tell(EventKind.REGISTERED, now, cloud=action.cloud, instances=action.ids)
-                # A registration that took its time undoes a draining that began since: they are members again.
-                rows = [run.index.rows[i] for i in action.ids if i in run.index.rows]
-                back = [row.instance.id for row in rows if row.draining_at is not None and not row.ending_sent]
-                changes = run.index.update(back, now, **STAYS)
-                run.tell_changes(changes, now)
+                self._registered.append((run, action, now))
                 self._look_again(action.cloud, now)
             else:
                 run.index.update(action.ids, now, register_sent=False)

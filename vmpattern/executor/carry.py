@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 import attrs
+from immutabledict import immutabledict
 
 from vmpattern.driver import Driver
 from vmpattern.executor.engine import Decide, Engine
@@ -99,4 +100,4 @@ def _run(
         now=runtime.now(),
         named=order.named,
     )
-    return FleetRun(fleet=fleet, service=service, index=index, env=order.env, on_event=tell)
+    return FleetRun(fleet=fleet, service=service, index=index, env=immutabledict(order.env), on_event=tell)

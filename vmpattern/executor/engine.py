@@ -71,7 +71,7 @@ class Engine:
             runtime,
             probe=probe,
             on_event=on_event,
-            was_read=self._acts.resolve_unknown,
+            was_read=self._acts.was_read,
             watch=watch,
         )
 
@@ -112,7 +112,7 @@ class Engine:
         for run in self._runs:
             if run.index.version != run.decided:
                 return now
-            wake_at = min(wake_at, run.next_at())
+            wake_at = min(wake_at, run.wake_at, run.index.next_due())
         for account in self._accounts.values():
             wake_at = min(wake_at, account.next_at())
         return max(wake_at, now)

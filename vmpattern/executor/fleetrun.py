@@ -45,10 +45,6 @@ class FleetRun:
         """Whether the fleet has a placement in a cloud."""
         return any(placement.cloud == cloud for placement in self.fleet.placements)
 
-    def next_at(self) -> float:
-        """Return when the fleet needs attention by the mere passing of time."""
-        return min(self.wake_at, self.index.next_due())
-
     def tell(
         self,
         kind: EventKind,

@@ -98,7 +98,11 @@ class Lookout:
 
     def next_at(self) -> float:
         """Return when the next reading is due, as far as one can be begun before another ends."""
-        return min([cloud.due for cloud in self._clouds.values() if not cloud.reading], default=math.inf)
+        following = math.inf
+        for cloud in self._clouds.values():
+            if cloud.due < following and not cloud.reading:
+                following = cloud.due
+        return following
 
     def look_again(self, name: str, not_before: float) -> None:
         """Read a cloud at the first tick at or after a moment, if not before."""

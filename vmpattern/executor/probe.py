@@ -1,7 +1,8 @@
-"""The health check as a client sees it: an HTTP request or a TCP connection to the instance itself."""
+"""The health check as a client sees it: an HTTP request or a TCP connection to the instance itself.
 
-import http.client
-import socket
+What opens connections is imported where it is used: most commands ask no instance, and shall start fast.
+"""
+
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -51,6 +52,9 @@ def answers(address: str, port: int, check: HealthCheck) -> bool:
     Raises:
         OSError: nothing answered; ConnectionRefusedError when the host did.
     """
+    import http.client
+    import socket
+
     where = _host_and_port(address, port)
     if check.http is None:
         with socket.create_connection(where, timeout=check.timeout_s):

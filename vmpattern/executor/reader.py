@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import attrs
-from immutabledict import immutabledict
 
 from vmpattern.driver import Balancer, Changes, Driver, Prober, Selector, Watcher
 from vmpattern.executor.requests import checked_rows
@@ -12,6 +12,7 @@ from vmpattern.executor.runtime import attempt_now
 from vmpattern.model import Health, HealthCheck, Instance, InstanceId, Membership, Options
 
 POLL_S = 2.0
+NOBODY: Mapping[InstanceId, Membership] = MappingProxyType({})
 FRESH_S = 15.0
 """A reading may be acted upon for so long after it was asked for."""
 
@@ -116,7 +117,7 @@ class Reader:
         return Reading(
             instances=self._checked(changes.instances),
             probed=changes.probed,
-            members=self._members() if self._balancers else immutabledict(),
+            members=self._members(),
             complete=False,
             cursor=changes.cursor,
         )
@@ -137,8 +138,8 @@ class Reader:
         return words
 
     def _members(self) -> Mapping[InstanceId, Membership]:
-        if self._balancer is None:
-            return immutabledict()
+        if self._balancer is None or not self._balancers:
+            return NOBODY
         members: dict[InstanceId, Membership] = {}
         for balancer in self._balancers:
             members.update(self._balancer.members(balancer))

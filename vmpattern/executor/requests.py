@@ -2,13 +2,13 @@
 
 import os
 import shlex
-import subprocess
 from collections.abc import Mapping
+from operator import attrgetter
 from pathlib import Path
 
 from vmpattern.driver import LaunchReport, LaunchRequest
 from vmpattern.errors import ContractBroken, Refused
-from vmpattern.model import Fleet, Instance, LaunchKey, Revision, Secret, Service, Slot
+from vmpattern.model import Fleet, Instance, InstanceId, LaunchKey, Revision, Secret, Service, Slot
 
 
 def launch_request(
@@ -56,11 +56,16 @@ def checked_report(driver: str, request: LaunchRequest, report: object) -> Launc
         raise ContractBroken(f"{driver}: launch of {request.count} reported {total} instances")
     if len({instance.id for instance in instances}) != len(instances):
         raise ContractBroken(f"{driver}: launch returned an id twice")
+    asked = _asked_for(request)
     for instance in instances:
-        for field in ("deployment", "fleet", "revision", "key", "zone", "machine_type", "market"):
-            if getattr(instance, field) != getattr(request, field):
-                raise ContractBroken(f"{driver}: launch returned {instance.id}, whose {field} isn't the request's")
+        if _asked_for(instance) != asked:
+            field = next(name for name in _ASKED_FOR if getattr(instance, name) != getattr(request, name))
+            raise ContractBroken(f"{driver}: launch returned {instance.id}, whose {field} isn't the request's")
     return report
+
+
+_ASKED_FOR = ("deployment", "fleet", "revision", "key", "zone", "machine_type", "market")
+_asked_for = attrgetter(*_ASKED_FOR)
 
 
 def checked_rows(driver: str, deployment: str, rows: object) -> tuple[Instance, ...]:
@@ -69,11 +74,16 @@ def checked_rows(driver: str, deployment: str, rows: object) -> tuple[Instance, 
     Raises:
         ContractBroken: something else than instances, a stranger's instance, or the same id twice.
     """
-    if not isinstance(rows, tuple) or not all(isinstance(row, Instance) for row in rows):
-        raise ContractBroken(f"{driver}: instances returned something else than a tuple of instances")
-    if strangers := [row.id for row in rows if row.deployment != deployment]:
-        raise ContractBroken(f"{driver}: instances returned {strangers[0]}, which isn't of {deployment}")
-    if len({row.id for row in rows}) != len(rows):
+    if not isinstance(rows, tuple):
+        raise ContractBroken(f"{driver}: instances returned {type(rows).__name__}, not a tuple of instances")
+    ids: set[InstanceId] = set()
+    for row in rows:
+        if not isinstance(row, Instance):
+            raise ContractBroken(f"{driver}: instances returned {type(row).__name__} among its instances")
+        if row.deployment != deployment:
+            raise ContractBroken(f"{driver}: instances returned {row.id}, which isn't of {deployment}")
+        ids.add(row.id)
+    if len(ids) != len(rows):
         raise ContractBroken(f"{driver}: instances returned an id twice")
     return rows
 
@@ -91,6 +101,8 @@ def resolved_env(service: Service, directory: str) -> dict[str, str]:
 
 
 def _secret(path: str, secret: Secret, directory: str) -> str:
+    import subprocess  # here, since most commands run no other
+
     kind, _, rest = secret.ref.partition(":")
     if kind not in ("env", "file", "command"):
         raise Refused(f"{path}: a secret is env:NAME, file:PATH or command:LINE, and this is none of them")

@@ -2,15 +2,15 @@
 
 from vmpattern.planner.actions import Decision, Drain, FleetAction, Keep, Launch, Register, Terminate
 from vmpattern.planner.decide import decide
-from vmpattern.planner.index import FleetIndex, Transition, covers
+from vmpattern.planner.index import FleetIndex, Transition
 from vmpattern.planner.limits import Limits, limits
+from vmpattern.planner.places import covers
 from vmpattern.planner.quotas import apportion, quotas
 from vmpattern.planner.resolve import UNRESOLVED, Resolution, resolve
-from vmpattern.planner.rows import RULES, Row, State, classify
+from vmpattern.planner.rows import Row, State, classify
 from vmpattern.planner.survey import FleetSurvey, SurveyRow, survey
 
 __all__ = [
-    "RULES",
     "UNRESOLVED",
     "Decision",
     "Drain",

@@ -17,12 +17,19 @@ def register(turn: Turn) -> None:
 
 
 def launch(turn: Turn) -> None:
-    """Launch what is wanted, as far as there is room under size + surge, the emptiest slots first."""
-    index = turn.index
+    """Launch what is wanted, as far as there is room under size + surge, the emptiest slots first.
+
+    What an earlier process began may yet appear in a cloud that was seen and hasn't settled, and takes room everywhere.
+    """
+    index, room = turn.index, turn.room()
+    if room <= 0 and turn.is_anything_coming():
+        return
     wanted = turn.wanted()
     if not any(wanted):
         return
-    room = turn.room()
+    if unsettled := [name for name, cloud in index.clouds.items() if cloud.seen and not cloud.settled]:
+        turn.waiting.append(f"a second look at {', '.join(unsettled)}")
+        return
     if room <= 0:
         turn.waiting.append("room under the surge")
         return
@@ -42,7 +49,7 @@ def launch(turn: Turn) -> None:
 
 def _key(turn: Turn, slot: int, count: int) -> LaunchKey:
     taken = {action.key for action in turn.actions if isinstance(action, Launch)}
-    return turn.index.next_key(turn.index.slots[slot], count, taken)
+    return turn.index.next_key(slot, count, taken)
 
 
 def _fill(wanted: list[int], room: int) -> list[int]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 import attrs
 
 from vmpattern import naming
-from vmpattern.errors import Scope, ScopeKind
+from vmpattern.errors import Scope
 from vmpattern.model import (
     Capabilities,
     Fleet,
@@ -24,8 +24,10 @@ from vmpattern.model import (
     Slot,
 )
 from vmpattern.planner.limits import Limits, limits
+from vmpattern.planner.places import Places, covers
 from vmpattern.planner.quotas import quotas
 from vmpattern.planner.rows import Row, State, Terms, classify, due
+from vmpattern.planner.sighting import judge, reconciled, standing, take_in, verdict
 from vmpattern.planner.tally import Tally
 
 
@@ -103,15 +105,17 @@ class FleetIndex(Tally):
         self.progress_at = now
         self.destroyed_at: list[float] = []
         self._shares: dict[tuple[tuple[int, ...], tuple[bool, ...]], list[int]] = {}
-        self._slots_by_place: dict[tuple[str, str, str], list[int]] = {}
-        for number, slot in enumerate(self.slots):
-            self._slots_by_place.setdefault((slot.cloud, slot.zone, slot.market.value), []).append(number)
+        self.places = Places(deployment, fleet.name, self.slots)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def ready(self, now: float) -> int:
         """Instances that are ready and not draining, in clouds that can be read at `now`."""
-        return sum(count for name, count in self.ready_in.items() if self.is_fresh(name, now))
+        ready = 0
+        for name, count in self.ready_in.items():
+            if now <= self.clouds[name].fresh_until:
+                ready += count
+        return ready
 
     def is_fresh(self, cloud: str, now: float) -> bool:
         """Whether what is known of the cloud is young enough to act upon."""
@@ -161,18 +165,9 @@ class FleetIndex(Tally):
             self._shares[counts] = quotas(self.fleet.size, self.slots, self.fleet.place, have, full)
         return self._shares[counts]
 
-    def next_key(self, slot: Slot, count: int, taken: Set[LaunchKey]) -> LaunchKey:
+    def next_key(self, slot: int, count: int, taken: Set[LaunchKey]) -> LaunchKey:
         """Return the key for launching `count` in `slot`: the first attempt that isn't taken, in flight or spent."""
-        scope = naming.KeyScope(
-            deployment=self.deployment,
-            fleet=self.fleet.name,
-            revision=slot.revision,
-            cloud=slot.cloud,
-            zone=slot.zone,
-            machine_type=slot.machine_type,
-            market=slot.market.value,
-            image=slot.image,
-        )
+        scope = self.places.scopes[slot]
         attempt = 0
         while True:
             key = naming.launch_key(scope, count=count, visible=self.visible, attempt=attempt)
@@ -192,7 +187,7 @@ class FleetIndex(Tally):
             other.enter(copy)
             other.schedule(copy, due(copy, other.terms, now))
         for launch in self.launching.values():
-            other.pending[launch.slot] += launch.count
+            other.ask(launch.slot, launch.count)
         return other
 
     # -- updates ------------------------------------------------------------------------------------------------------
@@ -213,21 +208,18 @@ class FleetIndex(Tally):
         A phase never goes back: an older list can't revive what is ending. A terminated one leaves the index.
         """
         row = self.rows.get(instance.id)
+        first = row is None
         if row is None:
             if instance.phase is Phase.TERMINATED:
                 return []
             row = self._new_row(instance, now, ours, listed)
-            first = True
         else:
-            first = False
             if not listed:
                 return [] if row.ours else self.update((instance.id,), now, ours=True)
             known = row.listed and not row.missing and row.probed is probed and row.membership is membership
             if known and row.instance == instance:
                 return []
-            before = row.instance.phase
-            if instance.phase is not before and _PHASES[instance.phase] < _PHASES[before]:
-                instance = attrs.evolve(instance, phase=before)
+            instance = reconciled(instance, row.instance)
         if instance.phase is Phase.TERMINATED:
             return self.forget(row.instance.id)
         return self._change(row, now, instance, probed, membership, first=first)
@@ -255,21 +247,19 @@ class FleetIndex(Tally):
         for instance in ids:
             row = self.rows.get(instance)
             if row is not None:
-                self.leave(row)
                 for name, value in facts.items():
                     setattr(row, name, value)
-                changes += self._settle(row, now, row.state)
+                changes += self._settle(row, now)
         return changes
 
     def advance(self, now: float) -> list[Transition]:
         """Let time pass until `now`: deadlines, continuous health, drain time-outs."""
         changes: list[Transition] = []
         while (row := self.overdue(now)) is not None:
-            self.leave(row)
             draining = row.draining_at
             if draining is not None and not row.drain_sent and now >= draining + self.fleet.rollout.drain_s:
                 row.drained = True
-            changes += self._settle(row, now, row.state)
+            changes += self._settle(row, now)
         return changes
 
     def miss(self, cloud: str, shown: Set[InstanceId], asked_at: float, now: float) -> list[Transition]:
@@ -295,13 +285,13 @@ class FleetIndex(Tally):
     def launch_sent(self, key: LaunchKey, slot: int, count: int) -> None:
         """Count a launch from the moment it is asked for."""
         self.launching[key] = Launching(key, slot, count)
-        self.pending[slot] += count
+        self.ask(slot, count)
 
     def launch_ended(self, key: LaunchKey, *, spent: bool = False) -> None:
         """Stop counting a launch: it was answered, or resolved. A spent key is never used again."""
         launch = self.launching.pop(key, None)
         if launch is not None:
-            self.pending[launch.slot] -= launch.count
+            self.ask(launch.slot, -launch.count)
         if spent:
             self.spent.add(key)
 
@@ -316,7 +306,7 @@ class FleetIndex(Tally):
     # -- inner workings -----------------------------------------------------------------------------------------------
 
     def _new_row(self, instance: Instance, now: float, ours: bool, listed: bool) -> Row:
-        slot = self.slot_of(instance)
+        slot = self.places.slot_of(instance)
         row = Row(
             instance=instance,
             slot=slot,
@@ -331,74 +321,22 @@ class FleetIndex(Tally):
         self.rows[instance.id] = row
         return row
 
-    def slot_of(self, instance: Instance) -> int:
-        """Return the number of the slot in which the instance is in date, -1 for none."""
-        for number in self._slots_by_place.get((instance.cloud, instance.zone, instance.market.value), ()):
-            slot = self.slots[number]
-            if slot.revision == instance.revision and instance.machine_type in slot.admits:
-                return number
-        return -1
-
     def _change(
         self, row: Row, now: float, instance: Instance, probed: Health, membership: Membership, *, first: bool
     ) -> list[Transition]:
-        before = _standing(row, row.state)
-        if not first and instance.launched_at != row.instance.launched_at:
-            instance = attrs.evolve(instance, launched_at=row.instance.launched_at)
-        row.instance, row.missing, row.listed = instance, False, row.listed or not first
-        row.provider = Health.UNHEALTHY if instance.phase is Phase.STOPPED else instance.health
-        row.probed = probed
-        if instance.phase is Phase.TERMINATING:
-            row.ending = True
-        if row.draining_at is not None and membership is Membership.ABSENT:
-            row.drained = True
-        elif row.draining_at is None and membership is Membership.DRAINING:
-            row.draining_at = now
-        row.register_sent = row.register_sent and membership is Membership.ABSENT
-        if membership is not Membership.UNHEALTHY:
-            row.shunned_at = None
-        elif row.shunned_at is None:
-            # Since when is only known of what was seen before; the others have had their time since their launch.
-            row.shunned_at = instance.launched_at if first else now
-        row.membership = membership
-        self._judge(row, now, first)
+        before = standing(row, row.state)
+        native = self.clouds[instance.cloud].capabilities.native_health
+        take_in(row, instance, probed, membership, now, first=first)
+        judge(row, verdict(row, self.check, native=native), now, self.terms, first=first)
         state, reason = classify(row, self.terms, now)
-        if not first and before == _standing(row, state):
+        if not first and before == standing(row, state):
             self.schedule(row, due(row, self.terms, now))
             return []
-        if not first:
-            self.take_out(row, before[0], before[1])
-        return self._put(row, now, None if first else before[0], state, reason)
+        return self._put(row, now, None if first else row.state, state, reason)
 
-    def _judge(self, row: Row, now: float, first: bool) -> None:
-        """Draw the health together; a word that nobody gives now breaks what was continuous, good or bad."""
-        health = self._verdict(row) if row.listed else Health.UNKNOWN
-        if health is Health.HEALTHY:
-            row.unhealthy_at = None
-            if row.healthy_at is None:
-                row.healthy_at = now
-                age = now - row.instance.launched_at
-                row.found_healthy = first and not row.ours and age >= self.fleet.rollout.min_ready_s
-            row.was_healthy = True
-        elif health is Health.UNHEALTHY:
-            row.healthy_at, row.found_healthy = None, False
-            row.unhealthy_at = now if row.unhealthy_at is None else row.unhealthy_at
-        else:
-            row.healthy_at, row.unhealthy_at, row.found_healthy = None, None, False
-        row.health = health
-
-    def _verdict(self, row: Row) -> Health:
-        if row.instance.phase is Phase.STOPPED:
-            return Health.UNHEALTHY
-        if row.instance.phase is not Phase.RUNNING:
-            return Health.UNKNOWN
-        if self.check is not None:
-            return row.probed
-        return row.provider if self.clouds[row.instance.cloud].capabilities.native_health else Health.HEALTHY
-
-    def _settle(self, row: Row, now: float, before: State | None) -> list[Transition]:
+    def _settle(self, row: Row, now: float) -> list[Transition]:
         state, reason = classify(row, self.terms, now)
-        return self._put(row, now, before, state, reason)
+        return self._put(row, now, row.state, state, reason)
 
     def _put(self, row: Row, now: float, before: State | None, state: State, reason: str) -> list[Transition]:
         row.state = state
@@ -410,21 +348,3 @@ class FleetIndex(Tally):
         self.enter(row)
         self.schedule(row, due(row, self.terms, now))
         return [] if row.state is before else [Transition(row, before, row.state, reason)]
-
-
-def _standing(row: Row, state: State) -> tuple[State, bool, Membership, int, Health | None]:
-    """Everything of a row that a decision can depend on and that a reading can change."""
-    condemned = row.witnesses if state is State.BROKEN or not row.dated else 0
-    return (state, row.drained, row.membership, condemned, None if row.dated else row.health)
-
-
-_PHASES = {phase: number for number, phase in enumerate(Phase)}
-
-
-def covers(scope: Scope, cloud: str, slot: Slot) -> bool:
-    """Tell whether a scope of `cloud` covers a slot: the wider kinds cover the whole cloud."""
-    if cloud != slot.cloud or (scope.market and scope.market != slot.market.value):
-        return False
-    if scope.kind is ScopeKind.MACHINE_TYPE:
-        return scope.machine_type == slot.machine_type and scope.zone in (None, slot.zone)
-    return scope.kind is not ScopeKind.ZONE or scope.zone == slot.zone

@@ -16,7 +16,7 @@ def clear_broken(turn: Turn) -> None:
     index = turn.index
     if not index.broken_new and not index.broken_old:
         return
-    rows = [row for row in turn.broken() if row.instance.cloud in turn.acts_in and not row.keep_sent]
+    rows = [row for row in turn.broken() if turn.may_touch(row) and not row.keep_sent]
     jammed = 0 < turn.ready < index.limits.least and _is_stalled(turn)
     doomed: list[Row] = []
     unplanned: list[Row] = []
@@ -42,9 +42,7 @@ def clear_broken(turn: Turn) -> None:
 
 def _is_stalled(turn: Turn) -> bool:
     """Whether nothing is on its way, and there is no room for anything."""
-    index = turn.index
-    coming = index.in_flight or index.launching or index.leaving or sum(index.have) > index.serving
-    return not coming and not turn.actions and turn.room() <= 0
+    return turn.room() <= 0 and not turn.is_anything_coming()
 
 
 def _without_kept(turn: Turn, rows: list[Row]) -> list[Row]:

@@ -1,8 +1,7 @@
-"""One instance as the index knows it, and the ordered table that says what state it is in."""
+"""One instance as the index knows it, and the ordered rules that say what state it is in."""
 
 import enum
 import math
-from collections.abc import Callable
 
 import attrs
 
@@ -53,6 +52,13 @@ class Terms:
     wanted: bool = True
 
 
+Order = tuple[float, str]
+
+
+def _order(instance: Instance) -> Order:
+    return instance.launched_at, instance.id
+
+
 @attrs.define(slots=True, eq=False)
 class Row:
     """One live instance; facts above, what follows from them below. Only the index writes to it.
@@ -60,9 +66,11 @@ class Row:
     `ours`: launched under this plan. `named`: the plan may terminate it. `served`: it sits behind a balancer.
     `drain_sent`: the balancer hasn't answered yet, so the time to drain hasn't begun.
     `approved`: it was drained with reason, so it may be ended although it isn't broken any more.
+    `register_sent`: its registration is on its way, or nothing was read since the answer: it may be a member or not.
     `listed`: a reading has shown it, not just the answer of its launch, which may be old.
     `shunned_at`: since when its balancer has called it unhealthy.
     `found_healthy`: it was healthy when first seen, so it counts in reports before it has proven itself.
+    `order`: oldest first, ties by id: never by arrival. `counted` and `queues` say where the tally has put it.
     """
 
     instance: Instance
@@ -97,11 +105,9 @@ class Row:
     digest: int = 0
     state: State = State.STARTING
     due: float = math.inf
-
-    @property
-    def order(self) -> tuple[float, str]:
-        """Oldest first, ties by id: never by arrival."""
-        return (self.instance.launched_at, self.instance.id)
+    order: Order = attrs.field(init=False, default=attrs.Factory(lambda row: _order(row.instance), takes_self=True))
+    counted: State | None = attrs.field(init=False, default=None)
+    queues: tuple[list[Order], ...] = attrs.field(init=False, default=())
 
     @property
     def is_certain(self) -> bool:
@@ -124,7 +130,37 @@ class Row:
         )
 
 
-Rule = tuple[State, Callable[[Row, Terms, float], bool], str]
+def classify(row: Row, terms: Terms, now: float) -> tuple[State, str]:
+    """Return the state of an instance at `now`, and the reason of the rule that decided.
+
+    The rules stand in their order, and the first one that holds decides.
+    """
+    if row.ending:
+        return State.ENDING, "its termination was accepted"
+    if row.ending_sent:
+        return State.LEAVING, "its termination was sent"
+    if _is_kept(row, terms, now):
+        return State.KEPT, "it failed and is kept for a look"
+    if row.draining_at is not None:
+        return State.LEAVING, "its balancer lets go of it"
+    if (reason := _failure(row, terms, now)) is not None:
+        return State.BROKEN, reason
+    if row.missing:
+        return State.AILING, "the last list didn't show it"
+    if not row.listed:
+        return State.STARTING, "only its launch's answer has told of it"
+    if row.healthy_at is not None:
+        serves = not row.served or row.membership is Membership.HEALTHY
+        is_proven = now >= row.healthy_at + terms.rollout.min_ready_s
+        if serves and is_proven:
+            return State.READY, "healthy for min_ready"
+        if serves and row.found_healthy:
+            return State.PROVING, "healthy when first seen"
+        if is_proven:
+            return State.JOINING, "healthy for min_ready, not yet behind its balancer"
+    if row.unhealthy_at is not None and row.was_healthy:
+        return State.AILING, "it answers badly"
+    return State.STARTING, "nothing is known against it"
 
 
 def _is_kept(row: Row, terms: Terms, now: float) -> bool:
@@ -132,78 +168,45 @@ def _is_kept(row: Row, terms: Terms, now: float) -> bool:
     return until is not None and now < until and terms.wanted
 
 
-def _is_sick(row: Row, terms: Terms, now: float) -> bool:
-    return row.was_healthy and row.unhealthy_at is not None and now >= row.unhealthy_at + terms.patience_s
-
-
-def _is_shunned(row: Row, terms: Terms, now: float) -> bool:
-    return row.shunned_at is not None and now >= row.shunned_at + terms.rollout.ready_deadline_s
-
-
-def _is_late(row: Row, terms: Terms, now: float) -> bool:
-    if row.instance.phase is Phase.PENDING:
-        return now >= row.instance.launched_at + terms.rollout.launch_deadline_s
-    spoken = row.health is Health.UNHEALTHY
-    return not row.was_healthy and spoken and now >= row.instance.launched_at + terms.rollout.ready_deadline_s
-
-
-def _is_proven(row: Row, terms: Terms, now: float) -> bool:
-    return row.healthy_at is not None and now >= row.healthy_at + terms.rollout.min_ready_s
-
-
-def _serves(row: Row) -> bool:
-    return not row.served or row.membership is Membership.HEALTHY
-
-
-RULES: tuple[Rule, ...] = (
-    (State.ENDING, lambda row, terms, now: row.ending, "its termination was accepted"),
-    (State.LEAVING, lambda row, terms, now: row.ending_sent, "its termination was sent"),
-    (State.KEPT, _is_kept, "it failed and is kept for a look"),
-    (State.LEAVING, lambda row, terms, now: row.draining_at is not None, "its balancer lets go of it"),
-    (State.BROKEN, lambda row, terms, now: row.instance.phase is Phase.STOPPED, "the VM stopped by itself"),
-    (State.BROKEN, lambda row, terms, now: row.instance.kept_until is not None, "it failed, and its time is over"),
-    (State.BROKEN, _is_sick, "it was healthy and is not any more"),
-    (State.BROKEN, _is_late, "its deadline is over"),
-    (State.BROKEN, _is_shunned, "its balancer finds it unhealthy for too long"),
-    (State.AILING, lambda row, terms, now: row.missing, "the last list didn't show it"),
-    (State.STARTING, lambda row, terms, now: not row.listed, "only its launch's answer has told of it"),
-    (State.READY, lambda row, terms, now: _is_proven(row, terms, now) and _serves(row), "healthy for min_ready"),
-    (State.PROVING, lambda row, terms, now: row.found_healthy and _serves(row), "healthy when first seen"),
-    (State.JOINING, _is_proven, "healthy for min_ready, not yet behind its balancer"),
-    (State.AILING, lambda row, terms, now: row.unhealthy_at is not None and row.was_healthy, "it answers badly"),
-    (State.STARTING, lambda row, terms, now: True, "nothing is known against it"),
-)
-"""First match wins; each row has its reason."""
-
-
-def classify(row: Row, terms: Terms, now: float) -> tuple[State, str]:
-    """Return the state of an instance at `now`, and the reason of the rule that decided."""
-    for state, holds, reason in RULES:
-        if holds(row, terms, now):
-            return state, reason
-    raise AssertionError("the last rule always holds")
+def _failure(row: Row, terms: Terms, now: float) -> str | None:
+    """Tell why it is broken, None if it isn't."""
+    instance, rollout = row.instance, terms.rollout
+    if instance.phase is Phase.STOPPED:
+        return "the VM stopped by itself"
+    if instance.kept_until is not None:
+        return "it failed, and its time is over"
+    if row.was_healthy:
+        if row.unhealthy_at is not None and now >= row.unhealthy_at + terms.patience_s:
+            return "it was healthy and is not any more"
+    elif row.health is Health.UNHEALTHY and now >= instance.launched_at + rollout.ready_deadline_s:
+        return "its deadline is over"
+    if instance.phase is Phase.PENDING and now >= instance.launched_at + rollout.launch_deadline_s:
+        return "its deadline is over"
+    if row.shunned_at is not None and now >= row.shunned_at + rollout.ready_deadline_s:
+        return "its balancer finds it unhealthy for too long"
+    return None
 
 
 def due(row: Row, terms: Terms, now: float) -> float:
     """Return when the state may change by the mere passing of time; infinity when it can't."""
-    rollout, launched = terms.rollout, row.instance.launched_at
-    times: list[float] = []
     if row.ending:
         return math.inf
+    rollout, instance = terms.rollout, row.instance
+    times: list[float] = []
     if row.draining_at is not None and not row.drain_sent and not row.ending_sent:
         times.append(row.draining_at + rollout.drain_s)
-    if row.instance.kept_until is not None:
-        times.append(row.instance.kept_until)
+    if instance.kept_until is not None:
+        times.append(instance.kept_until)
     if row.healthy_at is not None:
         times.append(row.healthy_at + rollout.min_ready_s)
     if row.unhealthy_at is not None and row.was_healthy:
         times.append(row.unhealthy_at + terms.patience_s)
     if row.shunned_at is not None:
         times.append(row.shunned_at + rollout.ready_deadline_s)
-    if row.instance.phase is Phase.PENDING:
-        times.append(launched + rollout.launch_deadline_s)
+    if instance.phase is Phase.PENDING:
+        times.append(instance.launched_at + rollout.launch_deadline_s)
     elif not row.was_healthy:
-        times.append(launched + rollout.ready_deadline_s)
+        times.append(instance.launched_at + rollout.ready_deadline_s)
     following = math.inf
     for time in times:
         if now < time < following:

@@ -6,17 +6,15 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 
 from vmpattern.model import InstanceId
-from vmpattern.planner.rows import Row, State
-
-Order = tuple[float, str]
+from vmpattern.planner.rows import Order, Row, State
 
 
 class Tally:
     """Counts rows by what `decide` asks for, and keeps them in the order in which they would go.
 
-    A row is entered as it stands and must be left before anything changes that `enter` looked at. `version` moves with
-    every change that a decision may depend on. `visible` is the sum of the live rows' digests; `have`, `pending` and
-    `dated` are by slot: in-date instances that are there or get there, launches on their way, the queue of the former.
+    A row is entered as it stands, and again after whatever changes it. `version` moves with every change that a
+    decision may depend on. `visible` is the sum of the live rows' digests; `have`, `pending` and `dated` are by slot:
+    in-date instances that are there or get there, launches on their way (`asked` in all), the queue of the former.
     """
 
     def __init__(self, slots: int, clouds: Iterable[str]) -> None:
@@ -31,6 +29,7 @@ class Tally:
         self.ready_in = dict.fromkeys(clouds, 0)
         self.have = [0] * slots
         self.pending = [0] * slots
+        self.asked = 0
         self.broken_new: list[Order] = []
         self.broken_old: list[Order] = []
         self.drained: list[Order] = []
@@ -38,64 +37,74 @@ class Tally:
         self.old_idle: list[Order] = []
         self.old_ready: list[Order] = []
         self.dated: list[list[Order]] = [[] for _ in range(slots)]
-        self._due: list[tuple[float, str]] = []
+        self._due: list[tuple[float, InstanceId]] = []
 
     @property
     def total(self) -> int:
         """Live instances, launches without an answer and unconfirmed terminations included."""
-        return self.live + sum(self.pending)
+        return self.live + self.asked
+
+    def ask(self, slot: int, count: int) -> None:
+        """Count launches in a slot that have no answer yet; a negative count takes them back."""
+        self.pending[slot] += count
+        self.asked += count
 
     def next_due(self) -> float:
         """Return when the passing of time alone changes something; infinity for never."""
         return self._due[0][0] if self._due else math.inf
 
     def enter(self, row: Row) -> None:
-        """Count the row, and queue it, as it stands."""
-        self._count(row, 1)
-        for queue, entry in self._queues(row):
-            insort(queue, entry)
+        """Count the row, and queue it, as it stands, instead of as it was entered before."""
+        state = row.state
+        if state is row.counted and state is not State.LEAVING:
+            self.version += 1
+            return
+        self.leave(row)
+        row.counted, row.queues = state, self._queues(row)
+        self._count(row, state, 1)
+        for queue in row.queues:
+            insort(queue, row.order)
 
     def leave(self, row: Row) -> None:
-        """Take the row out of the counts and queues that it entered; it must stand as it did then."""
-        self._count(row, -1)
-        for queue, entry in self._queues(row):
-            del queue[bisect_left(queue, entry)]
-
-    def take_out(self, row: Row, state: State, drained: bool) -> None:
-        """Take a row out of counts and queues as it stood before its facts changed."""
-        now_drained, row.drained, row.state = row.drained, drained, state
-        self.leave(row)
-        row.drained = now_drained
+        """Take the row out of the counts and queues that it was entered in."""
+        if row.counted is None:
+            return
+        self._count(row, row.counted, -1)
+        for queue in row.queues:
+            del queue[bisect_left(queue, row.order)]
+        row.counted, row.queues = None, ()
 
     def schedule(self, row: Row, time: float) -> None:
         """Note when the row may change by the mere passing of time; infinity for never."""
-        if time != row.due:
+        before = row.due
+        if time != before:
             row.due = time
             if time < math.inf:
                 heapq.heappush(self._due, (time, row.instance.id))
-            self.purge()
+            if before < math.inf:
+                self.purge()
 
     def overdue(self, now: float) -> Row | None:
         """Take the next row whose time has come, None if there is none; its `due` is settled with this."""
         if not self._due or self._due[0][0] > now:
             return None
-        row = self.rows[InstanceId(heapq.heappop(self._due)[1])]
+        row = self.rows[heapq.heappop(self._due)[1]]
         row.due = math.inf
         self.purge()
         return row
 
     def purge(self) -> None:
         """Drop deadlines that were called off from the front of the heap."""
-        while self._due and self._is_stale(self._due[0]):
-            heapq.heappop(self._due)
+        due = self._due
+        while due:
+            time, instance = due[0]
+            row = self.rows.get(instance)
+            if row is not None and row.due == time:
+                return
+            heapq.heappop(due)
 
-    def _is_stale(self, entry: tuple[float, str]) -> bool:
-        row = self.rows.get(InstanceId(entry[1]))
-        return row is None or row.due != entry[0]
-
-    def _count(self, row: Row, sign: int) -> None:
+    def _count(self, row: Row, state: State, sign: int) -> None:
         """Count a row in or out. One whose end was accepted counts nowhere: no decision depends on it."""
-        state = row.state
         if state is State.ENDING:
             return
         self.version += 1
@@ -115,16 +124,16 @@ class Tally:
         if row.dated and state >= State.READY:
             self.have[row.slot] += sign
 
-    def _queues(self, row: Row) -> list[tuple[list[Order], Order]]:
-        state, order = row.state, row.order
+    def _queues(self, row: Row) -> tuple[list[Order], ...]:
+        """Return the queues in which a row stands; by its state, and for a leaving one by how far it is."""
+        state = row.state
         if state is State.BROKEN:
-            return [(self.broken_new if row.dated else self.broken_old, order)]
+            return (self.broken_new if row.dated else self.broken_old,)
         if state is State.LEAVING:
-            return [(self.drained, order)] if row.drained and not row.ending_sent else []
+            return (self.drained,) if row.drained and not row.ending_sent else ()
         if state < State.READY:
-            return []
+            return ()
         if not row.dated:
-            return [(self.old_ready if state is State.READY else self.old_idle, order)]
-        if state is State.JOINING:
-            return [(self.dated[row.slot], order), (self.joining, order)]
-        return [(self.dated[row.slot], order)]
+            return (self.old_ready if state is State.READY else self.old_idle,)
+        queue = self.dated[row.slot]
+        return (queue, self.joining) if state is State.JOINING else (queue,)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, compress
 from operator import add
 
 from vmpattern.model import Fleet, Health, InstanceId, Membership
@@ -21,31 +21,37 @@ class Turn:
     def __init__(self, fleet: Fleet, index: FleetIndex, now: float) -> None:
         self.fleet, self.index, self.now = fleet, index, now
         self.calls = fleet.rollout.max_in_flight - index.in_flight
-        self.ready = index.ready(now)
         self.actions: list[FleetAction] = []
         self.waiting: list[str] = []
         self.wake_at = index.next_unblock(now) if index.blocks else math.inf
+        self.ready = index.ready(now)
         self.acts_in = {name for name in index.clouds if index.may_act(name, now)}
-        self.unread = 0
         self._doubtful = -1
-        self.quotas = self._quotas()
+        self._quotas: list[int] | None = None
+        self._unseen = [not index.clouds[slot.cloud].seen for slot in index.slots]
+        self.unread = sum(compress(self._held(), self._unseen)) if True in self._unseen else 0
         self.stop = self._stop()
 
-    def _quotas(self) -> list[int]:
-        """Share the size over the slots; clouds never read keep their share, which nobody else may fill."""
-        index = self.index
-        have = list(map(add, index.have, index.pending))
-        full = [False] * len(have)
-        if not all(cloud.seen for cloud in index.clouds.values()):
-            full = [not index.clouds[slot.cloud].seen for slot in index.slots]
-            blind = index.shares(have, [False] * len(have))
-            have = [blind[n] if unseen else have[n] for n, unseen in enumerate(full)]
-            self.unread = sum(have[n] for n, unseen in enumerate(full) if unseen)
-        if index.blocks:
-            # A full fleet isn't evened out towards what had no capacity in this run: it would go to and fro for ever.
-            since = self.now if sum(have) < self.fleet.size else -math.inf
-            full = [full[n] or index.is_blocked(slot, since) for n, slot in enumerate(index.slots)]
-        return index.shares(have, full)
+    @property
+    def quotas(self) -> list[int]:
+        """How many in-date instances each slot should hold; found out when somebody asks."""
+        if self._quotas is None:
+            index, have = self.index, self._held()
+            full = self._unseen
+            if index.blocks:
+                # A full fleet isn't evened out towards what had no capacity in this run: it would go to and fro.
+                since = self.now if sum(have) < self.fleet.size else -math.inf
+                full = [full[n] or index.is_blocked(slot, since) for n, slot in enumerate(index.slots)]
+            self._quotas = index.shares(have, full)
+        return self._quotas
+
+    def _held(self) -> list[int]:
+        """What each slot has or gets; clouds never read are taken to have their share, which nobody else may fill."""
+        have = list(map(add, self.index.have, self.index.pending))
+        if True not in self._unseen:
+            return have
+        blind = self.index.shares(have, [False] * len(have))
+        return [blind[n] if is_unseen else have[n] for n, is_unseen in enumerate(self._unseen)]
 
     def _stop(self) -> str:
         index, limit = self.index, self.index.limits
@@ -58,9 +64,15 @@ class Turn:
         held = map(add, index.have, index.pending)
         wanted = [quota - have if quota > have else 0 for quota, have in zip(self.quotas, held, strict=True)]
         if self.unread:
-            seen = [index.clouds[slot.cloud].seen for slot in index.slots]
-            wanted = [count if known else 0 for count, known in zip(wanted, seen, strict=True)]
+            wanted = [0 if is_unseen else count for count, is_unseen in zip(wanted, self._unseen, strict=True)]
         return wanted
+
+    def is_anything_coming(self) -> bool:
+        """Whether calls, launches, ends or readiness are awaited: then things may move without another decision."""
+        index = self.index
+        return bool(
+            self.actions or index.in_flight or index.launching or index.leaving or sum(index.have) > index.serving
+        )
 
     def room(self) -> int:
         """How many more instances may be launched."""
@@ -84,7 +96,11 @@ class Turn:
         return True
 
     def may_retire(self, row: Row) -> bool:
-        return row.instance.cloud in self.acts_in and self.index.is_terminable(row)
+        return self.may_touch(row) and self.index.is_terminable(row)
+
+    def may_touch(self, row: Row) -> bool:
+        """Whether its cloud was read lately, and whether it is behind its balancer is known."""
+        return row.instance.cloud in self.acts_in and not row.register_sent
 
     def is_proven(self, row: Row) -> bool:
         return row.state is not State.PROVING or self.fleet.size == 0

@@ -23,12 +23,16 @@ SHOWN_AFTER_END_S = 60.0
 REMEMBERED_S = 86400.0
 
 
+Ahead = tuple[float, int, Vm]
+"""A turn that is ahead: when, the number that tells it from turns which were called off, and whose."""
+
+
 class World:
     """Everything that exists in one simulated cloud.
 
     `changed` maps ids to the position of their last change, in that order; `gone` holds the last rows of those that no
     list shows any more. `live` counts what isn't ending by zone and machine type, `rows` what lists show by
-    deployment and fleet.
+    deployment and fleet, and by deployment alone.
     """
 
     def __init__(self, spec: CloudSpec, faults: Faults, start: float, at: float) -> None:
@@ -43,11 +47,11 @@ class World:
         self.seq = 0
         self.vanishing: deque[tuple[float, InstanceId]] = deque()
         self.live: Counter[tuple[str, str]] = Counter()
-        self.rows: Counter[tuple[str, str]] = Counter()
+        self.rows: Counter[tuple[str, str | None]] = Counter()
         self.past = Past(spec.capabilities.staleness_s if faults.has(FaultKind.STALE_LIST) else 0.0)
         self.weather = Weather(faults, spec.zones, start=start, at=self.at)
-        self._lives: list[tuple[float, int, InstanceId]] = []
-        self._ends: list[tuple[float, int, InstanceId]] = []
+        self._lives: list[Ahead] = []
+        self._ends: list[Ahead] = []
 
     @property
     def elapsed_s(self) -> float:
@@ -76,7 +80,7 @@ class World:
             row = vm.row = self._named(vm.row)
             self._enter(vm)
             if vm.turn is not None:
-                heapq.heappush(self._heap(vm.turn), (vm.due, vm.seq, row.id))
+                heapq.heappush(self._heap(vm.turn), (vm.due, vm.seq, vm))
             if row.id not in self.past.entries:
                 self.past.record(self.start, row.id, row)
         self.gone.update((row.id, (at, self._named(row))) for at, row in gone)
@@ -84,9 +88,13 @@ class World:
     def _enter(self, vm: Vm) -> None:
         row = vm.row
         self.vms[row.id] = vm
-        self.rows[row.deployment, row.fleet] += 1
+        self._count(row, 1)
         if row.phase.is_live:
             self.live[row.zone, row.machine_type] += 1
+
+    def _count(self, row: Instance, change: int) -> None:
+        self.rows[row.deployment, row.fleet] += change
+        self.rows[row.deployment, None] += change
 
     def _named(self, row: Instance) -> Instance:
         return row if row.cloud == self.spec.name else attrs.evolve(row, cloud=self.spec.name)
@@ -128,9 +136,7 @@ class World:
 
     def total(self, selector: Selector) -> int:
         """Count the rows that a complete list shows now."""
-        if selector.fleet is not None:
-            return self.rows[selector.deployment, selector.fleet]
-        return sum(count for (deployment, _), count in self.rows.items() if deployment == selector.deployment)
+        return self.rows[selector.deployment, selector.fleet]
 
     def changed_since(self, position: int) -> Iterator[InstanceId]:
         """Yield the ids that changed after `position`, the last change first."""
@@ -153,20 +159,27 @@ class World:
 
     def next_at(self) -> float:
         """Return when something will next change by itself but the end of what is ending; infinity for never."""
-        return min(self._next_of(self._lives), self.weather.next_at)
+        heap = self._lives
+        while heap and heap[0][1] != heap[0][2].seq:
+            heapq.heappop(heap)
+        return min(heap[0][0], self.weather.next_at) if heap else self.weather.next_at
 
     def advance(self, until: float) -> None:
         """Let time pass and everything happen that is due, in order; backward is ignored."""
         while True:
-            lives, ends, weather = self._next_of(self._lives), self._next_of(self._ends), self.weather.next_at
-            due = min(lives, ends, weather)
-            if due > until:
+            lives, ends, weather = self._lives, self._ends, self.weather.next_at
+            heap = lives if lives and (not ends or lives[0][0] <= ends[0][0]) else ends
+            due = heap[0][0] if heap else math.inf
+            if min(due, weather) > until:
                 break
-            self._pass(due)
-            if weather == due:
-                self._show_zones(self.weather.pass_to(due))
+            if weather <= due:
+                self._pass(weather)
+                self._show_zones(self.weather.pass_to(weather))
             else:
-                self._take_turn(self.vms[heapq.heappop(self._lives if lives == due else self._ends)[2]])
+                _, seq, vm = heapq.heappop(heap)
+                if vm.seq == seq:
+                    self._pass(due)
+                    self._take_turn(vm)
         self._pass(until)
 
     def _pass(self, until: float) -> None:
@@ -177,27 +190,18 @@ class World:
 
     def _vanish(self, at: float, id: InstanceId) -> None:
         row = self.vms.pop(id).row
-        self.rows[row.deployment, row.fleet] -= 1
+        self._count(row, -1)
         self.gone[id] = (at, row)
         self.past.record(at, id, None)
 
-    def _heap(self, turn: Turn) -> list[tuple[float, int, InstanceId]]:
+    def _heap(self, turn: Turn) -> list[Ahead]:
         return self._ends if turn is Turn.GONE else self._lives
-
-    def _next_of(self, heap: list[tuple[float, int, InstanceId]]) -> float:
-        while heap:
-            due, seq, id = heap[0]
-            vm = self.vms.get(id)
-            if vm is not None and vm.seq == seq:
-                return due
-            heapq.heappop(heap)
-        return math.inf
 
     def _schedule(self, vm: Vm, turn: Turn | None, due: float) -> None:
         self.seq += 1
         vm.turn, vm.due, vm.seq = turn, due, self.seq
         if turn is not None:
-            heapq.heappush(self._heap(turn), (due, self.seq, vm.row.id))
+            heapq.heappush(self._heap(turn), (due, self.seq, vm))
 
     def _take_turn(self, vm: Vm) -> None:
         row, turn = vm.row, vm.turn
