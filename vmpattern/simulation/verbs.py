@@ -74,7 +74,7 @@ class DriverVerbs:
             return report
 
     def terminate(self, ids: Sequence[InstanceId]) -> None:
-        """End these instances, as `Driver.terminate`; a VM of no deployment bears no label of ours, and is left alone."""
+        """End these instances, as `Driver.terminate`; what is of no deployment lacks our labels, and is left alone."""
         with self._lock:
             if len(ids) > self.capabilities.max_terminate:
                 raise Invalid(f"expected at most {self.capabilities.max_terminate} ids", field="ids")

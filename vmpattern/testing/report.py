@@ -61,7 +61,6 @@ def execute(clause: Clause, kit: Kit) -> Result:
         bench = Bench(kit, clause.id)
     except DriverError as error:
         return Result(clause, Status.FAILED, f"no connection: {error}")
-    status, reason, amiss = Status.PASSED, "", ()
     try:
         status, reason = _checked(clause, bench)
     finally:

@@ -65,12 +65,13 @@ def labels_change(bench: Bench) -> None:
     if not bench.can.mutable_labels:
         bench.skip("mutable labels aren't declared")
     (row,) = bench.launched()
-    for value, expected in (("1234567890", 1234567890.0), ("", None)):
+
+    def expect_label(value: str, expected: float | None) -> None:
         bench.driver.label([row.id], {naming.KEPT_UNTIL: value})
-        bench.until(
-            lambda expected=expected: [one.kept_until for one in bench.rows()] == [expected],
-            f"a list shows kept_until {expected}",
-        )
+        bench.until(lambda: [one.kept_until for one in bench.rows()] == [expected], f"a list shows it as {expected}")
+
+    expect_label("1234567890", 1234567890.0)
+    expect_label("", None)
 
 
 @clause("label-2", "`label` changes nothing else: the labels of the launch stay as they were.")

@@ -121,13 +121,16 @@ def batches_are_as_large_as_declared(bench: Bench) -> None:
 
 @clause("launch-11", "A request that can never work is `Invalid`, names the field, and creates nothing.")
 def refuses_what_can_never_work(bench: Bench) -> None:
-    wrong = {"zone": "no-such-zone", "machine_type": "no-such-type", "image": ImageId("no-such-image")}
-    for name, value in wrong.items():
-        with raises(Invalid, f"a launch with {name} {value}") as caught:
-            bench.driver.launch(bench.request(**{name: value}))
-        expect(
-            caught[0].field == name, f"the error of a wrong {name} names the field {caught[0].field or 'not at all'}"
-        )
+    wrong = {
+        "zone": bench.request(zone="no-such-zone"),
+        "machine_type": bench.request(machine_type="no-such-type"),
+        "image": bench.request(image=ImageId("no-such-image")),
+    }
+    for name, request in wrong.items():
+        with raises(Invalid, f"a launch with another {name} than there is") as caught:
+            bench.driver.launch(request)
+        named = caught[0].field or "not at all"
+        expect(named == name, f"the error of a wrong {name} names the field {named}")
     bench.settle()
     expect(not bench.live(), f"requests that can't work made {told(bench.live())}")
 

@@ -1,11 +1,12 @@
 """Quietness: a driver neither prints, nor reads the environment, nor sleeps. Looked for while verbs are called."""
 
 import contextlib
+import inspect
 import io
 import os
-import sys
 import time
 from collections.abc import Callable, Generator, Iterator, MutableMapping
+from typing import SupportsIndex
 
 from vmpattern.testing.bench import Bench, expect, told
 from vmpattern.testing.clauses import clause
@@ -33,11 +34,11 @@ def never_sleeps(bench: Bench) -> None:
     slept: list[float] = []
     really = time.sleep
 
-    def sleep(seconds: float) -> None:
+    def sleep(seconds: float | SupportsIndex) -> None:
         if _caller(2) == package:
-            slept.append(seconds)
+            slept.append(float(seconds))
         else:
-            really(seconds)
+            really(float(seconds))
 
     time.sleep = sleep
     try:
@@ -58,10 +59,11 @@ def _use(bench: Bench) -> None:
 
 def _caller(depth: int) -> str:
     """Return the top package of the function so far up the stack, apart from those of the standard mapping."""
-    frame = sys._getframe(depth)
-    while frame.f_back is not None and frame.f_globals.get("__name__") in ("os", "collections.abc", "_collections_abc"):
-        frame = frame.f_back
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    names = [str(one.frame.f_globals.get("__name__", "")) for one in inspect.stack(0)[depth:]]
+    return next((name for name in names if name not in _MAPPINGS), "").partition(".")[0]
+
+
+_MAPPINGS = ("os", "collections.abc", "_collections_abc")
 
 
 class _Watched(MutableMapping[str, str]):
@@ -98,8 +100,8 @@ def _watched_environment(package: str) -> Generator[list[str]]:
             names.append(name)
 
     real = os.environ
-    os.environ = _Watched(real, note)  # type: ignore[assignment]
+    os.environ = _Watched(real, note)  # type: ignore[assignment] # noqa: B003
     try:
         yield names
     finally:
-        os.environ = real
+        os.environ = real  # noqa: B003
