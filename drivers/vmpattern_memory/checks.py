@@ -1,5 +1,6 @@
 """How the kit checks the memory driver: a simulated cloud in a file, which every connection shares."""
 
+import contextlib
 import tempfile
 from collections.abc import Callable
 from functools import cached_property
@@ -10,6 +11,7 @@ import attrs
 from immutabledict import immutabledict
 
 from vmpattern.driver import Driver, LaunchRequest, Selector
+from vmpattern.driver.options import parse_options
 from vmpattern.model import Idempotency, ImageId, InstanceId, Options
 from vmpattern.simulation import FaultKind
 from vmpattern.testing import Fault, Kit
@@ -36,19 +38,25 @@ class MemoryKit(Kit):
     settle_s = 120.0
     # Every call writes the file and waits for the disk.
     examples: int | None = 3
+    most = 1010
     may_cost = False
     balancer: Options | None = immutabledict(name="front")
     idempotency: ClassVar[Idempotency] = Idempotency.BATCH
 
     def connect(self) -> Driver:
         """Open the world's file."""
-        return self._driver(MemoryOptions(path="world.json", speed=0.0, idempotency=self.idempotency))
+        return self._driver(self._options())
 
     def connect_with(self, fault: Fault) -> Driver:
         """Open the file with the fault for the first call, and without it afterwards."""
-        options = MemoryOptions(path="world.json", speed=0.0, idempotency=self.idempotency)
+        options = self._options()
         faulty = self._driver(attrs.evolve(options, faults={FAULTS[fault]: 1.0}))
         return cast("Driver", _First(faulty, self._driver(options)))
+
+    def let_pass(self, driver: Driver, seconds: float) -> None:
+        """Move the world's clock for every connection: closing one writes the time into the file."""
+        with contextlib.closing(self.connect()) as other:
+            super().let_pass(other, seconds)
 
     def plant_stranger(self, request: LaunchRequest) -> InstanceId:
         """Launch without a deployment, under the request's key."""
@@ -68,6 +76,10 @@ class MemoryKit(Kit):
     @cached_property
     def _folder(self) -> "tempfile.TemporaryDirectory[str]":
         return tempfile.TemporaryDirectory(prefix="vmpattern-check-")
+
+    def _options(self) -> MemoryOptions:
+        usual: Options = immutabledict(path="world.json", speed=0.0, idempotency=self.idempotency.value)
+        return cast("MemoryOptions", parse_options(MemoryOptions, usual | self.settings, path="options"))
 
     def _driver(self, options: MemoryOptions) -> MemoryDriver:
         return MemoryDriver(options, cloud=self.cloud, directory=Path(self._folder.name))

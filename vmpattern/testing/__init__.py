@@ -12,6 +12,7 @@ with contextlib.suppress(ImportError):
 
 import vmpattern.testing.checks as _checks
 from vmpattern.testing.clauses import Clause, Level, registered
+from vmpattern.testing.finding import PlainKit, kit_for
 from vmpattern.testing.kit import Fault, Kit, Recorded, Skipped
 from vmpattern.testing.report import Report, Result, Status, execute, run
 from vmpattern.testing.suite import DriverSuite, silent
@@ -26,12 +27,14 @@ __all__ = [
     "Fault",
     "Kit",
     "Level",
+    "PlainKit",
     "Recorded",
     "Report",
     "Result",
     "Skipped",
     "Status",
     "execute",
+    "kit_for",
     "run",
     "silent",
 ]

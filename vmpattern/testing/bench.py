@@ -2,7 +2,7 @@
 
 import contextlib
 import uuid
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn, TypeVar
 
@@ -122,6 +122,24 @@ class Bench:
                 self.kit.let_pass(self.driver, error.retry_after_s or PAUSE_S)
         return call()
 
+    def raises(
+        self, kind: type[DriverError] | tuple[type[DriverError], ...], what: str, call: Callable[[], object]
+    ) -> DriverError:
+        """Expect a call to raise one of these errors, and return it; a cloud that is asked too much is asked later.
+
+        Raises:
+            Broken: it raised another, or none.
+        """
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        names = " or ".join(one.__name__ for one in kinds)
+        try:
+            call() if Throttled in kinds else self.patiently(call)
+        except kinds as error:
+            return error
+        except DriverError as error:
+            raise Broken(f"{what} raised {type(error).__name__}, expected {names}: {error}") from error
+        raise Broken(f"{what} raised nothing, expected {names}")
+
     def live(self, key: LaunchKey | None = None) -> list[InstanceId]:
         """List the ids of what is live, of one key or of all, sorted; an id that is listed twice is there twice."""
         return sorted(row.id for row in self.rows() if row.phase.is_live and key in (None, row.key))
@@ -157,7 +175,7 @@ class Bench:
 
         def answer(call: Callable[[], Answer]) -> Answer | DriverError:
             try:
-                return call()
+                return self.patiently(call)
             except DriverError as error:
                 return error
 
@@ -217,22 +235,6 @@ class Bench:
 
     def _selectors(self) -> list[Selector]:
         return [self.selector, *dict.fromkeys(self._others)]
-
-
-@contextlib.contextmanager
-def raises(kind: type[DriverError] | tuple[type[DriverError], ...], what: str) -> Generator[list[DriverError]]:
-    """Expect one of these errors, which is then the list's only item; any other, or none, breaks the clause."""
-    caught: list[DriverError] = []
-    kinds = kind if isinstance(kind, tuple) else (kind,)
-    names = " or ".join(one.__name__ for one in kinds)
-    try:
-        yield caught
-    except kinds as error:
-        caught.append(error)
-    except DriverError as error:
-        raise Broken(f"{what} raised {type(error).__name__}, expected {names}: {error}") from error
-    else:
-        raise Broken(f"{what} raised nothing, expected {names}")
 
 
 def is_spent(report: LaunchReport) -> bool:

@@ -50,7 +50,7 @@ class Kit:
     call to when every list shows it, in seconds. `most` is how many instances may run at a time; clauses that need more
     are skipped. `examples` is how many random histories are tried, None for 25 on a cloud with a time of its own and
     none elsewhere. `may_cost` False says that nobody pays for what is launched. `options` are the driver's own per
-    placement.
+    placement; `settings` are what was said of the cloud on a command line, as a file says it under [clouds.NAME].
     """
 
     zone: str = ""
@@ -63,6 +63,7 @@ class Kit:
     may_cost: bool = True
     options: Options = immutabledict()
     balancer: Options | None = None
+    settings: Options = immutabledict()
 
     def connect(self) -> Driver:
         """Make a driver with a connection of its own; each time to the same cloud."""

@@ -2,7 +2,7 @@
 
 from vmpattern import naming
 from vmpattern.errors import DriverError, Invalid, Unsupported
-from vmpattern.testing.bench import Bench, expect, raises, told
+from vmpattern.testing.bench import Bench, expect, told
 from vmpattern.testing.clauses import clause
 from vmpattern.testing.kit import Fault
 
@@ -30,8 +30,9 @@ def ends_twice(bench: Bench) -> None:
 @clause("end-3", "`terminate` raises unless it is certain that every instance will end.")
 def tells_that_an_end_is_uncertain(bench: Bench) -> None:
     (row,) = bench.launched()
-    with raises(DriverError, "a terminate that never arrived"):
-        bench.connect(Fault.LOST_BEFORE).terminate([row.id])
+    bench.raises(
+        DriverError, "a terminate that never arrived", lambda: bench.connect(Fault.LOST_BEFORE).terminate([row.id])
+    )
     bench.settle()
     expect(bench.live() == [row.id], "a request that was lost before its effect had one")
 
@@ -40,9 +41,9 @@ def tells_that_an_end_is_uncertain(bench: Bench) -> None:
 def ends_as_many_as_declared(bench: Bench) -> None:
     most = bench.can.max_terminate
     bench.need_room(most + 1)
-    rows = [row for _ in range(most + 1) for row in bench.launched()]
-    with raises(Invalid, f"a terminate of {most + 1}"):
-        bench.terminate([row.id for row in rows])
+    batch = bench.can.max_batch
+    rows = [row for first in range(0, most + 1, batch) for row in bench.launched(min(batch, most + 1 - first))]
+    bench.raises(Invalid, f"a terminate of {most + 1}", lambda: bench.terminate([row.id for row in rows]))
     bench.settle()
     expect(len(bench.live()) == most + 1, f"a refused terminate left {len(bench.live())} of {most + 1}")
     bench.terminate([row.id for row in rows[:most]])
@@ -67,7 +68,7 @@ def labels_change(bench: Bench) -> None:
     (row,) = bench.launched()
 
     def expect_label(value: str, expected: float | None) -> None:
-        bench.driver.label([row.id], {naming.KEPT_UNTIL: value})
+        bench.patiently(lambda: bench.driver.label([row.id], {naming.KEPT_UNTIL: value}))
         bench.until(lambda: [one.kept_until for one in bench.rows()] == [expected], f"a list shows it as {expected}")
 
     expect_label("1234567890", 1234567890.0)
@@ -79,7 +80,7 @@ def labels_of_the_launch_stay(bench: Bench) -> None:
     if not bench.can.mutable_labels:
         bench.skip("mutable labels aren't declared")
     (row,) = bench.launched()
-    bench.driver.label([row.id], {naming.KEPT_UNTIL: "1234567890"})
+    bench.patiently(lambda: bench.driver.label([row.id], {naming.KEPT_UNTIL: "1234567890"}))
     bench.settle()
     (after,) = bench.rows()
     was, now = ((one.deployment, one.fleet, one.revision, one.key, one.inputs) for one in (row, after))
@@ -91,5 +92,8 @@ def labels_are_refused(bench: Bench) -> None:
     if bench.can.mutable_labels:
         bench.skip("mutable labels are declared")
     (row,) = bench.launched()
-    with raises(Unsupported, "label, which isn't declared,"):
-        bench.driver.label([row.id], {naming.KEPT_UNTIL: "1234567890"})
+    bench.raises(
+        Unsupported,
+        "label, which isn't declared,",
+        lambda: bench.driver.label([row.id], {naming.KEPT_UNTIL: "1234567890"}),
+    )

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from vmpattern.errors import DriverError, OutcomeUnknown, ScopeKind, Throttled
-from vmpattern.testing.bench import Bench, Broken, expect, raises
+from vmpattern.errors import DriverError, ScopeKind, Throttled
+from vmpattern.testing.bench import Bench, Broken, expect
+from vmpattern.testing.checks.launching import lose
 from vmpattern.testing.clauses import clause
 from vmpattern.testing.kit import Fault
 
@@ -11,26 +12,27 @@ from vmpattern.testing.kit import Fault
 @clause("error-1", "A verb is one attempt: what the provider throttles is `Throttled`, at once.")
 def nothing_is_tried_twice(bench: Bench) -> None:
     (row,) = bench.launched()
-    with raises(Throttled, "a list that was throttled"):
-        bench.connect(Fault.THROTTLED).instances(bench.selector)
-    with raises(Throttled, "a launch that was throttled"):
-        bench.connect(Fault.THROTTLED).launch(bench.request())
-    with raises(Throttled, "a terminate that was throttled"):
-        bench.connect(Fault.THROTTLED).terminate([row.id])
+    bench.raises(
+        Throttled, "a list that was throttled", lambda: bench.connect(Fault.THROTTLED).instances(bench.selector)
+    )
+    bench.raises(
+        Throttled, "a launch that was throttled", lambda: bench.connect(Fault.THROTTLED).launch(bench.request())
+    )
+    bench.raises(
+        Throttled, "a terminate that was throttled", lambda: bench.connect(Fault.THROTTLED).terminate([row.id])
+    )
 
 
 @clause("error-2", "A launch that was sent and not answered is `OutcomeUnknown`.")
 def no_answer_is_unknown(bench: Bench) -> None:
     for fault in (Fault.LOST_BEFORE, Fault.LOST_AFTER):
-        with raises(OutcomeUnknown, f"a launch whose reply was {fault.value} the effect"):
-            bench.connect(fault).launch(bench.request())
+        lose(bench, fault, bench.request())
 
 
 @clause("error-3", "Every answer of the provider becomes the error that says what to do next.")
 def answers_are_told_apart(bench: Bench) -> None:
     for one in bench.kit.recorded():
-        with raises(one.error, f"the answer {one.name}"):
-            one.replay()
+        bench.raises(one.error, f"the answer {one.name}", one.replay)
 
 
 @clause("error-4", "An error's scope is no wider and no narrower than the provider's answer says.")

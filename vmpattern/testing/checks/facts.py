@@ -60,7 +60,7 @@ def what_is_declared_is_there(bench: Bench) -> None:
 
 @clause("type-1", "`machine_types` lists each type once, with its size, and its zones sorted.")
 def machine_types_are_whole(bench: Bench) -> None:
-    kinds = bench.driver.machine_types()
+    kinds = bench.patiently(bench.driver.machine_types)
     names = [kind.name for kind in kinds]
     expect(len(names) == len(set(names)), "a machine type is listed twice")
     small = [kind.name for kind in kinds if kind.vcpus < 1 or kind.memory_mib < 1]
@@ -71,18 +71,27 @@ def machine_types_are_whole(bench: Bench) -> None:
 
 @clause("type-2", "`machine_types` lists what can be launched, in the zones in which it can be.")
 def what_is_launched_is_sold(bench: Bench) -> None:
-    zones = {kind.name: kind.zones for kind in bench.driver.machine_types()}
+    zones = {kind.name: kind.zones for kind in bench.patiently(bench.driver.machine_types)}
     here = bench.kit.zone in zones.get(bench.kit.machine_type, ())
     expect(here, f"{bench.kit.machine_type} in zone {bench.kit.zone} isn't listed")
 
 
 @clause("type-3", "A price is above zero; a price that isn't known is left out, never zero.")
 def no_price_is_zero(bench: Bench) -> None:
-    free = [kind.name for kind in bench.driver.machine_types() for price in kind.prices.values() if not price > 0]
+    free = [
+        kind.name
+        for kind in bench.patiently(bench.driver.machine_types)
+        for price in kind.prices.values()
+        if not price > 0
+    ]
     expect(not free, f"without a price above zero: {told(free)}")
 
 
 @clause("image-1", "`images` lists images of the deployment only.")
 def images_are_of_the_deployment(bench: Bench) -> None:
-    other = [image.id for image in bench.driver.images(bench.selector) if image.deployment != bench.deployment]
+    other = [
+        image.id
+        for image in bench.patiently(lambda: bench.driver.images(bench.selector))
+        if image.deployment != bench.deployment
+    ]
     expect(not other, f"images of others: {told(other)}")

@@ -3,7 +3,7 @@
 from vmpattern.driver import LaunchReport, LaunchRequest
 from vmpattern.errors import DriverError, Invalid, KeyConflict, KeySpent, OutcomeUnknown, Unsupported
 from vmpattern.model import Idempotency, ImageId, Market, Revision
-from vmpattern.testing.bench import Bench, expect, is_spent, raises, told
+from vmpattern.testing.bench import Bench, expect, is_spent, told
 from vmpattern.testing.checks.listing import as_asked
 from vmpattern.testing.clauses import clause
 from vmpattern.testing.kit import Fault
@@ -23,7 +23,7 @@ def reports_what_was_asked(bench: Bench) -> None:
 @clause("launch-2", "Labels are set in the very call that launches: no VM of ours is ever without them.")
 def labels_come_with_the_launch(bench: Bench) -> None:
     request = bench.request()
-    _lose(bench, Fault.LOST_AFTER, request)
+    lose(bench, Fault.LOST_AFTER, request)
     bench.until(
         lambda: len(bench.live(request.key)) == 1, "a list shows, with its labels, the VM whose launch was interrupted"
     )
@@ -45,7 +45,7 @@ def resolves_a_lost_reply(bench: Bench) -> None:
     bench.need_keys()
     for fault in (Fault.LOST_BEFORE, Fault.LOST_AFTER):
         request = bench.request()
-        _lose(bench, fault, request)
+        lose(bench, fault, request)
         bench.launch(request)
         bench.settle()
         live = bench.live(request.key)
@@ -58,8 +58,7 @@ def notices_another_request(bench: Bench) -> None:
     request = bench.request()
     bench.launch(request)
     other = bench.request(key=request.key, revision=Revision("another"))
-    with raises(KeyConflict, "another request under a used key"):
-        bench.driver.launch(other)
+    bench.raises(KeyConflict, "another request under a used key", lambda: bench.driver.launch(other))
     bench.settle()
     expect(len(bench.live()) == 1, f"the conflict left {len(bench.live())} instances, not one")
 
@@ -113,8 +112,7 @@ def threads_do_not_meet(bench: Bench) -> None:
 def batches_are_as_large_as_declared(bench: Bench) -> None:
     most = bench.can.max_batch
     bench.need_room(most + 1)
-    with raises(Invalid, f"a launch of {most + 1}"):
-        bench.driver.launch(bench.request(most + 1))
+    bench.raises(Invalid, f"a launch of {most + 1}", lambda: bench.driver.launch(bench.request(most + 1)))
     report = bench.launch(bench.request(most))
     expect(len(report.created) == most, f"a launch of {most} made {len(report.created)}: {told(report.failures)}")
 
@@ -127,9 +125,8 @@ def refuses_what_can_never_work(bench: Bench) -> None:
         "image": bench.request(image=ImageId("no-such-image")),
     }
     for name, request in wrong.items():
-        with raises(Invalid, f"a launch with another {name} than there is") as caught:
-            bench.driver.launch(request)
-        named = caught[0].field or "not at all"
+        error = _refused(Invalid, f"a launch with another {name} than there is", bench, request)
+        named = error.field or "not at all"
         expect(named == name, f"the error of a wrong {name} names the field {named}")
     bench.settle()
     expect(not bench.live(), f"requests that can't work made {told(bench.live())}")
@@ -141,24 +138,33 @@ def refuses_markets_that_are_not_declared(bench: Bench) -> None:
     if not others:
         bench.skip("every market is declared")
     for market in others:
-        with raises((Unsupported, Invalid), f"a launch in the market {market.value}"):
-            bench.driver.launch(bench.request(market=market))
+        _refused((Unsupported, Invalid), f"a launch in the market {market.value}", bench, bench.request(market=market))
 
 
 @clause("launch-13", "The values of `env` are in no error.")
 def secrets_are_in_no_error(bench: Bench) -> None:
     secret = "hush-4711-hush"
-    with raises(DriverError, "a launch in a zone that isn't there") as caught:
-        bench.driver.launch(bench.request(zone="no-such-zone", env={"PASSWORD": secret}))
-    error: BaseException | None = caught[0]
+    request = bench.request(zone="no-such-zone", env={"PASSWORD": secret})
+    what = "a launch in a zone that isn't there"
+    error: BaseException | None = bench.raises(DriverError, what, lambda: bench.driver.launch(request))
     while error is not None:
         expect(secret not in f"{error} {error!r} {vars(error)}", f"a secret is in the text of {type(error).__name__}")
         error = error.__cause__ or error.__context__
 
 
-def _lose(bench: Bench, fault: Fault, request: LaunchRequest) -> None:
-    with raises(OutcomeUnknown, f"a launch whose reply was {fault.value} the effect"):
-        bench.connect(fault).launch(request)
+def _refused(
+    kind: type[DriverError] | tuple[type[DriverError], ...], what: str, bench: Bench, request: LaunchRequest
+) -> DriverError:
+    return bench.raises(kind, what, lambda: bench.driver.launch(request))
+
+
+def lose(bench: Bench, fault: Fault, request: LaunchRequest) -> None:
+    """Launch, and expect to be told that nobody knows what became of it."""
+    bench.raises(
+        OutcomeUnknown,
+        f"a launch whose reply was {fault.value} the effect",
+        lambda: bench.connect(fault).launch(request),
+    )
 
 
 def _again(bench: Bench, request: LaunchRequest) -> LaunchReport:

@@ -3,7 +3,7 @@
 from vmpattern.driver import Selector
 from vmpattern.errors import DriverError
 from vmpattern.model import Health, Instance, Revision
-from vmpattern.testing.bench import FLEET, Bench, expect, raises, told
+from vmpattern.testing.bench import FLEET, Bench, expect, told
 from vmpattern.testing.clauses import clause
 from vmpattern.testing.kit import Fault
 
@@ -68,8 +68,7 @@ def lists_what_is_ending(bench: Bench) -> None:
 def no_list_is_short(bench: Bench) -> None:
     bench.launched()
     failing = bench.connect(Fault.FAILED_PAGE)
-    with raises(DriverError, "a list with a page that failed"):
-        failing.instances(bench.selector)
+    bench.raises(DriverError, "a list with a page that failed", lambda: failing.instances(bench.selector))
 
 
 @clause("list-6", "What was reported as launched is listed once `staleness_s` has passed.")

@@ -3,7 +3,7 @@
 from vmpattern.driver import Balancer, Console, Prober
 from vmpattern.errors import Unsupported
 from vmpattern.model import Health, HealthCheck, InstanceId, Membership, Options
-from vmpattern.testing.bench import Bench, expect, raises, told
+from vmpattern.testing.bench import Bench, expect, told
 from vmpattern.testing.clauses import clause
 
 CHECK = HealthCheck(http="/")
@@ -15,7 +15,7 @@ def probes_only_what_it_is_asked(bench: Bench) -> None:
     prober = _prober(bench)
     bench.need_room(2)
     first, _ = (*bench.launched(), *bench.launched())
-    answers = prober.probe([first.id], CHECK)
+    answers = bench.patiently(lambda: prober.probe([first.id], CHECK))
     expect(set(answers) <= {first.id}, f"asked about {first.id}, it answered for {told(answers)}")
 
 
@@ -26,39 +26,39 @@ def probes_tell_nothing_of_what_is_gone(bench: Bench) -> None:
     bench.terminate([row.id])
     bench.until(lambda: bench.ended([row.id]), "an instance that was ended isn't live")
     bench.settle()
-    word = prober.probe([row.id], CHECK).get(row.id, Health.UNKNOWN)
+    word = bench.patiently(lambda: prober.probe([row.id], CHECK)).get(row.id, Health.UNKNOWN)
     expect(word is Health.UNKNOWN, f"{row.id} is gone, and said to be {word.value}")
 
 
 @clause("probe-3", "Without `probes`, `probe` raises `Unsupported` where it is there at all.")
 def undeclared_probes_are_refused(bench: Bench) -> None:
-    if bench.can.probes or not isinstance(bench.driver, Prober):
+    driver = bench.driver
+    if bench.can.probes or not isinstance(driver, Prober):
         bench.skip("probes are declared" if bench.can.probes else "the driver has no probe")
-    with raises(Unsupported, "probe, which isn't declared,"):
-        bench.driver.probe([], CHECK)
+    bench.raises(Unsupported, "probe, which isn't declared,", lambda: driver.probe([], CHECK))
 
 
 @clause("balance-1", "What was registered becomes a member; registering it again is success.")
 def members_are_registered(bench: Bench) -> None:
     driver, balancer = _balancer(bench)
     (row,) = bench.launched()
-    driver.register(balancer, [row.id])
-    bench.until(lambda: driver.members(balancer).get(row.id) in SERVED, "a registered instance is a member")
-    driver.register(balancer, [row.id])
+    bench.patiently(lambda: driver.register(balancer, [row.id]))
+    bench.until(lambda: _serves(bench, row.id), "a registered instance is a member")
+    bench.patiently(lambda: driver.register(balancer, [row.id]))
     bench.settle()
-    expect(driver.members(balancer).get(row.id) in SERVED, "registered twice, it is no member")
+    expect(_serves(bench, row.id), "registered twice, it is no member")
 
 
 @clause("balance-2", "What was deregistered gets no new requests, then leaves; what is absent is success.")
 def members_leave(bench: Bench) -> None:
     driver, balancer = _balancer(bench)
     (row,) = bench.launched()
-    driver.register(balancer, [row.id])
-    bench.until(lambda: driver.members(balancer).get(row.id) in SERVED, "a registered instance is a member")
-    driver.deregister(balancer, [row.id])
-    bench.until(lambda: not _serves(driver, balancer, row.id), "a deregistered instance isn't served")
-    bench.until(lambda: _is_absent(driver, balancer, row.id), "a deregistered instance has left")
-    driver.deregister(balancer, [row.id])
+    bench.patiently(lambda: driver.register(balancer, [row.id]))
+    bench.until(lambda: _serves(bench, row.id), "a registered instance is a member")
+    bench.patiently(lambda: driver.deregister(balancer, [row.id]))
+    bench.until(lambda: not _serves(bench, row.id), "a deregistered instance isn't served")
+    bench.until(lambda: _member(bench, row.id) is Membership.ABSENT, "a deregistered instance has left")
+    bench.patiently(lambda: driver.deregister(balancer, [row.id]))
 
 
 @clause("balance-3", "Without `balancer`, its verbs raise `Unsupported` where they are there at all.")
@@ -67,12 +67,9 @@ def undeclared_balancers_are_refused(bench: Bench) -> None:
     if bench.can.balancer or not isinstance(driver, Balancer):
         bench.skip("balancers are declared" if bench.can.balancer else "the driver has none of their verbs")
     balancer = bench.kit.balancer or Options()
-    with raises(Unsupported, "members, which isn't declared,"):
-        driver.members(balancer)
-    with raises(Unsupported, "register, which isn't declared,"):
-        driver.register(balancer, [])
-    with raises(Unsupported, "deregister, which isn't declared,"):
-        driver.deregister(balancer, [])
+    bench.raises(Unsupported, "members, which isn't declared,", lambda: driver.members(balancer))
+    bench.raises(Unsupported, "register, which isn't declared,", lambda: driver.register(balancer, []))
+    bench.raises(Unsupported, "deregister, which isn't declared,", lambda: driver.deregister(balancer, []))
 
 
 @clause("console-1", "`console` returns what a running instance printed, as text.")
@@ -81,15 +78,15 @@ def consoles_are_text(bench: Bench) -> None:
     if not bench.can.console or not isinstance(driver, Console):
         bench.skip("a console isn't declared")
     (row,) = bench.launched()
-    bench.until(lambda: bool(driver.console(row.id)), "a console shows something")
+    bench.until(lambda: bool(bench.patiently(lambda: driver.console(row.id))), "a console shows something")
 
 
 @clause("console-2", "Without `console`, `console` raises `Unsupported` where it is there at all.")
 def undeclared_consoles_are_refused(bench: Bench) -> None:
-    if bench.can.console or not isinstance(bench.driver, Console):
+    driver = bench.driver
+    if bench.can.console or not isinstance(driver, Console):
         bench.skip("a console is declared" if bench.can.console else "the driver has none")
-    with raises(Unsupported, "console, which isn't declared,"):
-        bench.driver.console(InstanceId("none"))
+    bench.raises(Unsupported, "console, which isn't declared,", lambda: driver.console(InstanceId("none")))
 
 
 def _prober(bench: Bench) -> Prober:
@@ -106,9 +103,10 @@ def _balancer(bench: Bench) -> tuple[Balancer, Options]:
     return bench.driver, bench.kit.balancer
 
 
-def _serves(driver: Balancer, balancer: Options, id: InstanceId) -> bool:
-    return driver.members(balancer).get(id) in SERVED
+def _member(bench: Bench, id: InstanceId) -> Membership:
+    driver, balancer = _balancer(bench)
+    return bench.patiently(lambda: driver.members(balancer)).get(id, Membership.ABSENT)
 
 
-def _is_absent(driver: Balancer, balancer: Options, id: InstanceId) -> bool:
-    return driver.members(balancer).get(id, Membership.ABSENT) is Membership.ABSENT
+def _serves(bench: Bench, id: InstanceId) -> bool:
+    return _member(bench, id) in SERVED

@@ -52,8 +52,8 @@ def _use(bench: Bench) -> None:
     """Call every verb that every driver has, without waiting in between."""
     report = bench.launch(bench.request())
     bench.rows()
-    bench.driver.machine_types()
-    bench.driver.images(bench.selector)
+    bench.patiently(bench.driver.machine_types)
+    bench.patiently(lambda: bench.driver.images(bench.selector))
     bench.terminate([row.id for row in report.created])
 
 
