@@ -10,11 +10,11 @@ from typing import ClassVar, cast
 import attrs
 from immutabledict import immutabledict
 
-from vmpattern.driver import Driver, LaunchRequest, Selector
+from vmpattern.driver import CaptureRequest, Driver, LaunchRequest, Selector
 from vmpattern.driver.options import parse_options
-from vmpattern.model import Idempotency, ImageId, InstanceId, Options
+from vmpattern.model import Idempotency, ImageId, InstanceId, LaunchKey, Market, Options, Revision
 from vmpattern.simulation import FaultKind
-from vmpattern.testing import Fault, Kit
+from vmpattern.testing import Fault, Kit, Skipped
 from vmpattern_memory.driver import MemoryDriver
 from vmpattern_memory.settings import MemoryOptions
 
@@ -40,6 +40,7 @@ class MemoryKit(Kit):
     examples: int | None = 3
     most = 1010
     may_cost = False
+    base = "debian-13"
     balancer: Options | None = immutabledict(name="front")
     idempotency: ClassVar[Idempotency] = Idempotency.BATCH
 
@@ -67,11 +68,41 @@ class MemoryKit(Kit):
         """Look for it among what has no deployment."""
         return any(row.id == id and row.phase.is_live for row in self.connect().instances(Selector(STRANGER)))
 
+    def plant_image(self) -> ImageId:
+        """Make an image that is of no deployment."""
+        driver = self.connect()
+        (row,) = driver.launch(self._builder()).created
+        self.let_pass(driver, self.settle_s)
+        stranger = CaptureRequest(builder=row.id, deployment=STRANGER, service="", digest="", base=self.image)
+        return cast("MemoryDriver", driver).capture(stranger)
+
+    def image_lives(self, id: ImageId) -> bool:
+        """Look for it among what has no deployment."""
+        return id in {image.id for image in self.connect().images(Selector(STRANGER))}
+
+    def fetch(self, url: str) -> bytes | None:
+        """Say that there is nothing to fetch."""
+        raise Skipped("a simulated cloud keeps no staged data")
+
     def close(self) -> None:
         """Remove the world."""
         if "_folder" in vars(self):
             self._folder.cleanup()
             del self._folder
+
+    def _builder(self) -> LaunchRequest:
+        return LaunchRequest(
+            key=LaunchKey("kstranger"),
+            count=1,
+            deployment=STRANGER,
+            fleet="",
+            revision=Revision(""),
+            zone=self.zone,
+            machine_type=self.machine_type,
+            market=Market.ON_DEMAND,
+            image=self.image,
+            script=self.script,
+        )
 
     @cached_property
     def _folder(self) -> "tempfile.TemporaryDirectory[str]":

@@ -22,7 +22,7 @@ from vmpattern.errors import (
     Throttled,
     Transient,
 )
-from vmpattern.model import InstanceId, LaunchKey, Market
+from vmpattern.model import ImageId, InstanceId, LaunchKey, Market, Phase
 
 UNLABELLED = "unlabelled"
 
@@ -382,3 +382,87 @@ class ChangesItsMind(WholeDriver):
     def capabilities(self):
         ChangesItsMind.asked += 1
         return attrs.evolve(CAN, label_count=50 + ChangesItsMind.asked)
+
+
+class CapturesWhatRuns(WholeDriver):
+    """Makes images of what runs, half-written as it is."""
+
+    def capture(self, request):
+        vm = self.cloud._world.vms.get(request.builder)
+        if vm is None or vm.row.phase is not Phase.RUNNING:
+            return super().capture(request)
+        row, vm.row = vm.row, attrs.evolve(vm.row, phase=Phase.STOPPED)
+        try:
+            return super().capture(request)
+        finally:
+            vm.row = row
+
+
+class CapturesAnew(WholeDriver):
+    """Doesn't look whether there is an image of that digest."""
+
+    def capture(self, request):
+        images = self.cloud._images
+        same = [id for id, row in images.rows.items() if row.digest == request.digest]
+        kept = {id: images.rows.pop(id) for id in same}
+        try:
+            made = super().capture(request)
+        finally:
+            images.rows.update({ImageId(f"{id}-{len(images.rows)}"): row for id, row in kept.items()})
+        return made
+
+
+class DeletesWhatItCan(WholeDriver):
+    """Deletes one image after the other, as far as it gets."""
+
+    def delete_images(self, ids):
+        for id in ids:
+            self.cloud.delete_images([id])
+
+
+class DeletesStrangersImages(WholeDriver):
+    """Deletes whatever image it is told to."""
+
+    def delete_images(self, ids):
+        rows = self.cloud._images.rows
+        strangers = [id for id in ids if id in rows and not rows[id].deployment]
+        rows.update({id: attrs.evolve(rows[id], deployment=UNLABELLED) for id in strangers})
+        self.cloud.delete_images(ids)
+
+
+class LetsBuildersGo(WholeDriver):
+    """Leaves the provider's default, by which a VM that powers off is ended."""
+
+    def instances(self, selector):
+        rows = super().instances(selector)
+        self.cloud.terminate([row.id for row in rows if row.phase is Phase.STOPPED])
+        return super().instances(selector)
+
+
+class CutsScripts(WholeDriver):
+    """Sends as much of a script as there is room for."""
+
+    def launch(self, request):
+        return super().launch(attrs.evolve(request, script=request.script[: CAN.script_bytes]))
+
+
+class KeepsStaged(WholeDriver):
+    """Leaves staged data to be cleaned up by somebody."""
+
+    def unstage(self, names):
+        pass
+
+
+class MetersEverybody(WholeDriver):
+    """Tells the use of everything in the deployment."""
+
+    def usage(self, ids):
+        return self.cloud.usage(list(self.cloud._world.vms))
+
+
+class BakesUndeclared(WholeDriver):
+    """Bakes, and doesn't declare it."""
+
+    @property
+    def capabilities(self):
+        return attrs.evolve(CAN, baker=False)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 from immutabledict import immutabledict
 
-from vmpattern.driver import Clock, LaunchReport, LaunchRequest, Selector
+from vmpattern.driver import CaptureRequest, Clock, LaunchReport, LaunchRequest, Selector
 from vmpattern.errors import (
     DriverError,
     OutcomeUnknown,
@@ -19,6 +19,7 @@ from vmpattern.errors import (
 from vmpattern.model import Capabilities, Image, ImageId, Instance, InstanceId, MachineType, Market
 from vmpattern.simulation import EC2_LIKE, CloudSpec, SimulatedCloud
 from vmpattern.testing import Fault, Kit, Recorded
+from vmpattern.testing.bench import Bench
 
 SOMEBODY = "somebody"
 """The deployment of a VM that in this cloud stands for one without our labels."""
@@ -138,6 +139,23 @@ class WholeDriver:
     def console(self, instance: InstanceId) -> str:
         return self.cloud.console(instance)
 
+    def usage(self, ids):
+        return self.cloud.usage(ids)
+
+    def resolve(self, base: str) -> ImageId:
+        return self.cloud.resolve(base)
+
+    def capture(self, request: CaptureRequest) -> ImageId:
+        return self.request(lambda: self.cloud.capture(request))
+
+    def stage(self, name: str, data: bytes, *, lifetime_s: float) -> str:
+        self.place.notes[name] = data
+        return f"whole:{name}"
+
+    def unstage(self, names: Sequence[str]) -> None:
+        for name in names:
+            self.place.notes.pop(name, None)
+
     # -- answers of the provider --------------------------------------------------------------------------------------
 
     def classify(self, code: str) -> DriverError:
@@ -158,6 +176,7 @@ class WholeKit(Kit):
     examples: int | None = 10
     may_cost = False
     balancer = immutabledict(name="front")
+    base = "debian-13"
     made: type[WholeDriver] = WholeDriver
     can: Capabilities = CAN
 
@@ -172,12 +191,29 @@ class WholeKit(Kit):
         return self.made(self.place, fault)
 
     def plant_stranger(self, request: LaunchRequest) -> InstanceId:
+        return self.stranger(request)
+
+    def stranger(self, request: LaunchRequest) -> InstanceId:
         (row,) = self.place.cloud.launch(attrs.evolve(request, deployment=SOMEBODY)).created
         return row.id
 
     def stranger_lives(self, id: InstanceId) -> bool:
         rows = self.place.cloud.instances(Selector(SOMEBODY))
         return any(row.id == id and row.phase.is_live for row in rows)
+
+    def plant_image(self) -> ImageId:
+        cloud = self.place.cloud
+        builder = self.stranger(Bench(self, "image").request(script=self.script))
+        cloud.advance(cloud.clock.now() + self.settle_s)
+        image = cloud.capture(CaptureRequest(builder=builder, deployment="", service="", digest="", base=self.image))
+        cloud.terminate([builder])
+        return image
+
+    def image_lives(self, id: ImageId) -> bool:
+        return id in {image.id for image in self.place.cloud.images(Selector(""))}
+
+    def fetch(self, url: str) -> bytes | None:
+        return self.place.notes.get(url.removeprefix("whole:"))
 
     def recorded(self) -> Sequence[Recorded]:
         def replay(code: str) -> Callable[[], object]:

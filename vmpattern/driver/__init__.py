@@ -3,7 +3,9 @@
 from vmpattern.driver.budget import TokenBucket
 from vmpattern.driver.contract import (
     VERSION,
+    Baker,
     Balancer,
+    CaptureRequest,
     Changes,
     Clock,
     Console,
@@ -11,6 +13,7 @@ from vmpattern.driver.contract import (
     DriverFactory,
     LaunchReport,
     LaunchRequest,
+    Meter,
     Prober,
     Selector,
     Timekeeper,
@@ -20,7 +23,9 @@ from vmpattern.driver.registry import connect, drivers, load
 
 __all__ = [
     "VERSION",
+    "Baker",
     "Balancer",
+    "CaptureRequest",
     "Changes",
     "Clock",
     "Console",
@@ -28,6 +33,7 @@ __all__ = [
     "DriverFactory",
     "LaunchReport",
     "LaunchRequest",
+    "Meter",
     "Prober",
     "Selector",
     "Timekeeper",

@@ -11,7 +11,7 @@ import attrs
 from vmpattern import naming
 from vmpattern.driver import Driver, LaunchReport, LaunchRequest, Selector
 from vmpattern.errors import DriverError, KeySpent, Throttled
-from vmpattern.model import Idempotency, Instance, InstanceId, LaunchKey, Market, Revision
+from vmpattern.model import Idempotency, Image, Instance, InstanceId, LaunchKey, Market, Revision
 from vmpattern.testing.kit import Fault, Kit, Skipped
 
 STEPS = 20
@@ -107,6 +107,10 @@ class Bench:
     def rows(self, selector: Selector | None = None) -> tuple[Instance, ...]:
         """List, through the bench's own connection; the bench's deployment unless said otherwise."""
         return self.patiently(lambda: self.driver.instances(selector or self.selector))
+
+    def images(self) -> tuple[Image, ...]:
+        """List the bench's images, through its own connection."""
+        return self.patiently(lambda: self.driver.images(self.selector))
 
     def terminate(self, ids: Iterable[InstanceId]) -> None:
         """End instances, through the bench's own connection."""
@@ -221,17 +225,24 @@ class Bench:
         for _ in range(3):
             if self._keys:
                 self.kit.let_pass(self.driver, late_s)
-            left = [row.id for selector in self._selectors() for row in self.rows(selector) if row.phase.is_live]
+            left = self._left()
             if not left:
+                self._delete_images()
                 return []
             for first in range(0, len(left), self.can.max_terminate):
                 self.terminate(left[first : first + self.can.max_terminate])
             with contextlib.suppress(Broken):
-                self.until(lambda: not self._any_live(), "everything is ended")
+                self.until(lambda: not self._left(), "everything is ended")
         return left
 
-    def _any_live(self) -> bool:
-        return any(row.phase.is_live for selector in self._selectors() for row in self.rows(selector))
+    def _delete_images(self) -> None:
+        if ids := [image.id for image in self.images()]:
+            self.patiently(lambda: self.driver.delete_images(ids))
+
+    def _left(self) -> list[InstanceId]:
+        # A driver that lists strangers' VMs must not make the kit end them.
+        rows = ((selector, row) for selector in self._selectors() for row in self.rows(selector))
+        return [row.id for selector, row in rows if row.phase.is_live and selector.matches(row)]
 
     def _selectors(self) -> list[Selector]:
         return [self.selector, *dict.fromkeys(self._others)]

@@ -50,7 +50,8 @@ class Kit:
     call to when every list shows it, in seconds. `most` is how many instances may run at a time; clauses that need more
     are skipped. `examples` is how many random histories are tried, None for 25 on a cloud with a time of its own and
     none elsewhere. `may_cost` False says that nobody pays for what is launched. `options` are the driver's own per
-    placement; `settings` are what was said of the cloud on a command line, as a file says it under [clouds.NAME].
+    placement, `balancer` those of a balancer to register with. `base` is a base for `resolve`, `script` one that powers
+    a builder off. `settings` are what was said of the cloud on a command line, as a file says it under [clouds.NAME].
     """
 
     zone: str = ""
@@ -63,6 +64,8 @@ class Kit:
     may_cost: bool = True
     options: Options = immutabledict()
     balancer: Options | None = None
+    base: str = ""
+    script: str = "#!/bin/sh\necho baked\npoweroff\n"
     settings: Options = immutabledict()
 
     def connect(self) -> Driver:
@@ -90,6 +93,25 @@ class Kit:
     def stranger_lives(self, id: InstanceId) -> bool:
         """Tell whether a planted VM still runs, and has the labels that it had."""
         _not_given("stranger_lives")
+
+    def plant_image(self) -> ImageId:
+        """Make an image that bears none of our labels."""
+        _not_given("plant_image")
+
+    def image_lives(self, id: ImageId) -> bool:
+        """Tell whether a planted image is still there."""
+        _not_given("image_lives")
+
+    def fetch(self, url: str) -> bytes | None:
+        """Return what a builder finds at the URL of staged data, None where it finds nothing."""
+        from urllib.error import HTTPError
+        from urllib.request import urlopen
+
+        try:
+            with urlopen(url, timeout=30) as answer:
+                return bytes(answer.read())
+        except HTTPError:
+            return None
 
     def recorded(self) -> Sequence[Recorded]:
         """Return recorded answers, each with the error that is to be made of it."""

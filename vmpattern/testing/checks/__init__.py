@@ -3,6 +3,7 @@
 # isort: off
 from vmpattern.testing.checks import (
     facts,
+    imaging,
     listing,
     launching,
     answering,
@@ -14,4 +15,16 @@ from vmpattern.testing.checks import (
     histories,
 )
 
-__all__ = ["answering", "ending", "errors", "facts", "histories", "launching", "listing", "optional", "owning", "quiet"]
+__all__ = [
+    "answering",
+    "ending",
+    "errors",
+    "facts",
+    "histories",
+    "imaging",
+    "launching",
+    "listing",
+    "optional",
+    "owning",
+    "quiet",
+]

@@ -1,11 +1,11 @@
 """Facts: what a driver says of itself, and whether that can be so."""
 
 from vmpattern import naming
-from vmpattern.driver import Balancer, Console, Prober
+from vmpattern.driver import Baker, Balancer, Console, Meter, Prober
 from vmpattern.testing.bench import Bench, expect, told
 from vmpattern.testing.clauses import clause
 
-BUDGETS = {"read", "launch", "terminate", "label", "balancer", "launch-instances", "terminate-instances"}
+BUDGETS = {"read", "launch", "terminate", "label", "balancer", "image", "launch-instances", "terminate-instances"}
 LABELS = (naming.DEPLOYMENT, naming.FLEET, naming.REVISION, naming.INPUTS, naming.KEY, naming.PREVIOUS)
 
 
@@ -31,6 +31,7 @@ def limits_make_sense(bench: Bench) -> None:
             "label_count": can.label_count >= labels,
             "staleness_s": can.staleness_s >= 0,
             "call_timeout_s": can.call_timeout_s > 0,
+            "script_bytes": can.script_bytes > 0 or not can.baker,
             "markets": bool(can.markets),
         }.items()
         if not right
@@ -46,13 +47,15 @@ def budgets_make_sense(bench: Bench) -> None:
     expect(not empty, f"these budgets allow nothing: {told(empty)}")
 
 
-@clause("fact-4", "A driver that declares `probes`, `balancer` or `console` has the methods of that protocol.")
+@clause("fact-4", "A driver that declares an optional protocol has the methods of it.")
 def what_is_declared_is_there(bench: Bench) -> None:
     can, driver = bench.can, bench.driver
     there = {
         "probes": (can.probes, isinstance(driver, Prober)),
         "balancer": (can.balancer, isinstance(driver, Balancer)),
         "console": (can.console, isinstance(driver, Console)),
+        "baker": (can.baker, isinstance(driver, Baker)),
+        "meter": (can.meter, isinstance(driver, Meter)),
     }
     missing = [name for name, (declared, has) in there.items() if declared and not has]
     expect(not missing, f"declared without its methods: {', '.join(missing)}")
@@ -85,13 +88,3 @@ def no_price_is_zero(bench: Bench) -> None:
         if not price > 0
     ]
     expect(not free, f"without a price above zero: {told(free)}")
-
-
-@clause("image-1", "`images` lists images of the deployment only.")
-def images_are_of_the_deployment(bench: Bench) -> None:
-    other = [
-        image.id
-        for image in bench.patiently(lambda: bench.driver.images(bench.selector))
-        if image.deployment != bench.deployment
-    ]
-    expect(not other, f"images of others: {told(other)}")

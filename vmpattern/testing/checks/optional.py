@@ -1,12 +1,14 @@
 """What a driver may offer: declared, it works; undeclared, it raises `Unsupported` where it is there at all."""
 
-from vmpattern.driver import Balancer, Console, Prober
+from vmpattern.driver import Balancer, Console, Meter, Prober
 from vmpattern.errors import Unsupported
 from vmpattern.model import Health, HealthCheck, InstanceId, Membership, Options
 from vmpattern.testing.bench import Bench, expect, told
 from vmpattern.testing.clauses import clause
 
 CHECK = HealthCheck(http="/")
+ROUNDING = 1.1
+"""A counter of time and the clock are never read at the same moment."""
 SERVED = (Membership.HEALTHY, Membership.UNHEALTHY)
 
 
@@ -87,6 +89,32 @@ def undeclared_consoles_are_refused(bench: Bench) -> None:
     if bench.can.console or not isinstance(driver, Console):
         bench.skip("a console is declared" if bench.can.console else "the driver has none")
     bench.raises(Unsupported, "console, which isn't declared,", lambda: driver.console(InstanceId("none")))
+
+
+@clause("meter-1", "`usage` tells of those it was asked about and of no others, and no more than they have.")
+def measures_what_it_is_asked(bench: Bench) -> None:
+    driver = bench.driver
+    if not bench.can.meter or not isinstance(driver, Meter):
+        bench.skip("a meter isn't declared")
+    bench.need_room(2)
+    first, _ = (*bench.launched(), *bench.launched())
+    bench.until(lambda: bool(bench.patiently(lambda: driver.usage([first.id]))), "the use of an instance is known")
+    found = bench.patiently(lambda: driver.usage([first.id]))
+    expect(set(found) == {first.id}, f"asked about {first.id}, it told of {told(found)}")
+    has = next(kind for kind in bench.patiently(driver.machine_types) if kind.name == first.machine_type)
+    use = found[first.id]
+    expect(0 <= use.cpu <= has.vcpus * ROUNDING, f"{use.cpu:g} of {has.vcpus} vCPUs are used")
+    fits = use.memory_mib is None or 0 <= use.memory_mib <= has.memory_mib * ROUNDING
+    expect(fits, f"{use.memory_mib} of {has.memory_mib} MiB are used")
+    expect(use.period_s >= 0, f"use over {use.period_s:g} s")
+
+
+@clause("meter-2", "Without `meter`, `usage` raises `Unsupported` where it is there at all.")
+def undeclared_meters_are_refused(bench: Bench) -> None:
+    driver = bench.driver
+    if bench.can.meter or not isinstance(driver, Meter):
+        bench.skip("a meter is declared" if bench.can.meter else "the driver has none")
+    bench.raises(Unsupported, "usage, which isn't declared,", lambda: driver.usage([]))
 
 
 def _prober(bench: Bench) -> Prober:
