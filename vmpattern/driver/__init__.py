@@ -1,5 +1,6 @@
 """What a driver author needs: the contract's protocols and values, and the registry that finds drivers."""
 
+from vmpattern.driver import guest
 from vmpattern.driver.budget import TokenBucket
 from vmpattern.driver.contract import (
     VERSION,
@@ -41,5 +42,6 @@ __all__ = [
     "Watcher",
     "connect",
     "drivers",
+    "guest",
     "load",
 ]
