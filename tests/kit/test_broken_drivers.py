@@ -29,7 +29,7 @@ def test_what_is_skipped_of_it_is_only_what_it_declares_otherwise() -> None:
     [
         pytest.param(broken.LabelsAfterwards, "launch-2", "", id="labels after the creation"),
         pytest.param(broken.DropsPages, "list-2", "end-4 model-1", id="drops a page"),
-        pytest.param(broken.ShortOnFailure, "list-5", "", id="a short list when a page fails"),
+        pytest.param(broken.ShortOnFailure, "list-5", "error-7", id="a short list when a page fails"),
         pytest.param(broken.SwallowsErrors, "end-3", "end-4 error-1", id="swallows an error"),
         pytest.param(broken.Retries, "error-1", "", id="retries inside"),
         pytest.param(broken.CountsAccepted, "launch-14", "list-2 launch-10 end-4", id="counts what was accepted"),
@@ -61,6 +61,7 @@ def test_what_is_skipped_of_it_is_only_what_it_declares_otherwise() -> None:
         pytest.param(broken.RemembersOnly, "list-9", "launch-2 model-1", id="remembers in the connection"),
         pytest.param(broken.ServesUndeclared, "balance-3", "", id="a balancer that isn't declared"),
         pytest.param(broken.LabelsUndeclared, "label-3", "", id="labels that aren't declared to change"),
+        pytest.param(broken.Hangs, "error-7", "", id="hangs"),
         pytest.param(broken.CapturesWhatRuns, "bake-4", "", id="makes images of what runs"),
         pytest.param(broken.CapturesAnew, "bake-3", "", id="makes an image for each call"),
         pytest.param(broken.DeletesWhatItCan, "image-3", "", id="deletes images before it looks at all of them"),

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 import time
 from typing import ClassVar
 
@@ -23,6 +24,7 @@ from vmpattern.errors import (
     Transient,
 )
 from vmpattern.model import ImageId, InstanceId, LaunchKey, Market, Phase
+from vmpattern.testing import Fault
 
 UNLABELLED = "unlabelled"
 
@@ -277,6 +279,13 @@ class PricesAtZero(WholeDriver):
         return tuple(attrs.evolve(kind, prices={Market.ON_DEMAND: 0.0}) for kind in super().machine_types())
 
 
+class KnowsNoPrice(WholeDriver):
+    """Has no price list: no mistake, but less than it should have."""
+
+    def machine_types(self):
+        return tuple(attrs.evolve(kind, prices={}) for kind in super().machine_types())
+
+
 class CutsLabels(WholeDriver):
     """Keeps forty signs of a label."""
 
@@ -382,6 +391,15 @@ class ChangesItsMind(WholeDriver):
     def capabilities(self):
         ChangesItsMind.asked += 1
         return attrs.evolve(CAN, label_count=50 + ChangesItsMind.asked)
+
+
+class Hangs(WholeDriver):
+    """Waits for an answer for as long as it takes."""
+
+    def launch(self, request):
+        if self.fault is Fault.SILENCE:
+            threading.Event().wait(5)
+        return super().launch(request)
 
 
 class CapturesWhatRuns(WholeDriver):

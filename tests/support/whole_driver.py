@@ -29,6 +29,7 @@ CAN = attrs.evolve(
     max_batch=3,
     max_terminate=3,
     page_size=3,
+    call_timeout_s=0.5,
     markets=frozenset({Market.ON_DEMAND}),
     budgets=immutabledict(),
 )
@@ -71,7 +72,7 @@ class WholeDriver:
         fault, self.fault = self.fault, None
         if fault is Fault.THROTTLED:
             raise Throttled("slow down")
-        if fault is Fault.LOST_BEFORE:
+        if fault in (Fault.LOST_BEFORE, Fault.SILENCE):
             raise OutcomeUnknown("no reply")
         answer = call()
         if fault is Fault.LOST_AFTER:
@@ -218,7 +219,7 @@ class WholeKit(Kit):
     def recorded(self) -> Sequence[Recorded]:
         def replay(code: str) -> Callable[[], object]:
             def raising() -> object:
-                raise self.connect().classify(code)
+                raise self.connect().classify(code) from LookupError(code)
 
             return raising
 

@@ -78,9 +78,9 @@ def render_summary(report: Report) -> RenderableType:
     counts = f"{len(report.results)} clauses of contract {VERSION}: {passed} passed, {failed} failed, {skipped} skipped"
     if report.ok:
         verdict = "keeps what it was checked for" if skipped else "keeps the contract"
-        return Text(f"\n{report.driver} {verdict}. {counts}.", "green")
+        return Text(f"\n{report.driver} {verdict}.\n{counts}.", "green")
     broken = ", ".join(result.clause.id for result in report.results if not result.ok)
-    return Text(f"\n{report.driver} breaks the contract: {broken}. {counts}.", "red")
+    return Text(f"\n{report.driver} breaks the contract: {broken}.\n{counts}.", "red")
 
 
 def report_to_json(report: Report) -> dict[str, object]:

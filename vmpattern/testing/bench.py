@@ -1,6 +1,8 @@
 """Where one check works: a deployment of its own, requests for it, waiting, and putting everything away afterwards."""
 
 import contextlib
+import queue
+import threading
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -246,6 +248,34 @@ class Bench:
 
     def _selectors(self) -> list[Selector]:
         return [self.selector, *dict.fromkeys(self._others)]
+
+
+def within(seconds: float, call: Callable[[], object], what: str) -> DriverError:
+    """Expect a call to raise within so much real time, and return its error; a call that hangs is left behind.
+
+    Raises:
+        Broken: it didn't, or it returned something.
+    """
+    answers: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            call()
+        except Exception as error:
+            answers.put(error)
+        else:
+            answers.put(None)
+
+    threading.Thread(target=run, daemon=True, name=what).start()
+    try:
+        error = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise Broken(f"{what} that is never answered took longer than {seconds:g} s") from None
+    if error is None:
+        raise Broken(f"{what} that is never answered returned something")
+    if not isinstance(error, DriverError):
+        raise error
+    return error
 
 
 def is_spent(report: LaunchReport) -> bool:

@@ -23,6 +23,7 @@ class Fault(enum.Enum):
     LOST_BEFORE = "lost before"  # no reply, and no effect
     LOST_AFTER = "lost after"  # no reply, but the effect
     THROTTLED = "throttled"
+    SILENCE = "silence"  # no reply for as long as anybody waits, and no effect
     FAILED_PAGE = "failed page"  # a page of a list, after the first page where there are several
 
 

@@ -60,6 +60,8 @@ def _test_of(clause: Clause) -> Callable[[DriverSuite], None]:
         amiss = "; ".join(result.amiss)
         if result.status is Status.SKIPPED and not amiss:
             pytest.skip(f"{clause.id} can't be checked, because {result.reason}")
+        if result.status is Status.FAILED and result.ok:
+            pytest.xfail(f"{clause.id} is a SHOULD: {result.reason}")
         if not result.ok:
             raise AssertionError(f"{clause.id} ({clause.level.value}): {clause.text}\n{result.reason} {amiss}".rstrip())
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from vmpattern.errors import DriverError, ScopeKind, Throttled
-from vmpattern.testing.bench import Bench, Broken, expect
+from vmpattern.errors import DriverError, OutcomeUnknown, ScopeKind, Throttled
+from vmpattern.testing.bench import Bench, Broken, expect, within
 from vmpattern.testing.checks.launching import lose
-from vmpattern.testing.clauses import clause
+from vmpattern.testing.clauses import Level, clause
 from vmpattern.testing.kit import Fault
 
 
@@ -50,6 +50,24 @@ def scopes_are_named(bench: Bench) -> None:
         expect(scope.zone is not None or not narrow, f"the scope of the answer {one.name} names no zone")
         typed = scope.machine_type is not None or scope.kind is not ScopeKind.MACHINE_TYPE
         expect(typed, f"the scope of the answer {one.name} names no machine type")
+
+
+@clause("error-6", "An error has the provider's own code, and the provider's error as its cause.", level=Level.SHOULD)
+def errors_keep_their_cause(bench: Bench) -> None:
+    for one in bench.kit.recorded():
+        error = _replayed(one.replay, one.name)
+        expect(error.code != type(error).__name__, f"the error of the answer {one.name} has no code")
+        expect(error.__cause__ is not None, f"the error of the answer {one.name} has no cause")
+
+
+@clause("error-7", "A provider that never answers is given up within `call_timeout_s`; of a launch, nothing is known.")
+def silence_is_given_up(bench: Bench) -> None:
+    patience_s = bench.can.call_timeout_s
+    reading, launching = bench.connect(Fault.SILENCE), bench.connect(Fault.SILENCE)
+    within(patience_s, lambda: reading.instances(bench.selector), "a list")
+    error = within(patience_s, lambda: launching.launch(bench.request()), "a launch")
+    unknown = isinstance(error, OutcomeUnknown)
+    expect(unknown, f"a launch that is never answered raised {type(error).__name__}, expected OutcomeUnknown")
 
 
 def _replayed(replay: Callable[[], object], name: str) -> DriverError:

@@ -3,7 +3,7 @@
 from vmpattern import naming
 from vmpattern.driver import Baker, Balancer, Console, Meter, Prober
 from vmpattern.testing.bench import Bench, expect, told
-from vmpattern.testing.clauses import clause
+from vmpattern.testing.clauses import Level, clause
 
 BUDGETS = {"read", "launch", "terminate", "label", "balancer", "image", "launch-instances", "terminate-instances"}
 LABELS = (naming.DEPLOYMENT, naming.FLEET, naming.REVISION, naming.INPUTS, naming.KEY, naming.PREVIOUS)
@@ -61,6 +61,13 @@ def what_is_declared_is_there(bench: Bench) -> None:
     expect(not missing, f"declared without its methods: {', '.join(missing)}")
 
 
+@clause("fact-5", "`close` may be called twice.", level=Level.SHOULD)
+def closes_twice(bench: Bench) -> None:
+    driver = bench.connect()
+    driver.close()
+    driver.close()
+
+
 @clause("type-1", "`machine_types` lists each type once, with its size, and its zones sorted.")
 def machine_types_are_whole(bench: Bench) -> None:
     kinds = bench.patiently(bench.driver.machine_types)
@@ -88,3 +95,10 @@ def no_price_is_zero(bench: Bench) -> None:
         if not price > 0
     ]
     expect(not free, f"without a price above zero: {told(free)}")
+
+
+@clause("type-4", "A machine type has a price in every market that is declared.", level=Level.SHOULD)
+def prices_are_known(bench: Bench) -> None:
+    kinds = [kind for kind in bench.patiently(bench.driver.machine_types) if kind.name == bench.kit.machine_type]
+    missing = {market.value for kind in kinds for market in bench.can.markets if kind.price(market) is None}
+    expect(not missing, f"{bench.kit.machine_type} has no price {told(sorted(missing))}")

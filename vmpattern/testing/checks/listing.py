@@ -2,9 +2,9 @@
 
 from vmpattern.driver import Selector
 from vmpattern.errors import DriverError
-from vmpattern.model import Health, Instance, Revision
+from vmpattern.model import Health, Instance, Phase, Revision
 from vmpattern.testing.bench import FLEET, Bench, expect, told
-from vmpattern.testing.clauses import clause
+from vmpattern.testing.clauses import Level, clause
 from vmpattern.testing.kit import Fault
 
 LONGEST = "abcdefghijklmnopqrstuvwxyz_0123456789-abcdefghijklmnopqrstuvwxy"
@@ -107,3 +107,10 @@ def nothing_is_lost_with_a_connection(bench: Bench) -> None:
     bench.until(lambda: made <= {row.id for row in bench.rows()}, "another connection lists what was launched")
     bench.terminate(sorted(made))
     bench.until(lambda: bench.ended(made), "another connection ends what was launched")
+
+
+@clause("list-10", "A running instance has an address: health checks are asked there.", level=Level.SHOULD)
+def running_instances_have_addresses(bench: Bench) -> None:
+    bench.launched()
+    bench.until(lambda: [row.phase for row in bench.rows()] == [Phase.RUNNING], "an instance runs")
+    expect(all(row.address for row in bench.rows()), "it has no address")
