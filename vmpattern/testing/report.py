@@ -34,7 +34,7 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong: a SHOULD that isn't kept is no mistake."""
+        """Whether nothing is wrong; a SHOULD that isn't kept is no mistake."""
         return not self.amiss and not (self.status is Status.FAILED and self.clause.level is Level.MUST)
 
 
