@@ -6,6 +6,7 @@ ten of them, so that every cloud takes them as they are.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from operator import attrgetter
 
@@ -20,6 +21,12 @@ INPUTS = "vmpattern-inputs"
 KEY = "vmpattern-key"
 PREVIOUS = "vmpattern-from"
 KEPT_UNTIL = "vmpattern-kept-until"
+SERVICE = "vmpattern-service"
+DIGEST = "vmpattern-digest"
+BASE = "vmpattern-base"
+
+BUILDERS = "_builders"
+"""The fleet of those that images are made of; no fleet of a file can be named so."""
 
 
 def digest(*parts: object, size: int = 12) -> str:
@@ -124,6 +131,16 @@ def launch_labels(
     """Return the labels that a driver sets in the very call that launches; immutable afterwards."""
     labels = {DEPLOYMENT: deployment, FLEET: fleet, REVISION: revision, INPUTS: inputs, KEY: key}
     return {name: value for name, value in {**labels, PREVIOUS: previous or ""}.items() if value}
+
+
+def base_label(base: ImageId) -> str:
+    """Return how a label tells an image's base: by its id, or by a digest of an id that fits into no label."""
+    return base if re.fullmatch("[a-z0-9_-]{1,63}", base) else "h" + digest(base)
+
+
+def image_labels(*, deployment: str, service: str, digest: str, base: ImageId) -> dict[str, str]:
+    """Return the labels that a driver gives to an image."""
+    return {DEPLOYMENT: deployment, SERVICE: service, DIGEST: digest, BASE: base_label(base)}
 
 
 def instance_id(key: LaunchKey, ordinal: int) -> InstanceId:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import attrs
 
-from vmpattern.driver import Changes, Clock, LaunchReport, LaunchRequest, Selector
+from vmpattern.driver import CaptureRequest, Changes, Clock, LaunchReport, LaunchRequest, Selector
 from vmpattern.model import (
     Capabilities,
     Health,
@@ -18,6 +18,7 @@ from vmpattern.model import (
     MachineType,
     Membership,
     Options as OptionTable,
+    Usage,
 )
 from vmpattern.simulation import SimulatedCloud
 from vmpattern_memory.keeping import FileKeeper, Keeper, ProcessKeeper
@@ -25,7 +26,7 @@ from vmpattern_memory.settings import MemoryOptions
 
 
 class MemoryDriver:
-    """A simulated cloud as a driver: driver, prober, balancer, console, watcher and timekeeper.
+    """A simulated cloud as a driver, with every optional protocol.
 
     Example:
         >>> from pathlib import Path
@@ -122,6 +123,31 @@ class MemoryDriver:
         """Return what the instance printed."""
         with self._keeper.reading() as cloud:
             return cloud.console(instance)
+
+    def usage(self, ids: Sequence[InstanceId]) -> Mapping[InstanceId, Usage]:
+        """Return what instances use."""
+        with self._keeper.reading() as cloud:
+            return cloud.usage(ids)
+
+    def resolve(self, base: str) -> ImageId:
+        """Return the image that a base stands for."""
+        with self._keeper.reading() as cloud:
+            return cloud.resolve(base)
+
+    def capture(self, request: CaptureRequest) -> ImageId:
+        """Make an image of a stopped builder."""
+        with self._keeper.changing() as cloud:
+            return cloud.capture(request)
+
+    def stage(self, name: str, data: bytes, *, lifetime_s: float) -> str:
+        """Note that data was staged."""
+        with self._keeper.changing() as cloud:
+            return cloud.stage(name, data, lifetime_s=lifetime_s)
+
+    def unstage(self, names: Sequence[str]) -> None:
+        """Note that data isn't staged any more."""
+        with self._keeper.changing() as cloud:
+            cloud.unstage(names)
 
     def changes(self, selector: Selector, cursor: int) -> Changes:
         """Return what changed after `cursor`; everything, if another process's world has come in between."""

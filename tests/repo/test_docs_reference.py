@@ -11,13 +11,17 @@ import attrs
 import pytest
 
 import vmpattern as vmp
-from vmpattern import errors, naming
+from vmpattern import errors, naming, testing
+from vmpattern.cli.checking import report_to_json
 from vmpattern.cli.render_status import status_to_json
 from vmpattern.cli.table import COMMANDS, LATER
+from vmpattern.driver import VERSION, Baker, Balancer, Console, Driver, Meter, Prober
 from vmpattern.driver.options import parse_options
+from vmpattern.errors import DriverError
 from vmpattern.model import Failure, FleetOutcome
 from vmpattern.simulation import FaultKind, machine_types
 from vmpattern.specfile.writing import render
+from vmpattern.testing import CLAUSES
 from vmpattern_memory import MemoryOptions
 
 PAGES = Path(__file__).resolve().parents[2] / "docs/reference"
@@ -244,6 +248,13 @@ def test_every_field_of_a_status_is_documented(deployment: vmp.Deployment) -> No
     assert documented("status --json") == paths(document, frozenset({"web", "lost"}), frozenset())
 
 
+def test_every_field_of_a_check_is_documented() -> None:
+    result = testing.Result(CLAUSES[0], testing.Status.FAILED, "why", ("a VM is left behind",))
+    document = report_to_json(testing.Report("whole", (result,)))
+
+    assert documented("drivers check --json") == paths(document, frozenset(), frozenset())
+
+
 def test_every_public_name_is_documented() -> None:
     text = (PAGES / "python.md").read_text("utf-8").partition("## Parts of these values")[0]
     documented = re.findall(r"^\.\. auto\w+:: (\w+)", text, re.M)
@@ -264,6 +275,37 @@ def test_every_label_is_documented() -> None:
     labels = {value for value in vars(naming).values() if isinstance(value, str) and value.startswith("vmpattern-")}
 
     assert labels == {cells[0].strip("`") for _, cells in rows("labels.md", "label")}
+
+
+def test_every_clause_of_the_contract_is_documented() -> None:
+    documented = [(cells[0].strip("`"), cells[1], cells[2]) for _, cells in rows("driver-contract.md", "clause")]
+
+    assert [(clause.id, clause.level.value, clause.text) for clause in CLAUSES] == documented
+
+
+def test_the_contract_says_when_to_raise_each_error() -> None:
+    documented = {cells[0].strip("`") for _, cells in rows("driver-contract.md", "raise")}
+    raised = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, DriverError)}
+
+    assert raised - {"DriverError", "ContractBroken"} == documented
+
+
+def test_every_verb_is_in_the_contract() -> None:
+    documented = {name for _, cells in rows("driver-contract.md", "verb") for name in re.findall(r"`(\w+)`", cells[0])}
+    kinds = (Driver, Prober, Balancer, Console, Baker, Meter)
+    verbs = {name for kind in kinds for name, verb in vars(kind).items() if callable(verb) and name[0] != "_"}
+
+    assert verbs - {"close"} == documented
+
+
+def test_every_name_of_the_kit_is_documented() -> None:
+    text = (PAGES / "testing.md").read_text("utf-8")
+
+    assert testing.__all__ == sorted(re.findall(r"^\.\. auto\w+:: (\w+)", text, re.M))
+
+
+def test_the_version_of_the_contract_is_told() -> None:
+    assert f"version {VERSION} of the contract" in (PAGES / "driver-contract.md").read_text("utf-8")
 
 
 def test_every_command_is_documented() -> None:

@@ -42,6 +42,8 @@ IMPURE |= {"threading", "time", "uuid"}
 DRIVERS_SEE = {"errors", "model", "naming", "driver"}
 DRIVERS_SEE_ALSO = {"vmpattern_memory": {"simulation"}}
 DRIVERS_SHARE = "vmpattern_libcloud"
+KITS_SEE = {"testing"}
+"""What a driver's module `checks` sees besides: nothing else of the driver imports it."""
 
 
 def modules(root: Path) -> dict[str, Path]:
@@ -91,7 +93,10 @@ def driver_fault(module: str, imported: str) -> str | None:
     own, there, top = module.split(".")[0], part_of(imported), imported.split(".")[0]
     if top.startswith("vmpattern_") and top not in (own, DRIVERS_SHARE):
         return f"{own} imports the driver {top}"
-    if top == "vmpattern" and there not in DRIVERS_SEE | DRIVERS_SEE_ALSO.get(own, set()):
+    sees = DRIVERS_SEE | DRIVERS_SEE_ALSO.get(own, set()) | (KITS_SEE if module.endswith(".checks") else set())
+    if top == own and imported.endswith(".checks"):
+        return f"{own} imports its own kit"
+    if top == "vmpattern" and there not in sees:
         return f"{own} imports {there}, which drivers don't see"
     return None
 
@@ -134,6 +139,7 @@ CLEAN = {
     "drivers/vmpattern_aws/__init__.py": "import libcloud\nimport vmpattern_libcloud",
     "drivers/vmpattern_libcloud/__init__.py": "import libcloud",
     "drivers/vmpattern_memory/__init__.py": "from vmpattern import model, simulation",
+    "drivers/vmpattern_memory/checks.py": "from vmpattern.testing import Kit",
     "drivers/example/vmpattern_example/__init__.py": "from vmpattern.model import Fleet",
     "drivers/example/tests/test_example.py": "import vmpattern.testing",
 }
@@ -181,6 +187,8 @@ def test_a_house_in_order_has_no_fault(tmp_path: Path) -> None:
         pytest.param("drivers/vmpattern_aws/a.py", "import vmpattern.simulation", "don't see", id="driver-simulation"),
         pytest.param("drivers/vmpattern_aws/a.py", "import vmpattern", "imports __init__", id="driver-root"),
         pytest.param("drivers/vmpattern_aws/a.py", "import vmpattern_gcp", "the driver vmpattern_gcp", id="drivers"),
+        pytest.param("drivers/vmpattern_aws/a.py", "import vmpattern.testing", "don't see", id="driver-kit"),
+        pytest.param("drivers/vmpattern_memory/a.py", "import vmpattern_memory.checks", "its own kit", id="own-kit"),
         pytest.param("drivers/example/vmpattern_example/a.py", "import vmpattern.cli", "don't see", id="example"),
     ],
 )

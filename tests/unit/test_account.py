@@ -60,7 +60,7 @@ class Desk:
 
     def sent(self) -> list[str]:
         """Return the labels of what was sent, in order."""
-        return [work.what.removeprefix("demo: ") for work in self.runtime.started]
+        return [work.what.removeprefix("memory: ") for work in self.runtime.started]
 
     def answer(self, error: DriverError | None = None, result: object = None) -> None:
         """Answer the call that was sent last."""

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from vmpattern.driver import Clock
-from vmpattern.errors import ContractBroken, DriverError, OutcomeUnknown, Throttled
-from vmpattern.executor.runtime import Answer, RealRuntime, VirtualRuntime, Work, attempt
+from vmpattern.errors import ContractBroken, DriverError, Throttled
+from vmpattern.executor.runtime import Answer, RealRuntime, VirtualRuntime, Work, attempt, within
 
 START = 1_000.0
 SOON_S = 5.0
@@ -219,11 +219,27 @@ def hung(gate: threading.Event) -> tuple[RealRuntime, DriverError | None]:
     return runtime, collected(runtime, 1)[0].error
 
 
-def test_the_outcome_of_a_call_that_hangs_is_unknown(gate: threading.Event) -> None:
+def test_a_call_that_hangs_breaks_the_contract(gate: threading.Event) -> None:
     _, error = hung(gate)
     gate.set()
 
-    assert isinstance(error, OutcomeUnknown)
+    assert isinstance(error, ContractBroken)
+
+
+def slow() -> None:
+    raise Throttled("slow down")
+
+
+def test_what_is_run_within_a_time_gives_its_result_or_its_error() -> None:
+    assert 7 == within(SOON_S, lambda: 7, "demo: verb")
+    with pytest.raises(Throttled):
+        within(SOON_S, slow, "demo: verb")
+
+
+def test_what_is_run_within_a_time_and_hangs_is_named(gate: threading.Event) -> None:
+    with pytest.raises(ContractBroken, match="demo: verb gave no answer in time"):
+        within(0.02, lambda: gate.wait(SOON_S), "demo: verb")
+    gate.set()
 
 
 def test_a_call_that_hangs_is_named(gate: threading.Event) -> None:

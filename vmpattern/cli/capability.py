@@ -79,4 +79,6 @@ def _rows(able: Capabilities) -> Mapping[str, tuple[str, str]]:
         "asks health checks": YES if able.probes else NO,
         "balancers": YES if able.balancer else NO,
         "console": YES if able.console else NO,
+        "bakes images": YES if able.baker else NO,
+        "measures use": YES if able.meter else NO,
     }

@@ -4,7 +4,7 @@ import json
 import sys
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
@@ -104,19 +104,31 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> object:
         """Call the function."""
+        if ctx.invoked_subcommand is not None:
+            return None
         engine = ctx.find_object(Engine) or Engine()
-        given = {str(option.name): ctx.params.pop(str(option.name)) for option in SHARED}
-        root = ctx.find_root()
+        given = {str(option.name): _given(ctx, str(option.name)) for option in SHARED}
+        for name in given:
+            ctx.params.pop(name)
         app = App(
-            file=given["file"] or root.params.get("file", Path("vmpattern.toml")),
-            fleets=given["fleet"],
-            json=given["json"],
-            verbose=given["verbose"],
+            file=given["file"] or Path("vmpattern.toml"),
+            fleets=given["fleet"] or (),
+            json=bool(given["json"]),
+            verbose=bool(given["verbose"]),
             color=not given["no_color"],
             engine=engine,
         )
         assert self.callback is not None
         return ctx.invoke(self.callback, app, **ctx.params)
+
+
+class Branch(click.Group, Command):
+    """A command with commands of its own; its function is called where none of them is named."""
+
+
+def _given(ctx: click.Context, name: str) -> Any:
+    """Return what was given for an option, here or before: `drivers --json check` is `drivers check --json`."""
+    return ctx.params.get(name) or (_given(ctx.parent, name) if ctx.parent is not None else None)
 
 
 SHARED: tuple[click.Option, ...] = (

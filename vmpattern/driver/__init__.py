@@ -1,9 +1,12 @@
 """What a driver author needs: the contract's protocols and values, and the registry that finds drivers."""
 
+from vmpattern.driver import guest
 from vmpattern.driver.budget import TokenBucket
 from vmpattern.driver.contract import (
     VERSION,
+    Baker,
     Balancer,
+    CaptureRequest,
     Changes,
     Clock,
     Console,
@@ -11,6 +14,7 @@ from vmpattern.driver.contract import (
     DriverFactory,
     LaunchReport,
     LaunchRequest,
+    Meter,
     Prober,
     Selector,
     Timekeeper,
@@ -20,7 +24,9 @@ from vmpattern.driver.registry import connect, drivers, load
 
 __all__ = [
     "VERSION",
+    "Baker",
     "Balancer",
+    "CaptureRequest",
     "Changes",
     "Clock",
     "Console",
@@ -28,6 +34,7 @@ __all__ = [
     "DriverFactory",
     "LaunchReport",
     "LaunchRequest",
+    "Meter",
     "Prober",
     "Selector",
     "Timekeeper",
@@ -35,5 +42,6 @@ __all__ = [
     "Watcher",
     "connect",
     "drivers",
+    "guest",
     "load",
 ]

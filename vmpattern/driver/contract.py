@@ -27,6 +27,7 @@ from vmpattern.model import (
     Membership,
     Options,
     Revision,
+    Usage,
 )
 
 VERSION = 1
@@ -65,6 +66,8 @@ class LaunchRequest:
     """What to launch: `count` alike instances in one zone, bearing one key. Sent again, it is sent byte for byte.
 
     `env` is the service's environment with its secrets resolved: never to be logged, stored or put into an error.
+    A `script` makes it a builder: the VM runs it once as root instead of a service, and when the script powers it off,
+    it stays as STOPPED until it is ended.
     """
 
     key: LaunchKey
@@ -82,6 +85,18 @@ class LaunchRequest:
     port: int | None = None
     env: Mapping[str, str] = attrs.field(default=_NO_ENV, converter=_env, repr=False)
     options: Options = _NO_OPTIONS
+    script: str = attrs.field(default="", repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class CaptureRequest:
+    """Which stopped builder becomes an image, and the labels that the image bears: `naming.image_labels` of these."""
+
+    builder: InstanceId
+    deployment: str
+    service: str
+    digest: str
+    base: ImageId
 
 
 @attrs.frozen(kw_only=True)
@@ -199,6 +214,53 @@ class Console(Protocol):
 
     def console(self, instance: InstanceId) -> str:
         """Return the console's output as far as the cloud keeps it."""
+        ...
+
+
+@runtime_checkable
+class Baker(Protocol):
+    """A driver that can make images out of instances."""
+
+    def resolve(self, base: str) -> ImageId:
+        """Return the image that a base as written stands for now: an id, a name, or the newest of a family.
+
+        Raises:
+            NotFound: there is none.
+        """
+        ...
+
+    def capture(self, request: CaptureRequest) -> ImageId:
+        """Make an image of a stopped builder, with its labels in the same call; it may be PENDING for a while.
+
+        An image of the deployment with that digest is returned as it is, unless it has FAILED.
+
+        Raises:
+            Invalid: the builder isn't STOPPED.
+            NotFound: there is no such builder.
+        """
+        ...
+
+    def stage(self, name: str, data: bytes, *, lifetime_s: float) -> str:
+        """Put data where a builder fetches it, and return a URL that works for `lifetime_s` seconds.
+
+        The same name and data again is success.
+
+        Raises:
+            Unsupported: the capability `staging` isn't declared.
+        """
+        ...
+
+    def unstage(self, names: Sequence[str]) -> None:
+        """Remove staged data; already gone is success."""
+        ...
+
+
+@runtime_checkable
+class Meter(Protocol):
+    """A driver that can tell what instances use."""
+
+    def usage(self, ids: Sequence[InstanceId]) -> Mapping[InstanceId, Usage]:
+        """Return what these instances used of late; those of which nothing is known are absent."""
         ...
 
 

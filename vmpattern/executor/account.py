@@ -15,7 +15,7 @@ from vmpattern import naming
 from vmpattern.driver import Driver, TokenBucket
 from vmpattern.driver.budget import spend, wait_for
 from vmpattern.errors import DriverError, OutcomeUnknown, Throttled, Transient
-from vmpattern.executor.runtime import Answer, Runtime, Work
+from vmpattern.executor.runtime import Answer, Runtime, Work, deadline_s
 
 RETRYING = Retrying(
     retry=retry_if_exception_type((Throttled, Transient, OutcomeUnknown)),
@@ -145,9 +145,9 @@ class Account:
         answer = self._runtime.start(
             Work(
                 ticket=ticket,
-                what=f"{self.name}: {call.verb}",
+                what=f"{self.driver.name}: {call.verb}",
                 run=call.run,
-                timeout_s=capabilities.call_timeout_s,
+                timeout_s=deadline_s(capabilities, call.costs.get("read", 1.0)),
                 latency_s=capabilities.latencies.call_s if call.mutating else 0.0,
             )
         )

@@ -8,7 +8,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from vmpattern.driver import Driver, Timekeeper
 from vmpattern.errors import ContractBroken, DriverError, Throttled, Transient
 from vmpattern.executor.reader import FleetReading, Probe, Reader
-from vmpattern.executor.runtime import RealRuntime, declared
+from vmpattern.executor.runtime import RealRuntime, deadline_s, within
 from vmpattern.model import CloudObservation, Deployment, Observation
 
 READING = Retrying(
@@ -18,6 +18,9 @@ READING = Retrying(
     reraise=True,
 )
 """How often a cloud is asked before it counts as unreadable."""
+
+PAGES = 10
+"""How many pages' time the first list may take, of which nobody knows how long it is."""
 
 
 def read_clouds(
@@ -43,9 +46,10 @@ def _read(
     reader = Reader(driver, deployment=deployment.name, fleets=fleets, probe=probe, watch=False)
     at = driver.clock.now() if isinstance(driver, Timekeeper) else RealRuntime().now()
     capabilities = driver.capabilities
+    patience_s = deadline_s(capabilities)
     try:
-        reading = retrying.copy()(declared, reader.read, f"{driver.name}: instances")
-        types = retrying.copy()(declared, driver.machine_types, f"{driver.name}: machine_types")
+        reading = retrying.copy()(within, PAGES * patience_s, reader.read, f"{driver.name}: instances")
+        types = retrying.copy()(within, patience_s, driver.machine_types, f"{driver.name}: machine_types")
     except ContractBroken:
         raise
     except DriverError as error:

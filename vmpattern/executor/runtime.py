@@ -10,12 +10,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 import attrs
 
 from vmpattern.driver import Timekeeper
-from vmpattern.errors import ContractBroken, DriverError, OutcomeUnknown
+from vmpattern.errors import ContractBroken, DriverError
+from vmpattern.model import Capabilities
 
 T = TypeVar("T")
 
@@ -195,8 +196,37 @@ class RealRuntime:
     def _overdue(self) -> list[Answer]:
         now = self.now()
         late = [ticket for ticket, (at, _) in self._deadlines.items() if at <= now]
-        return [Answer(ticket, error=self._hung(self._deadlines.pop(ticket)[1])) for ticket in late]
+        return [Answer(ticket, error=_hung(self._deadlines.pop(ticket)[1])) for ticket in late]
 
-    @staticmethod
-    def _hung(what: str) -> OutcomeUnknown:
-        return OutcomeUnknown(f"{what} gave no answer in time", code="TimedOut")
+
+def within(timeout_s: float, run: Callable[[], T], what: str) -> T:
+    """Run something of a driver's in a thread of its own, which is left behind if it doesn't answer in time.
+
+    Raises:
+        ContractBroken: it didn't, or raised what isn't a `DriverError`.
+        DriverError: it raised that.
+    """
+    answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+    threading.Thread(target=lambda: answers.put(attempt_now(run, what)), daemon=True, name=what).start()
+    try:
+        answer = answers.get(timeout=min(timeout_s, threading.TIMEOUT_MAX))
+    except queue.Empty:
+        raise _hung(what) from None
+    if answer.error is not None:
+        raise answer.error
+    return cast("T", answer.result)
+
+
+def deadline_s(capabilities: Capabilities, calls: float = 1.0) -> float:
+    """Return how long the executor waits for a verb that takes so many calls, before it takes the driver for hung.
+
+    It leaves the driver time to notice by itself that the cloud doesn't answer.
+    """
+    return DEADLINE_FACTOR * capabilities.call_timeout_s * max(1.0, calls)
+
+
+DEADLINE_FACTOR = 1.5
+
+
+def _hung(what: str) -> ContractBroken:
+    return ContractBroken(f"{what} gave no answer in time", code="TimedOut")

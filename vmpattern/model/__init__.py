@@ -11,6 +11,7 @@ from vmpattern.model.observed import (
     MachineType,
     Observation,
     RequestBudget,
+    Usage,
 )
 from vmpattern.model.outcome import Event, EventKind, Failure, FleetOutcome, Outcome, Result
 from vmpattern.model.planned import Action, FleetPlan, Forecast, Plan, Reason, Slot, Step
@@ -28,6 +29,7 @@ from vmpattern.model.words import (
     NAME_RULE,
     Health,
     ImageId,
+    ImageState,
     InstanceId,
     LaunchKey,
     Market,
@@ -64,6 +66,7 @@ __all__ = [
     "Image",
     "ImageId",
     "ImageSource",
+    "ImageState",
     "Instance",
     "InstanceId",
     "Latencies",
@@ -94,5 +97,6 @@ __all__ = [
     "Share",
     "Slot",
     "Step",
+    "Usage",
     "is_name",
 ]

@@ -12,6 +12,7 @@ from immutabledict import immutabledict
 from vmpattern.model.words import (
     Health,
     ImageId,
+    ImageState,
     InstanceId,
     LaunchKey,
     Market,
@@ -51,7 +52,10 @@ class Instance:
 
 @attrs.frozen(kw_only=True)
 class Image:
-    """A VM image that bears our labels: which service it holds, and the digest of what was baked."""
+    """A VM image that bears our labels: which service it holds, the digest of what was baked, the base it came from.
+
+    `base` is as the label has it: see `naming.base_label`.
+    """
 
     id: ImageId
     cloud: str
@@ -60,6 +64,7 @@ class Image:
     digest: str
     created_at: float
     base: str = ""
+    state: ImageState = ImageState.AVAILABLE
 
 
 @attrs.frozen(kw_only=True)
@@ -78,6 +83,19 @@ class MachineType:
     def price(self, market: Market) -> float | None:
         """Return dollars an hour in `market`, None where unknown."""
         return self.prices.get(market)
+
+
+@attrs.frozen(kw_only=True)
+class Usage:
+    """What one instance used of late: `cpu` in vCPUs, averaged over `period_s` seconds that ended at `at`.
+
+    `memory_mib` is None where the provider can't look into the VM.
+    """
+
+    at: float
+    period_s: float
+    cpu: float
+    memory_mib: float | None = None
 
 
 class Idempotency(enum.Enum):
@@ -116,8 +134,9 @@ class Capabilities:
     """What a driver declares of itself: data, checked when planning, exercised by the kit.
 
     `staleness_s` is the longest age of what a list shows. `budgets` are keyed by `read`, `launch`, `terminate`,
-    `label`, `balancer` (calls) and `launch-instances`, `terminate-instances` (instances). `probes` says that the driver
-    itself answers the service's health check (an optional protocol).
+    `label`, `balancer`, `image` (calls) and `launch-instances`, `terminate-instances` (instances). `probes`,
+    `balancer`, `console`, `baker` and `meter` say that the driver offers that optional protocol. `script_bytes` is the
+    longest script that a launch takes, `staging` tells whether a baker can put larger files where a builder finds them.
     """
 
     max_batch: int = 100
@@ -133,6 +152,10 @@ class Capabilities:
     probes: bool = False
     balancer: bool = False
     console: bool = False
+    baker: bool = False
+    meter: bool = False
+    script_bytes: int = 16384
+    staging: bool = False
     budgets: Mapping[str, RequestBudget] = attrs.field(factory=immutabledict, converter=immutabledict)
     latencies: Latencies = Latencies()
 

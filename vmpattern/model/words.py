@@ -82,6 +82,14 @@ class Membership(enum.Enum):
     DRAINING = "draining"
 
 
+class ImageState(enum.Enum):
+    """How far an image has come; only an AVAILABLE one can be launched from."""
+
+    PENDING = "pending"
+    AVAILABLE = "available"
+    FAILED = "failed"
+
+
 class Market(enum.Enum):
     """How a VM is paid for."""
 

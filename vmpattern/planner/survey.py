@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import attrs
 from immutabledict import immutabledict
 
+from vmpattern import naming
 from vmpattern.errors import SpecError
 from vmpattern.model import (
     Capabilities,
@@ -53,7 +54,9 @@ def survey(deployment: Deployment, observation: Observation) -> Mapping[str, Fle
 
     A single look can't tell how long an instance has been healthy: who is healthy now counts as ready.
     """
-    retired = sorted({one.fleet for one in observation.instances() if one.phase.is_live} - set(deployment.fleets))
+    retired = sorted(
+        {one.fleet for one in observation.instances() if one.phase.is_live} - {*deployment.fleets, naming.BUILDERS}
+    )
     known = {name: _fleet(deployment, fleet, observation) for name, fleet in deployment.fleets.items()}
     rest = {name: _retired(name, observation) for name in retired}
     return immutabledict({**known, **rest})

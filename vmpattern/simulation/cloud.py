@@ -6,16 +6,20 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from vmpattern import naming
-from vmpattern.driver import Changes, Clock, Selector
+from vmpattern.driver import CaptureRequest, Changes, Clock, Selector
 from vmpattern.errors import Invalid
 from vmpattern.model import (
     CloudObservation,
     Health,
     HealthCheck,
+    ImageId,
     Instance,
     InstanceId,
+    MachineType,
     Membership,
     Options,
+    Phase,
+    Usage,
 )
 from vmpattern.simulation import loading, saving
 from vmpattern.simulation.balancers import Balancers
@@ -24,6 +28,9 @@ from vmpattern.simulation.faults import NONE, Faults
 from vmpattern.simulation.spec import EPOCH, USUAL, CloudSpec
 from vmpattern.simulation.verbs import DriverVerbs
 from vmpattern.simulation.world import World
+
+METER_S = 60.0
+SERVING, IDLE = 0.25, 0.02
 
 
 @attrs.frozen
@@ -38,7 +45,7 @@ class WorldClock:
 
 
 class SimulatedCloud(DriverVerbs):
-    """A cloud that exists only here: driver, prober, balancer, console, watcher and timekeeper in one.
+    """A cloud that exists only here: every protocol of the contract in one.
 
     A verb takes effect at the clock's moment and takes no time; time passes only by `advance`. May be used from several
     threads. The world began at `start`, from which windows of faults count; now it is `at`, else the start.
@@ -105,13 +112,13 @@ class SimulatedCloud(DriverVerbs):
         """
         state = saving.parse(data)
         cloud = cls(spec, faults=faults, start=state.start, at=state.at, pace=pace)
-        saving.load(state, cloud._world, cloud._ledger, cloud._balancers, cloud._api)
+        saving.load(state, cloud._world, cloud._ledger, cloud._balancers, cloud._images, cloud._api)
         return cloud
 
     def to_json(self) -> dict[str, object]:
         """Return everything that has happened as values that JSON has; no secret is among them."""
         with self._lock:
-            return saving.save(self._world, self._ledger, self._balancers, self._api)
+            return saving.save(self._world, self._ledger, self._balancers, self._images, self._api)
 
     # -- probes, balancers, consoles ----------------------------------------------------------------------------------
 
@@ -159,6 +166,51 @@ class SimulatedCloud(DriverVerbs):
             self._api.read("console", instance)
             vm = self._vms([instance])[0]
             return boot_lines(vm, self._world.probe(vm))
+
+    def usage(self, ids: Sequence[InstanceId]) -> Mapping[InstanceId, Usage]:
+        """Return what instances use: a quarter of what they have, from when they serve; those not there are absent."""
+        with self._lock:
+            self._api.read("usage", sorted(ids))
+            rows = (vm.row for id in ids if (vm := self._world.vms.get(id)) is not None)
+            kinds = {kind.name: kind for kind in self.spec.machine_types}
+            return {row.id: self._usage(row, kinds[row.machine_type]) for row in rows if row.phase is Phase.RUNNING}
+
+    def _usage(self, row: Instance, kind: MachineType) -> Usage:
+        serves = self._world.probe(self._world.vms[row.id]) is Health.HEALTHY
+        share = SERVING if serves else IDLE
+        period_s = min(METER_S, self._world.at - row.launched_at)
+        return Usage(at=self._world.at, period_s=period_s, cpu=share * kind.vcpus, memory_mib=SERVING * kind.memory_mib)
+
+    # -- images -------------------------------------------------------------------------------------------------------
+
+    def resolve(self, base: str) -> ImageId:
+        """Return the image that a base stands for, as `Baker.resolve`."""
+        with self._lock:
+            self._api.read("resolve", base)
+            return self._images.resolve(base)
+
+    def capture(self, request: CaptureRequest) -> ImageId:
+        """Make an image of a stopped builder, as `Baker.capture`."""
+        with self._lock:
+            call = self._api.change("capture", request.deployment, request.digest, costs={"image": 1})
+            id = self._images.capture(request)
+            call.reply()
+            return id
+
+    def stage(self, name: str, data: bytes, *, lifetime_s: float) -> str:
+        """Note that data was staged: the builders of a simulated cloud fetch nothing."""
+        with self._lock:
+            call = self._api.change("stage", name, costs={"image": 1})
+            self._images.staged.add(name)
+            call.reply()
+            return f"https://staging.{self.name}.example/{name}"
+
+    def unstage(self, names: Sequence[str]) -> None:
+        """Note that data isn't staged any more."""
+        with self._lock:
+            call = self._api.change("unstage", sorted(names), costs={"image": 1})
+            self._images.staged.difference_update(names)
+            call.reply()
 
     # -- time and change ----------------------------------------------------------------------------------------------
 

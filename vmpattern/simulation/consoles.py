@@ -1,6 +1,7 @@
 """What a simulated VM prints on its console."""
 
 from vmpattern.model import Health, Phase
+from vmpattern.simulation.guest import powers_off, printed
 from vmpattern.simulation.vm import Vm
 
 
@@ -12,10 +13,18 @@ def boot_lines(vm: Vm, probed: Health) -> str:
         lines += [
             "[    2.104332] systemd[1]: Reached target Network.",
             f"[    2.518020] systemd[1]: Set hostname to <{row.name}>.",
-            "[    2.907411] systemd[1]: Starting the service...",
         ]
-        lines.append(_end(vm, probed))
+        lines += (
+            _script_lines(vm) if vm.script else ["[    2.907411] systemd[1]: Starting the service...", _end(vm, probed)]
+        )
     return "\n".join(lines) + "\n"
+
+
+def _script_lines(vm: Vm) -> list[str]:
+    began = "[    2.907411] systemd[1]: Running the script..."
+    if vm.row.phase is Phase.STOPPED:
+        return [began, *printed(vm.script), "[   62.000000] systemd[1]: Reached target Power-Off."]
+    return [began] if powers_off(vm.script) else [began, *printed(vm.script)]
 
 
 def _end(vm: Vm, probed: Health) -> str:

@@ -9,13 +9,14 @@ from vmpattern.errors import Invalid, KeySpent, OutOfCapacity, QuotaExceeded, Sc
 from vmpattern.model import Idempotency, Instance, InstanceId
 from vmpattern.simulation.api import ACCOUNT, Call
 from vmpattern.simulation.faults import FaultKind
+from vmpattern.simulation.images import Images
 from vmpattern.simulation.ledger import Ledger
 from vmpattern.simulation.spec import IMAGE_PREFIX, CloudSpec
 from vmpattern.simulation.vm import BAD_IMAGE, GOOD, Fate, fate, launched
 from vmpattern.simulation.world import World
 
 
-def check(spec: CloudSpec, request: LaunchRequest) -> None:
+def check(spec: CloudSpec, images: Images, request: LaunchRequest) -> None:
     """Check that the cloud sells what is asked for.
 
     Raises:
@@ -30,8 +31,10 @@ def check(spec: CloudSpec, request: LaunchRequest) -> None:
         raise Invalid(f"zone {request.zone} doesn't offer {request.machine_type}", field="machine_type")
     if request.market not in spec.capabilities.markets:
         raise Invalid(f"there is no market {request.market.value}", field="market")
-    if spec.strict and not request.image.startswith(IMAGE_PREFIX):
+    if spec.strict and not images.can_launch(request.image):
         raise Invalid(f"there is no image {request.image}: their ids begin with {IMAGE_PREFIX}", field="image")
+    if len(request.script.encode()) > spec.capabilities.script_bytes:
+        raise Invalid(f"the script has more than {spec.capabilities.script_bytes:,} bytes", field="script")
     if not 1 <= request.count <= spec.capabilities.max_batch:
         raise Invalid(f"expected a count from 1 to {spec.capabilities.max_batch}", field="count")
 
@@ -96,7 +99,7 @@ def _create(
     rows: list[Instance] = []
     for ordinal in ordinals[:room]:
         row = launched(request, ordinal, cloud=world.spec.name, at=world.at)
-        world.add(row, _fate(world, request, ordinal))
+        world.add(row, _fate(world, request, ordinal), request.script)
         rows.append(row)
     ledger.made(request.key, text, {ordinal: row.id for ordinal, row in zip(ordinals, rows, strict=False)})
     short = len(ordinals) - room

@@ -83,6 +83,7 @@ def written(request: LaunchRequest) -> str:
         request.market.value,
         request.image,
         request.inputs,
+        request.script,
         request.previous,
         request.disk_gib,
         request.port,

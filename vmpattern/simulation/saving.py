@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import attrs
 import cattrs
 
-from vmpattern.model import Instance, InstanceId, LaunchKey
+from vmpattern.model import Image, ImageId, Instance, InstanceId, LaunchKey
 from vmpattern.simulation.api import Api
 from vmpattern.simulation.balancers import Balancers
+from vmpattern.simulation.images import Images
 from vmpattern.simulation.ledger import Entry, Ledger
 from vmpattern.simulation.past import Entry as PastEntry
 from vmpattern.simulation.vm import Vm
@@ -43,6 +44,9 @@ class State:
     buckets: dict[str, Bucket]
     calls: dict[str, int]
     seen: dict[str, int]
+    images: dict[ImageId, Image] = attrs.field(factory=dict)
+    ready: dict[ImageId, float] = attrs.field(factory=dict)
+    staged: list[str] = attrs.field(factory=list)
 
 
 def parse(data: Mapping[str, object]) -> State:
@@ -57,7 +61,7 @@ def parse(data: Mapping[str, object]) -> State:
         raise ValueError("; ".join(cattrs.transform_error(error))) from error
 
 
-def save(world: World, ledger: Ledger, balancers: Balancers, api: Api) -> dict[str, object]:
+def save(world: World, ledger: Ledger, balancers: Balancers, images: Images, api: Api) -> dict[str, object]:
     """Return the JSON form of everything; lets go of what need not be remembered any more."""
     world.prune()
     world.past.prune(world.at)
@@ -79,12 +83,15 @@ def save(world: World, ledger: Ledger, balancers: Balancers, api: Api) -> dict[s
         buckets={name: Bucket(tokens=bucket.tokens, at=bucket.at) for name, bucket in api.buckets.items()},
         calls=dict(api.calls),
         seen=dict(api.seen),
+        images=images.rows,
+        ready=images.ready,
+        staged=sorted(images.staged),
     )
     saved: dict[str, object] = _CONVERTER.unstructure(state)
     return saved
 
 
-def load(state: State, world: World, ledger: Ledger, balancers: Balancers, api: Api) -> None:
+def load(state: State, world: World, ledger: Ledger, balancers: Balancers, images: Images, api: Api) -> None:
     """Bring a world that was just made, and what belongs to it, into a state."""
     world.past.entries.update(state.past)
     world.load(state.vms, state.gone)
@@ -93,6 +100,9 @@ def load(state: State, world: World, ledger: Ledger, balancers: Balancers, api: 
     ledger.entries.update(state.keys)
     balancers.members.update(state.members)
     balancers.draining.extend(state.draining)
+    images.rows.update({id: attrs.evolve(row, cloud=world.spec.name) for id, row in state.images.items()})
+    images.ready.update(state.ready)
+    images.staged.update(state.staged)
     for name in api.buckets.keys() & state.buckets.keys():
         api.buckets[name].tokens, api.buckets[name].at = state.buckets[name].tokens, state.buckets[name].at
     api.calls.update(state.calls)

@@ -33,6 +33,7 @@ EC2_BUDGETS = immutabledict(
         "terminate-instances": RequestBudget(1000, 20),
         "label": RequestBudget(100, 10),
         "balancer": RequestBudget(50, 5),
+        "image": RequestBudget(20, 2),
     }
 )
 
@@ -47,6 +48,9 @@ EC2_LIKE = Capabilities(
     probes=True,
     balancer=True,
     console=True,
+    baker=True,
+    meter=True,
+    staging=True,
     budgets=EC2_BUDGETS,
     latencies=Latencies(),
 )
@@ -86,7 +90,9 @@ class CloudSpec:
     """What a simulated cloud is and allows.
 
     `capacity` maps (zone, machine type), or (zone, None) for all types together, to the most live instances there;
-    `quota` is the most in the account. Instances of `bad_images` never get ready. A `strict` cloud refuses images whose
+    `quota` is the most in the account. Instances of `bad_images` never get ready, and builders from them never finish.
+    A builder's script takes `build_s`, making an image of it `capture_s`. `bases` are the names under which images to
+    build upon are known. A `strict` cloud refuses images whose
     id doesn't begin with `img-` and balancers without a name; any other takes whatever it is asked for.
     """
 
@@ -99,6 +105,9 @@ class CloudSpec:
     capacity: Mapping[tuple[str, str | None], int] = attrs.field(default=_NO_CAPACITY, converter=_capacity)
     quota: int | None = None
     bad_images: frozenset[ImageId] = frozenset()
+    build_s: float = 60.0
+    capture_s: float = 30.0
+    bases: tuple[str, ...] = ("alpine-3.23", "debian-12", "debian-13", "ubuntu-24.04")
     strict: bool = True
 
 

@@ -10,6 +10,7 @@ from vmpattern.model import Capabilities, Image, ImageId, Instance, InstanceId, 
 from vmpattern.simulation import launching
 from vmpattern.simulation.api import Api
 from vmpattern.simulation.faults import FaultKind, Faults
+from vmpattern.simulation.images import Images
 from vmpattern.simulation.ledger import Ledger, written
 from vmpattern.simulation.spec import CloudSpec
 from vmpattern.simulation.vm import Vm
@@ -23,6 +24,7 @@ class DriverVerbs:
         self.spec = spec
         self._world = World(spec, faults, start, at)
         self._ledger = Ledger(self._world)
+        self._images = Images(self._world)
         self._api = Api(self._world)
         self._lock = threading.RLock()
 
@@ -68,20 +70,20 @@ class DriverVerbs:
                 zone=request.zone,
                 machine_type=request.machine_type,
             )
-            launching.check(self.spec, request)
+            launching.check(self.spec, self._images, request)
             report = launching.launch(self._world, self._ledger, call, request, text)
             call.reply()
             return report
 
     def terminate(self, ids: Sequence[InstanceId]) -> None:
-        """End these instances, as `Driver.terminate`."""
+        """End these instances, as `Driver.terminate`; what is of no deployment lacks our labels, and is left alone."""
         with self._lock:
             if len(ids) > self.capabilities.max_terminate:
                 raise Invalid(f"expected at most {self.capabilities.max_terminate} ids", field="ids")
             costs = {"terminate": 1, "terminate-instances": len(ids)}
             call = self._api.change("terminate", sorted(ids), costs=costs)
             for id in ids:
-                if (vm := self._world.vms.get(id)) is not None:
+                if (vm := self._world.vms.get(id)) is not None and vm.row.deployment:
                     self._world.end(vm)
             call.reply()
 
@@ -104,15 +106,21 @@ class DriverVerbs:
             call.reply()
 
     def images(self, selector: Selector) -> tuple[Image, ...]:
-        """List baked images: a simulated cloud has none, as yet."""
+        """List the images that were made for a deployment, sorted by id."""
         with self._lock:
             self._api.read("images", selector.deployment)
-            return ()
+            return self._images.listed(selector.deployment)
 
     def delete_images(self, ids: Sequence[ImageId]) -> None:
-        """Delete images: there are none, so all of them are gone already."""
+        """Delete images, as `Driver.delete_images`; what wasn't made here is left alone.
+
+        Raises:
+            Invalid: one is in use; none was deleted.
+        """
         with self._lock:
-            self._api.change("delete_images", sorted(ids), costs={}).reply()
+            call = self._api.change("delete_images", sorted(ids), costs={"image": 1})
+            self._images.delete(ids)
+            call.reply()
 
     def machine_types(self) -> tuple[MachineType, ...]:
         """List what the cloud sells."""

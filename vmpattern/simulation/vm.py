@@ -23,6 +23,7 @@ class Turn(enum.Enum):
 
     RUN = "run"
     WELL = "well"
+    STOP = "stop"
     SICK = "sick"
     GONE = "gone"
 
@@ -63,7 +64,7 @@ def fate(faults: Faults, request: LaunchRequest, ordinal: int, at_s: float) -> F
 class Vm:
     """A VM of the world. `own` is its health as far as it lies in itself: an outage of its zone comes on top.
 
-    `turn` happens at `due`; `seq` tells that turn from earlier ones that were called off.
+    `turn` happens at `due`; `seq` tells that turn from earlier ones that were called off. A builder has a `script`.
     """
 
     row: Instance
@@ -73,6 +74,7 @@ class Vm:
     turn: Turn | None = None
     due: float = 0.0
     seq: int = 0
+    script: str = ""
 
 
 def launched(request: LaunchRequest, ordinal: int, *, cloud: str, at: float) -> Instance:

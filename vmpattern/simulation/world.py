@@ -14,6 +14,7 @@ import attrs
 from vmpattern.driver import Selector
 from vmpattern.model import Health, Instance, InstanceId, Phase
 from vmpattern.simulation.faults import NONE, FaultKind, Faults
+from vmpattern.simulation.guest import powers_off
 from vmpattern.simulation.past import Past
 from vmpattern.simulation.spec import CloudSpec
 from vmpattern.simulation.vm import FLAP_SICK_S, FLAP_WELL_S, GOOD, HANG_S, SLOW_FACTOR, Fate, Turn, Vm, changed
@@ -60,9 +61,9 @@ class World:
 
     # -- what a caller does -------------------------------------------------------------------------------------------
 
-    def add(self, row: Instance, fate: Fate = GOOD) -> None:
-        """Put a VM that was just launched into the world."""
-        vm = Vm(row, fate, flaps=fate.flaps)
+    def add(self, row: Instance, fate: Fate = GOOD, script: str = "") -> None:
+        """Put a VM that was just launched into the world; with a script it is a builder."""
+        vm = Vm(row, fate, flaps=fate.flaps, script=script)
         boot_s = self.spec.capabilities.latencies.boot_s
         self.place(vm, Turn.RUN, self.at + (boot_s * SLOW_FACTOR if fate.slow_boot else boot_s))
 
@@ -207,9 +208,13 @@ class World:
         row, turn = vm.row, vm.turn
         vm.turn = None
         if turn is Turn.RUN:
-            if not vm.fate.never_ready:
+            if vm.script:
+                self._run(vm)
+            elif not vm.fate.never_ready:
                 self._schedule(vm, Turn.WELL, self.at + self.spec.capabilities.latencies.ready_s)
             self.show(vm, Phase.RUNNING, row.kept_until)
+        elif turn is Turn.STOP:
+            self.show(vm, Phase.STOPPED, row.kept_until)
         elif turn is Turn.GONE:
             self.vanishing.append((self.at + SHOWN_AFTER_END_S, row.id))
             self.show(vm, Phase.TERMINATED, row.kept_until)
@@ -217,6 +222,10 @@ class World:
             vm.own = Health.HEALTHY if turn is Turn.WELL else Health.UNHEALTHY
             self._plan_illness(vm)
             self.show(vm, row.phase, row.kept_until)
+
+    def _run(self, vm: Vm) -> None:
+        if powers_off(vm.script) and not vm.fate.never_ready:
+            self._schedule(vm, Turn.STOP, self.at + self.spec.build_s)
 
     def _plan_illness(self, vm: Vm) -> None:
         if vm.own is Health.HEALTHY:

@@ -17,7 +17,7 @@ from lawbook.truth import OpenCloud
 from vmpattern.driver import LaunchReport, LaunchRequest, Selector
 from vmpattern.errors import DriverError, OutcomeUnknown, Throttled
 from vmpattern.executor import FleetOrder, carry_out
-from vmpattern.executor.runtime import Answer, Work, attempt
+from vmpattern.executor.runtime import DEADLINE_FACTOR, Answer, Work, attempt
 from vmpattern.forecast import plan
 from vmpattern.model import (
     Capabilities,
@@ -252,7 +252,8 @@ class Passage:
         world, changes, auditor = self._world, not work.what.endswith(": instances"), self._auditor
         auditor.call_started(changes=changes)
         there_s, back_s = self._delays(work)
-        asked_at, hangs = world.now, there_s + back_s > work.timeout_s
+        patience_s = work.timeout_s / DEADLINE_FACTOR  # the driver gives up before the executor takes it for hung
+        asked_at, hangs = world.now, there_s + back_s > patience_s
 
         def arrive() -> None:
             if world.auditor is not auditor:
@@ -265,7 +266,7 @@ class Passage:
             if hangs:
                 late = OutcomeUnknown("no answer in time", code="TimedOut")
                 answer, shown = Answer(work.ticket, error=late), None
-            at = asked_at + work.timeout_s if hangs else world.now + back_s
+            at = asked_at + patience_s if hangs else world.now + back_s
             heapq.heappush(self._answers, (at, next(world.order), answer, work, shown))
 
         if there_s <= 0.0:

@@ -1,0 +1,80 @@
+"""The kit catches drivers that are broken on purpose, each by the clause that it breaks."""
+
+import broken_drivers as broken
+import pytest
+from whole_driver import WholeDriver, WholeKit
+
+from vmpattern.testing import Status, run
+
+
+def failed(made: type[WholeDriver]) -> set[str]:
+    results = run(WholeKit(made)).results
+    return {result.clause.id for result in results if result.status is Status.FAILED}
+
+
+def test_the_driver_that_is_broken_here_keeps_every_clause() -> None:
+    report = run(WholeKit())
+
+    assert [] == [(result.clause.id, result.reason, result.amiss) for result in report.results if not result.ok]
+
+
+def test_what_is_skipped_of_it_is_only_what_it_declares_otherwise() -> None:
+    skipped = {result.clause.id for result in run(WholeKit()).results if result.status is Status.SKIPPED}
+
+    assert {"label-3", "probe-3", "balance-3", "console-2", "bake-8", "meter-2"} == skipped
+
+
+@pytest.mark.parametrize(
+    ("made", "breaks", "follows"),
+    [
+        pytest.param(broken.LabelsAfterwards, "launch-2", "", id="labels after the creation"),
+        pytest.param(broken.DropsPages, "list-2", "end-4 model-1", id="drops a page"),
+        pytest.param(broken.ShortOnFailure, "list-5", "error-7", id="a short list when a page fails"),
+        pytest.param(broken.SwallowsErrors, "end-3", "end-4 error-1", id="swallows an error"),
+        pytest.param(broken.Retries, "error-1", "", id="retries inside"),
+        pytest.param(broken.CountsAccepted, "launch-14", "list-2 launch-10 end-4", id="counts what was accepted"),
+        pytest.param(broken.HidesTheEnding, "list-4", "", id="counts an accepted end as done"),
+        pytest.param(broken.AdoptsStrangers, "own-2", "", id="adopts a stranger's VM"),
+        pytest.param(broken.KillsStrangers, "own-1", "", id="ends what lacks our labels"),
+        pytest.param(broken.ListsStrangers, "own-3", "model-1", id="lists what lacks our labels"),
+        pytest.param(broken.LacksItsConsole, "fact-4", "", id="declares a console that it lacks"),
+        pytest.param(broken.DeclaresLargerBatches, "launch-10", "list-2 launch-14 end-4", id="declares larger batches"),
+        pytest.param(broken.DeclaresNoDelay, "list-6", "", id="declares fresher lists"),
+        pytest.param(broken.ScopesTooWide, "error-4", "", id="a scope too wide"),
+        pytest.param(broken.NamesNoZone, "error-5", "", id="a scope without its zone"),
+        pytest.param(broken.TakesQuotaForStock, "error-3", "", id="another error than the answer's"),
+        pytest.param(broken.LaunchesTwice, "launch-4", "model-1", id="a duplicate after a lost reply"),
+        pytest.param(broken.SpendsAnotherKey, "launch-7", "", id="takes another key for a spent one"),
+        pytest.param(broken.AdoptsTheEnding, "launch-6", "launch-7 model-1", id="adopts what is ending"),
+        pytest.param(broken.MissesConflicts, "launch-5", "", id="misses a conflict of keys"),
+        pytest.param(broken.ReadsTheEnvironment, "quiet-2", "", id="reads the environment"),
+        pytest.param(broken.Prints, "quiet-1", "", id="prints"),
+        pytest.param(broken.Sleeps, "quiet-3", "", id="sleeps"),
+        pytest.param(broken.PricesAtZero, "type-3", "", id="a price of zero for an unknown one"),
+        pytest.param(broken.CutsLabels, "list-7", "", id="cuts labels"),
+        pytest.param(broken.ForgetsTheFleet, "list-3", "", id="forgets the fleet of a selector"),
+        pytest.param(broken.RefusesTheGone, "end-2", "", id="refuses to end what has gone"),
+        pytest.param(broken.EndsTheFleet, "end-1", "end-4 model-1", id="ends more than it is told to"),
+        pytest.param(broken.LetsOthersOut, "launch-11", "", id="lets another kind of error out"),
+        pytest.param(broken.NamesNoField, "launch-11", "bake-6", id="names no field"),
+        pytest.param(broken.TellsSecrets, "launch-13", "", id="tells a secret"),
+        pytest.param(broken.RemembersOnly, "list-9", "launch-2 model-1", id="remembers in the connection"),
+        pytest.param(broken.ServesUndeclared, "balance-3", "", id="a balancer that isn't declared"),
+        pytest.param(broken.LabelsUndeclared, "label-3", "", id="labels that aren't declared to change"),
+        pytest.param(broken.Hangs, "error-7", "", id="hangs"),
+        pytest.param(broken.CapturesWhatRuns, "bake-4", "", id="makes images of what runs"),
+        pytest.param(broken.CapturesAnew, "bake-3", "", id="makes an image for each call"),
+        pytest.param(broken.DeletesWhatItCan, "image-3", "", id="deletes images before it looks at all of them"),
+        pytest.param(broken.DeletesStrangersImages, "image-4", "", id="deletes images that lack our labels"),
+        pytest.param(broken.LetsBuildersGo, "bake-1", "bake-2 bake-3 image-2 image-3", id="lets builders vanish"),
+        pytest.param(broken.CutsScripts, "bake-6", "", id="cuts scripts"),
+        pytest.param(broken.KeepsStaged, "bake-7", "", id="keeps staged data"),
+        pytest.param(broken.MetersEverybody, "meter-1", "", id="tells the use of others"),
+        pytest.param(broken.BakesUndeclared, "bake-8", "", id="bakes though that isn't declared"),
+        pytest.param(broken.ChangesItsMind, "fact-1", "", id="declares something else each time"),
+    ],
+)
+def test_a_broken_driver_is_caught_by_the_clause_that_it_breaks(
+    made: type[WholeDriver], breaks: str, follows: str
+) -> None:
+    assert {breaks, *follows.split()} == failed(made)

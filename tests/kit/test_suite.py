@@ -1,0 +1,123 @@
+"""The suite under pytest: a test for each clause, nothing left out in silence, skips that say why."""
+
+import pytest
+from hypothesis import given, strategies as st
+from whole_driver import WholeDriver, WholeKit
+
+from vmpattern.testing import CLAUSES, Clause, DriverSuite, Kit, Level, Status, execute, run, silent
+from vmpattern.testing.bench import Bench, expect
+
+BY_ID = {clause.id: clause for clause in CLAUSES}
+
+
+def names(suite: type) -> set[str]:
+    return {name for name in dir(suite) if name.startswith("test_")}
+
+
+def test_every_clause_has_a_test_that_bears_its_id() -> None:
+    expected = {clause.test_name for clause in CLAUSES} | {"test_no_clause_is_left_out"}
+
+    assert expected == names(DriverSuite)
+
+
+def test_a_suite_that_overrides_nothing_is_complete() -> None:
+    class Whole(DriverSuite): ...
+
+    assert [] == silent(Whole)
+
+
+class Empties(DriverSuite):
+    def test_type_3_no_price_is_zero(self) -> None:
+        return
+
+
+class Deletes(DriverSuite):
+    test_type_3_no_price_is_zero = None
+
+
+class Skips(DriverSuite):
+    @pytest.mark.skip(reason="it is broken")
+    def test_type_3_no_price_is_zero(self) -> None: ...
+
+
+class GivesNoReason(DriverSuite):
+    @pytest.mark.xfail
+    def test_type_3_no_price_is_zero(self) -> None: ...
+
+
+@pytest.mark.parametrize("suite", [Empties, Deletes, Skips, GivesNoReason])
+def test_what_is_taken_out_in_silence_is_found(suite: type[DriverSuite]) -> None:
+    assert ["test_type_3_no_price_is_zero"] == silent(suite)
+
+
+def test_what_is_expected_to_fail_for_a_reason_may_be_overridden() -> None:
+    class Honest(DriverSuite):
+        @pytest.mark.xfail(reason="prices aren't read yet")
+        def test_type_3_no_price_is_zero(self) -> None: ...
+
+    assert [] == silent(Honest)
+
+
+def test_the_guard_itself_can_not_be_overridden() -> None:
+    with pytest.raises(TypeError, match="overrides test_no_clause_is_left_out"):
+
+        class Sly(DriverSuite):
+            def test_no_clause_is_left_out(self) -> None: ...
+
+
+def test_a_kit_that_gives_little_skips_and_says_why() -> None:
+    class Poor(WholeKit):
+        connect_with = Kit.connect_with
+        plant_stranger = Kit.plant_stranger
+        recorded = Kit.recorded
+        balancer = None
+
+    results = {result.clause.id: result for result in run(Poor()).results}
+    expected = {
+        "list-5": "the kit gives no connect_with",
+        "own-1": "the kit gives no plant_stranger",
+        "error-3": "the kit gives no recorded answers",
+        "balance-1": "the kit gives no balancer",
+    }
+
+    assert expected == {id: results[id].reason for id in expected}
+    assert {Status.SKIPPED} == {results[id].status for id in expected}
+
+
+class NeverEnds(WholeDriver):
+    def terminate(self, ids) -> None:
+        self.request(lambda: None)
+
+
+def test_what_stays_behind_is_told() -> None:
+    result = execute(BY_ID["list-1"], WholeKit(NeverEnds))
+
+    assert (Status.PASSED, False, 2) == (result.status, result.ok, len(result.amiss))
+    assert all("is left behind" in one for one in result.amiss)
+
+
+def interrupted(bench: Bench) -> None:
+    bench.launch(bench.request())
+    raise KeyboardInterrupt
+
+
+def test_an_interruption_ends_what_was_launched() -> None:
+    kit = WholeKit()
+    with pytest.raises(KeyboardInterrupt):
+        execute(Clause("x-1", Level.MUST, "", interrupted), kit)
+    vms = kit.place.cloud._world.vms.values()
+
+    assert [False] == [vm.row.phase.is_live for vm in vms]
+
+
+@pytest.mark.parametrize(("level", "ok"), [(Level.MUST, False), (Level.SHOULD, True)])
+def test_only_a_broken_must_makes_a_report_fail(level: Level, ok: bool) -> None:
+    clause = Clause("x-1", level, "", lambda bench: expect(False, "broken"))
+
+    assert ok == run(WholeKit(), clauses=[clause]).ok
+
+
+@given(st.sampled_from(CLAUSES))
+def test_a_test_name_is_an_identifier_with_the_id(clause: Clause) -> None:
+    assert clause.test_name.isidentifier()
+    assert clause.test_name.startswith(f"test_{clause.id.replace('-', '_')}_")

@@ -1,0 +1,198 @@
+"""Images: of ours only; and where a driver bakes, made of builders that have stopped, once, with their labels."""
+
+import contextlib
+from collections.abc import Sequence
+from itertools import cycle, islice
+
+from vmpattern import naming
+from vmpattern.driver import Baker, CaptureRequest
+from vmpattern.errors import DriverError, Invalid, NotFound, OutcomeUnknown, Unsupported
+from vmpattern.model import Image, ImageId, ImageState, Instance, InstanceId, Phase
+from vmpattern.testing.bench import Bench, expect, told
+from vmpattern.testing.clauses import clause
+from vmpattern.testing.kit import Fault
+
+SERVICE = "checked"
+NOWHERE = "no-such-base"
+SECONDS = 300.0
+
+
+@clause("image-1", "`images` lists images of the deployment only.")
+def images_are_of_the_deployment(bench: Bench) -> None:
+    other = [image.id for image in bench.images() if image.deployment != bench.deployment]
+    expect(not other, f"images of others: {told(other)}")
+
+
+@clause("image-2", "`delete_images` of what isn't there is success.")
+def deletes_what_is_gone(bench: Bench) -> None:
+    driver = _baker(bench)
+    image = _captured(bench, driver, "gone")
+    bench.patiently(lambda: bench.driver.delete_images([image.id]))
+    bench.until(lambda: not bench.images(), "a deleted image isn't listed")
+    bench.patiently(lambda: bench.driver.delete_images([image.id]))
+
+
+@clause("image-3", "`delete_images` of an image that an instance runs from is `Invalid`, and none is deleted.")
+def keeps_images_in_use(bench: Bench) -> None:
+    driver = _baker(bench)
+    bench.need_room(2)
+    used, other = _captured(bench, driver, "used"), _captured(bench, driver, "other")
+    bench.launched(image=used.id)
+    bench.raises(Invalid, "deleting an image in use", lambda: bench.driver.delete_images([other.id, used.id]))
+    bench.settle()
+    left = {image.id for image in bench.images()}
+    expect(left == {used.id, other.id}, f"of two images, one in use, {told(left)} is left")
+
+
+@clause("image-4", "`delete_images` never touches what lacks our labels.")
+def strangers_images_stay(bench: Bench) -> None:
+    stranger = bench.kit.plant_image()
+    with contextlib.suppress(DriverError):
+        bench.patiently(lambda: bench.driver.delete_images([stranger]))
+    bench.settle()
+    expect(bench.kit.image_lives(stranger), f"the image {stranger} lacks our labels and was deleted")
+
+
+@clause("bake-1", "A launch with a script runs it once; powered off by it, the VM is STOPPED until it is ended.")
+def builders_stop(bench: Bench) -> None:
+    _baker(bench)
+    builder = _stopped(bench, "stops")
+    bench.settle()
+    now = [row.phase for row in bench.rows() if row.id == builder.id]
+    expect(now == [Phase.STOPPED], f"a builder that had stopped is {told(phase.value for phase in now)}")
+
+
+@clause("bake-2", "`capture` makes an image with its labels, which is AVAILABLE in the end and can be launched.")
+def captures_what_can_be_launched(bench: Bench) -> None:
+    driver = _baker(bench)
+    image = _captured(bench, driver, "whole")
+    wanted = (SERVICE, "dwhole", naming.base_label(bench.kit.image), bench.kit.cloud)
+    found = (image.service, image.digest, image.base, image.cloud)
+    expect(found == wanted, f"the labels of an image are {told(found)}, expected {told(wanted)}")
+    (row,) = bench.launched(image=image.id)
+    expect(row.image == image.id, f"launched from {image.id}, it is listed with {row.image}")
+
+
+@clause("bake-3", "`capture` of a digest that has an image returns that one, after a lost reply too.")
+def captures_once(bench: Bench) -> None:
+    driver = _baker(bench)
+    builder = _stopped(bench, "once")
+    request = _request(bench, builder, "once")
+    faulty = bench.connect(Fault.LOST_AFTER)
+    assert isinstance(faulty, Baker)
+    bench.raises(OutcomeUnknown, "a capture whose reply was lost", lambda: faulty.capture(request))
+    bench.until(lambda: bool(bench.images()), "an image is listed though the reply was lost")
+    again = bench.patiently(lambda: driver.capture(request))
+    bench.settle()
+    ids = [image.id for image in bench.images()]
+    expect(ids == [again], f"two captures of one digest returned {again}, and made {told(ids)}")
+
+
+@clause("bake-4", "`capture` of a builder that runs is `Invalid`, of one that isn't there `NotFound`; nothing is made.")
+def captures_only_what_has_stopped(bench: Bench) -> None:
+    driver = _baker(bench)
+    (row,) = bench.launched()
+    bench.until(lambda: [one.phase for one in bench.rows()] == [Phase.RUNNING], "an instance runs")
+    bench.raises(Invalid, "a capture of what runs", lambda: driver.capture(_request(bench, row, "runs")))
+    bench.terminate([row.id])
+    bench.until(lambda: not bench.rows(), "what was ended isn't listed")
+    bench.raises(NotFound, "a capture of what is gone", lambda: driver.capture(_request(bench, row, "gone")))
+    bench.settle()
+    expect(not bench.images(), f"captures that can't be made {told(image.id for image in bench.images())}")
+
+
+@clause("bake-5", "`resolve` returns an image that can be launched, `NotFound` where there is none.")
+def bases_are_found(bench: Bench) -> None:
+    driver = _baker(bench)
+    bench.raises(NotFound, f"the base {NOWHERE}", lambda: driver.resolve(NOWHERE))
+    if not bench.kit.base:
+        bench.skip("the kit gives no base")
+    found = bench.patiently(lambda: driver.resolve(bench.kit.base))
+    same = bench.patiently(lambda: driver.resolve(found))
+    expect(same == found, f"the base {bench.kit.base} is {found}, and that is {same}")
+    bench.launched(image=found)
+
+
+@clause("bake-6", "A script of `script_bytes` is taken, one of more is `Invalid`, names `script`, and creates nothing.")
+def scripts_are_as_long_as_declared(bench: Bench) -> None:
+    _baker(bench)
+    most = bench.can.script_bytes
+    longer = bench.request(script=_script(bench, most + 1), fleet=naming.BUILDERS)
+    error = bench.raises(Invalid, f"a script of {most + 1:,} bytes", lambda: bench.driver.launch(longer))
+    expect(error.field == "script", f"the error of a long script names the field {error.field or 'not at all'}")
+    bench.settle()
+    expect(not bench.live(), f"a script that is too long made {told(bench.live())}")
+    bench.launched(script=_script(bench, most), fleet=naming.BUILDERS)
+
+
+@clause("bake-7", "What is staged is found at its URL, again after the same `stage`, and no more after `unstage`.")
+def staged_data_is_found(bench: Bench) -> None:
+    driver = _baker(bench)
+    if not bench.can.staging:
+        bench.skip("staging isn't declared")
+    data = bytes(islice(cycle(range(256)), 100_000))
+    name = f"{bench.deployment}.tar"
+    bench.patiently(lambda: driver.stage(name, data, lifetime_s=SECONDS))
+    url = bench.patiently(lambda: driver.stage(name, data, lifetime_s=SECONDS))
+    found = bench.kit.fetch(url)
+    expect(found == data, f"staged {len(data)} bytes, found {'nothing' if found is None else len(found)}")
+    for _ in range(2):
+        bench.patiently(lambda: driver.unstage([name]))
+    expect(bench.kit.fetch(url) is None, "what was unstaged is found all the same")
+
+
+@clause("bake-8", "Without `staging`, `stage` raises `Unsupported`; without `baker`, all its verbs do.")
+def undeclared_baking_is_refused(bench: Bench) -> None:
+    driver = bench.driver
+    if not isinstance(driver, Baker) or (bench.can.baker and bench.can.staging):
+        bench.skip("they are declared" if bench.can.baker else "the driver has no verb of a baker")
+    bench.raises(Unsupported, "stage, which isn't declared,", lambda: driver.stage("x", b"", lifetime_s=SECONDS))
+    if bench.can.baker:
+        return
+    request = CaptureRequest(
+        builder=InstanceId("none"), deployment=bench.deployment, service=SERVICE, digest="d", base=bench.kit.image
+    )
+    bench.raises(Unsupported, "resolve, which isn't declared,", lambda: driver.resolve(NOWHERE))
+    bench.raises(Unsupported, "capture, which isn't declared,", lambda: driver.capture(request))
+
+
+def _baker(bench: Bench) -> Baker:
+    if not bench.can.baker or not isinstance(bench.driver, Baker):
+        bench.skip("baking isn't declared")
+    return bench.driver
+
+
+def _script(bench: Bench, size: int) -> str:
+    """Return a script of so many bytes: the kit's, made longer by comments."""
+    short = bench.kit.script
+    return short + "\n#" + "x" * (size - len(short.encode()) - 2)
+
+
+def _stopped(bench: Bench, name: str) -> Instance:
+    """Launch a builder and wait until it has stopped."""
+    (row,) = bench.launched(script=bench.kit.script, fleet=naming.BUILDERS, inputs=name)
+
+    def stopped() -> Sequence[Instance]:
+        return [one for one in bench.rows() if one.id == row.id and one.phase is Phase.STOPPED]
+
+    bench.until(lambda: bool(stopped()), "a builder has stopped")
+    return stopped()[0]
+
+
+def _request(bench: Bench, builder: Instance, name: str) -> CaptureRequest:
+    return CaptureRequest(
+        builder=builder.id, deployment=bench.deployment, service=SERVICE, digest=f"d{name}", base=bench.kit.image
+    )
+
+
+def _captured(bench: Bench, driver: Baker, name: str) -> Image:
+    """Make an image, end its builder, and return the image as listed."""
+    builder = _stopped(bench, name)
+    id = bench.patiently(lambda: driver.capture(_request(bench, builder, name)))
+    bench.until(lambda: _state(bench, id) is ImageState.AVAILABLE, "an image is available")
+    bench.terminate([builder.id])
+    return next(image for image in bench.images() if image.id == id)
+
+
+def _state(bench: Bench, id: ImageId) -> ImageState | None:
+    return next((image.state for image in bench.images() if image.id == id), None)

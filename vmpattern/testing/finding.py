@@ -1,0 +1,77 @@
+"""Finding the kit of an installed driver: its own by entry point, else a plain one that knows nothing of the cloud."""
+
+import importlib.metadata
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+from vmpattern.driver import Driver, DriverFactory, load
+from vmpattern.driver.options import parse_options
+from vmpattern.errors import ContractBroken, Problem, SpecError, UnknownDriver
+from vmpattern.model import Options
+from vmpattern.testing.kit import Kit
+
+GROUP = "vmpattern.drivers.checks"
+
+EntryPoints = Callable[[], Iterable[EntryPoint]]
+
+
+def installed() -> Iterable[EntryPoint]:
+    """Return the entry points of every installed distribution."""
+    return importlib.metadata.entry_points(group=GROUP)
+
+
+class PlainKit(Kit):
+    """A kit for a driver that brings none: connects with `settings`, and leaves what it can't do to be skipped."""
+
+    def __init__(self, factory: DriverFactory[object]) -> None:
+        self._factory = factory
+
+    def connect(self) -> Driver:
+        """Make a driver from the settings.
+
+        Raises:
+            SpecError: a setting is unknown, missing or has a wrong value.
+        """
+        options = parse_options(self._factory.Options, self.settings, path="options")
+        return self._factory(options, cloud=self.cloud, directory=Path())
+
+
+def kit_for(
+    name: str,
+    *,
+    settings: Options | None = None,
+    given: Mapping[str, object] | None = None,
+    entry_points: EntryPoints = installed,
+    factory: Callable[[str], DriverFactory[object]] = load,
+) -> Kit:
+    """Make the kit for the driver of that name.
+
+    Args:
+        settings: of the cloud, as a file has them under [clouds.NAME].
+        given: attributes of the kit, as `zone`, to take the place of its own.
+
+    Raises:
+        UnknownDriver: no driver has the name, or several kits claim it.
+        ContractBroken: what the entry point names is no kit.
+        SpecError: neither the kit nor `given` says what can be launched.
+    """
+    driver = factory(name)
+    claims = {point.value: point for point in entry_points() if point.name == name}
+    if len(claims) > 1:
+        raise UnknownDriver(f"two kits claim the driver {name}: {' and '.join(sorted(claims))}; uninstall one")
+    kit = _own(*claims.values()) if claims else PlainKit(driver)
+    if settings:
+        kit.settings = settings
+    for attribute, value in (given or {}).items():
+        setattr(kit, attribute, value)
+    if missing := [need for need in ("zone", "machine_type", "image") if not getattr(kit, need)]:
+        raise SpecError([Problem(need, f"is missing: the kit of {name} doesn't know one") for need in missing])
+    return kit
+
+
+def _own(point: EntryPoint) -> Kit:
+    kind: object = point.load()
+    if not (isinstance(kind, type) and issubclass(kind, Kit)):
+        raise ContractBroken(f"the kit of the driver {point.name}: {point.value} is no subclass of Kit")
+    return kind()
