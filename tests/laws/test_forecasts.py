@@ -4,12 +4,12 @@ from collections import Counter
 
 import attrs
 from hypothesis import assume, given, strategies as st
-from lawbook.schedules import BAD_IMAGE, Schedule, schedules
+from lawbook.schedules import Schedule, patient, schedules, uses_bad_image
 from lawbook.world import Applied, World
 
 from vmpattern.executor import FleetOrder, VirtualRuntime, carry_out
 from vmpattern.forecast import plan
-from vmpattern.model import Capabilities, Deployment, EventKind, Existing, Latencies, Outcome, Plan
+from vmpattern.model import Capabilities, EventKind, Latencies, Outcome, Plan
 from vmpattern.simulation import Faults, SimulatedCloud
 
 
@@ -92,21 +92,6 @@ def test_latencies_change_when_things_happen_but_not_what(drawn: Schedule, facto
     applied = world.carry_out(planned)
 
     assert forecast_totals(planned) == totals(applied)
-
-
-def uses_bad_image(desired: Deployment) -> bool:
-    image = desired.services["web"].image
-    return isinstance(image, Existing) and BAD_IMAGE in image.ids.values()
-
-
-def patient(desired: Deployment) -> Deployment:
-    """The same without deadlines that a latency could come near."""
-    never = {"launch_deadline_s": 9000.0, "ready_deadline_s": 9000.0, "progress_deadline_s": 9000.0}
-    fleets = {
-        name: attrs.evolve(fleet, rollout=attrs.evolve(fleet.rollout, **never))
-        for name, fleet in desired.fleets.items()
-    }
-    return attrs.evolve(desired, fleets=fleets)
 
 
 def scaled(capabilities: Capabilities, factor: float) -> Capabilities:
