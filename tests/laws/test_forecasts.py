@@ -25,7 +25,7 @@ def carried_out(planned: Plan, clouds: dict[str, SimulatedCloud], *, watch: bool
 
 @given(schedules(faults=False, crashes=False, changes=2), st.booleans())
 def test_a_world_as_assumed_does_what_the_forecast_says_event_by_event(drawn: Schedule, watch: bool) -> None:
-    calm = attrs.evolve(drawn, old=(), slowness_s=0.0, clouds=roomy(drawn))
+    calm = attrs.evolve(drawn, slowness_s=0.0, clouds=roomy(drawn))
     world = World(calm)
     for change in calm.changes[:-1]:
         world.apply(change.desired)
@@ -74,7 +74,7 @@ def acts(outcome: Outcome, start: float) -> list[tuple]:
 
 @given(schedules(faults=False, crashes=False, changes=2), st.sampled_from((0.5, 3.0, 20.0)), st.integers(0, 4))
 def test_latencies_change_when_things_happen_but_not_what(drawn: Schedule, factor: float, slowness: int) -> None:
-    calm = attrs.evolve(drawn, slowness_s=0.0, clouds=roomy(drawn), old=())
+    calm = attrs.evolve(drawn, slowness_s=0.0, clouds=roomy(drawn))
     world = World(calm)
     for change in calm.changes[:-1]:
         world.apply(patient(change.desired))
