@@ -27,16 +27,18 @@ class State(enum.IntEnum):
         return _WORDS[self]
 
 
+ENDING, LEAVING, KEPT, BROKEN, READY, JOINING, PROVING, AILING, STARTING = State
+
 _WORDS = {
-    State.ENDING: "ending",
-    State.LEAVING: "draining",
-    State.KEPT: "kept",
-    State.BROKEN: "failed",
-    State.READY: "ready",
-    State.JOINING: "joining",
-    State.PROVING: "ready",
-    State.AILING: "unhealthy",
-    State.STARTING: "starting",
+    ENDING: "ending",
+    LEAVING: "draining",
+    KEPT: "kept",
+    BROKEN: "failed",
+    READY: "ready",
+    JOINING: "joining",
+    PROVING: "ready",
+    AILING: "unhealthy",
+    STARTING: "starting",
 }
 
 
@@ -136,36 +138,32 @@ def classify(row: Row, terms: Terms, now: float) -> tuple[State, str]:
     The rules stand in their order, and the first one that holds decides.
     """
     if row.ending:
-        return State.ENDING, "its termination was accepted"
+        return ENDING, "its termination was accepted"
     if row.ending_sent:
-        return State.LEAVING, "its termination was sent"
-    if _is_kept(row, terms, now):
-        return State.KEPT, "it failed and is kept for a look"
+        return LEAVING, "its termination was sent"
+    until = row.instance.kept_until
+    if until is not None and now < until and terms.wanted:
+        return KEPT, "it failed and is kept for a look"
     if row.draining_at is not None:
-        return State.LEAVING, "its balancer lets go of it"
+        return LEAVING, "its balancer lets go of it"
     if (reason := _failure(row, terms, now)) is not None:
-        return State.BROKEN, reason
+        return BROKEN, reason
     if row.missing:
-        return State.AILING, "the last list didn't show it"
+        return AILING, "the last list didn't show it"
     if not row.listed:
-        return State.STARTING, "only its launch's answer has told of it"
+        return STARTING, "only its launch's answer has told of it"
     if row.healthy_at is not None:
         serves = not row.served or row.membership is Membership.HEALTHY
         is_proven = now >= row.healthy_at + terms.rollout.min_ready_s
         if serves and is_proven:
-            return State.READY, "healthy for min_ready"
+            return READY, "healthy for min_ready"
         if serves and row.found_healthy:
-            return State.PROVING, "healthy when first seen"
+            return PROVING, "healthy when first seen"
         if is_proven:
-            return State.JOINING, "healthy for min_ready, not yet behind its balancer"
+            return JOINING, "healthy for min_ready, not yet behind its balancer"
     if row.unhealthy_at is not None and row.was_healthy:
-        return State.AILING, "it answers badly"
-    return State.STARTING, "nothing is known against it"
-
-
-def _is_kept(row: Row, terms: Terms, now: float) -> bool:
-    until = row.instance.kept_until
-    return until is not None and now < until and terms.wanted
+        return AILING, "it answers badly"
+    return STARTING, "nothing is known against it"
 
 
 def _failure(row: Row, terms: Terms, now: float) -> str | None:

@@ -10,7 +10,9 @@ _PHASES = {phase: number for number, phase in enumerate(Phase)}
 
 def reconciled(instance: Instance, known: Instance) -> Instance:
     """Return an instance as seen, with what an older list can't take back: how far it has come, and its launch."""
-    phase = max(instance.phase, known.phase, key=_PHASES.__getitem__)
+    phase = instance.phase
+    if phase is not known.phase:
+        phase = max(phase, known.phase, key=_PHASES.__getitem__)
     if phase is instance.phase and instance.launched_at == known.launched_at:
         return instance
     return attrs.evolve(instance, phase=phase, launched_at=known.launched_at)
