@@ -245,11 +245,9 @@ class _Told:
         prices = _Prices(self._observation, self._resolutions)
         lowest, highest = {}, {}
         for name in self._deployment.fleets:
-            counts = [(event.ready, event.total) for event in self._outcome.events if event.fleet == name]
-            live = self._live[name]
-            before = len(live) if not counts else counts[0][1]
-            lowest[name] = min((ready for ready, _ in counts), default=before)
-            highest[name] = max([len(live), *(total for _, total in counts)])
+            told, before = [event for event in self._outcome.events if event.fleet == name], len(self._live[name])
+            lowest[name] = min([event.ready for event in told], default=before)
+            highest[name] = max([before, *[event.total for event in told]])
         for instances in self._live.values():
             for instance in instances.values():
                 prices.start(instance)
@@ -337,7 +335,7 @@ class _Prices:
     def start(self, instance: Instance) -> None:
         kind = self._types.get((instance.cloud, instance.machine_type))
         self._add(instance.id, kind.price(instance.market) if kind else None)
-        self._first = self._most = self._sum
+        self._first = self._sum
 
     def follow(self, events: Sequence[Event]) -> None:
         launching: dict[str, float | None] = {}
@@ -351,7 +349,6 @@ class _Prices:
             elif event.kind in (EventKind.TERMINATED, EventKind.GONE):
                 for instance in event.instances:
                     self._sum -= self._of.pop(instance, 0.0)
-            self._most = max(self._most, self._sum)
 
     def _add(self, instance: InstanceId, price: float | None) -> None:
         if price is None or math.isnan(price):
@@ -359,6 +356,7 @@ class _Prices:
         elif instance not in self._of:
             self._of[instance] = price
             self._sum += price
+            self._most = max(self._most, self._sum)
 
     @property
     def before(self) -> float | None:

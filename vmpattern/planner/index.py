@@ -6,6 +6,7 @@ One owner updates it by what happened; `decide` only reads it. Nothing here know
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import NamedTuple
 
 import attrs
 
@@ -57,8 +58,7 @@ class Launching:
     count: int
 
 
-@attrs.frozen
-class Transition:
+class Transition(NamedTuple):
     """A change of one instance's state: what it was (None: first seen), what it is (None: gone), and why."""
 
     row: Row

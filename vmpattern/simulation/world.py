@@ -160,10 +160,10 @@ class World:
 
     def next_at(self) -> float:
         """Return when something will next change by itself but the end of what is ending; infinity for never."""
-        heap = self._lives
+        heap, weather = self._lives, self.weather.next_at
         while heap and heap[0][1] != heap[0][2].seq:
             heapq.heappop(heap)
-        return min(heap[0][0], self.weather.next_at) if heap else self.weather.next_at
+        return heap[0][0] if heap and heap[0][0] < weather else weather
 
     def advance(self, until: float) -> None:
         """Let time pass and everything happen that is due, in order; backward is ignored."""
@@ -171,7 +171,7 @@ class World:
             lives, ends, weather = self._lives, self._ends, self.weather.next_at
             heap = lives if lives and (not ends or lives[0][0] <= ends[0][0]) else ends
             due = heap[0][0] if heap else math.inf
-            if min(due, weather) > until:
+            if due > until and weather > until:
                 break
             if weather <= due:
                 self._pass(weather)
