@@ -339,14 +339,15 @@ class _Prices:
 
     def follow(self, events: Sequence[Event]) -> None:
         launching: dict[str, float | None] = {}
+        asked, launched, gone = EventKind.LAUNCHING, EventKind.LAUNCHED, (EventKind.TERMINATED, EventKind.GONE)
         for event in events:
-            if event.kind is EventKind.LAUNCHING:
+            if event.kind is asked:
                 slot = self._slots.get((event.fleet, event.cloud, event.zone, event.message))
                 launching[event.key] = slot.price_per_hour if slot else None
-            elif event.kind is EventKind.LAUNCHED:
+            elif event.kind is launched:
                 for instance in event.instances:
                     self._add(instance, launching.get(event.key))
-            elif event.kind in (EventKind.TERMINATED, EventKind.GONE):
+            elif event.kind in gone:
                 for instance in event.instances:
                     self._sum -= self._of.pop(instance, 0.0)
 

@@ -122,7 +122,7 @@ def _written(scope: KeyScope) -> str:
 def launch_key(scope: KeyScope, *, count: int, visible: int, attempt: int) -> LaunchKey:
     """Return the key of a launch: who sees the same instances asks under the same key.
 
-    `visible` is `visible_digest` of the fleet's instances; `attempt` counts spent keys and like launches in flight.
+    `visible` is the sum of the visible instances' `id_digest`; `attempt` counts spent keys and like launches in flight.
     """
     form = f'{scope.written},{count},"{visible:x}",{attempt}]'
     return LaunchKey("k" + hashlib.sha256(form.encode()).hexdigest()[:31])

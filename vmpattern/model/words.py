@@ -68,7 +68,10 @@ class Phase(Word):
     @property
     def is_live(self) -> bool:
         """Whether the VM still counts, which it does while it exists and nobody asked for its end."""
-        return self in (Phase.PENDING, Phase.RUNNING, Phase.STOPPED)
+        return self in _LIVE
+
+
+_LIVE = (Phase.PENDING, Phase.RUNNING, Phase.STOPPED)
 
 
 class Health(Word):

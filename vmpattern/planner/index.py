@@ -21,13 +21,24 @@ from vmpattern.model import (
     InstanceId,
     LaunchKey,
     Membership,
-    Phase,
     Slot,
 )
 from vmpattern.planner.limits import Limits, limits
 from vmpattern.planner.places import Places, covers
 from vmpattern.planner.quotas import quotas
-from vmpattern.planner.rows import BROKEN, ENDING, READY, Row, State, Terms, classify, due
+from vmpattern.planner.rows import (
+    ABSENT,
+    BROKEN,
+    ENDING,
+    READY,
+    TERMINATED,
+    UNKNOWN,
+    Row,
+    State,
+    Terms,
+    classify,
+    due,
+)
 from vmpattern.planner.sighting import judge, reconciled, standing, take_in, verdict
 from vmpattern.planner.tally import Tally
 
@@ -197,8 +208,8 @@ class FleetIndex(Tally):
         instance: Instance,
         now: float,
         *,
-        probed: Health = Health.UNKNOWN,
-        membership: Membership = Membership.ABSENT,
+        probed: Health = UNKNOWN,
+        membership: Membership = ABSENT,
         ours: bool = False,
         listed: bool = True,
     ) -> list[Transition]:
@@ -210,7 +221,7 @@ class FleetIndex(Tally):
         row = self.rows.get(instance.id)
         first = row is None
         if row is None:
-            if instance.phase is Phase.TERMINATED:
+            if instance.phase is TERMINATED:
                 return []
             row = self._new_row(instance, now, ours, listed)
         else:
@@ -220,7 +231,7 @@ class FleetIndex(Tally):
             if known and row.instance == instance:
                 return []
             instance = reconciled(instance, row.instance)
-        if instance.phase is Phase.TERMINATED:
+        if instance.phase is TERMINATED:
             return self.forget(row.instance.id)
         return self._change(row, now, instance, probed, membership, first=first)
 

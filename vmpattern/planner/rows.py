@@ -27,7 +27,11 @@ class State(enum.IntEnum):
         return _WORDS[self]
 
 
+# Members have plain names here: looked up through its class, each would cost as much as a call (Python 3.11).
 ENDING, LEAVING, KEPT, BROKEN, READY, JOINING, PROVING, AILING, STARTING = State
+PENDING, RUNNING, STOPPED, TERMINATING, TERMINATED = Phase
+WELL, SICK, UNKNOWN = Health
+ABSENT, SERVED, SHUNNED, DRAINING = Membership
 
 _WORDS = {
     ENDING: "ending",
@@ -82,10 +86,10 @@ class Row:
     named: bool
     served: bool
     known_at: float
-    health: Health = Health.UNKNOWN
-    provider: Health = Health.UNKNOWN
-    probed: Health = Health.UNKNOWN
-    membership: Membership = Membership.ABSENT
+    health: Health = UNKNOWN
+    provider: Health = UNKNOWN
+    probed: Health = UNKNOWN
+    membership: Membership = ABSENT
     healthy_at: float | None = None
     unhealthy_at: float | None = None
     was_healthy: bool = False
@@ -114,22 +118,18 @@ class Row:
     @property
     def is_certain(self) -> bool:
         """Whether nobody doubts that it is broken: it stopped by itself, was kept as failed, or has two witnesses."""
-        return self.instance.phase is Phase.STOPPED or self.instance.kept_until is not None or self.witnesses >= 2
+        return self.instance.phase is STOPPED or self.instance.kept_until is not None or self.witnesses >= 2
 
     @property
     def is_doubtful(self) -> bool:
         """Whether somebody speaks against it, though not enough of them: one witness, or a balancer that shuns it."""
-        lacking = self.served and self.membership in (Membership.ABSENT, Membership.UNHEALTHY)
-        return not self.missing and (self.health is Health.UNHEALTHY or lacking)
+        lacking = self.served and self.membership in (ABSENT, SHUNNED)
+        return not self.missing and (self.health is SICK or lacking)
 
     @property
     def witnesses(self) -> int:
         """How many independent sources call it dead or unhealthy: provider, health check, balancer."""
-        return (
-            (self.provider is Health.UNHEALTHY)
-            + (self.probed is Health.UNHEALTHY)
-            + (self.membership is Membership.UNHEALTHY)
-        )
+        return (self.provider is SICK) + (self.probed is SICK) + (self.membership is SHUNNED)
 
 
 def classify(row: Row, terms: Terms, now: float) -> tuple[State, str]:
@@ -153,7 +153,7 @@ def classify(row: Row, terms: Terms, now: float) -> tuple[State, str]:
     if not row.listed:
         return STARTING, "only its launch's answer has told of it"
     if row.healthy_at is not None:
-        serves = not row.served or row.membership is Membership.HEALTHY
+        serves = not row.served or row.membership is SERVED
         is_proven = now >= row.healthy_at + terms.rollout.min_ready_s
         if serves and is_proven:
             return READY, "healthy for min_ready"
@@ -169,16 +169,16 @@ def classify(row: Row, terms: Terms, now: float) -> tuple[State, str]:
 def _failure(row: Row, terms: Terms, now: float) -> str | None:
     """Tell why it is broken, None if it isn't."""
     instance, rollout = row.instance, terms.rollout
-    if instance.phase is Phase.STOPPED:
+    if instance.phase is STOPPED:
         return "the VM stopped by itself"
     if instance.kept_until is not None:
         return "it failed, and its time is over"
     if row.was_healthy:
         if row.unhealthy_at is not None and now >= row.unhealthy_at + terms.patience_s:
             return "it was healthy and is not any more"
-    elif row.health is Health.UNHEALTHY and now >= instance.launched_at + rollout.ready_deadline_s:
+    elif row.health is SICK and now >= instance.launched_at + rollout.ready_deadline_s:
         return "its deadline is over"
-    if instance.phase is Phase.PENDING and now >= instance.launched_at + rollout.launch_deadline_s:
+    if instance.phase is PENDING and now >= instance.launched_at + rollout.launch_deadline_s:
         return "its deadline is over"
     if row.shunned_at is not None and now >= row.shunned_at + rollout.ready_deadline_s:
         return "its balancer finds it unhealthy for too long"
@@ -201,7 +201,7 @@ def due(row: Row, terms: Terms, now: float) -> float:
         times.append(row.unhealthy_at + terms.patience_s)
     if row.shunned_at is not None:
         times.append(row.shunned_at + rollout.ready_deadline_s)
-    if instance.phase is Phase.PENDING:
+    if instance.phase is PENDING:
         times.append(instance.launched_at + rollout.launch_deadline_s)
     elif not row.was_healthy:
         times.append(instance.launched_at + rollout.ready_deadline_s)

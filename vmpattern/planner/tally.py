@@ -110,19 +110,18 @@ class Tally:
         self.version += 1
         self.live += sign
         self.visible = (self.visible + sign * row.digest) % 2**128
-        if state is READY:
-            self.ready_in[row.instance.cloud] += sign
-            self.serving += sign * row.dated
-            self.reported += sign
-        elif state is PROVING:
-            self.serving += sign * row.dated
-            self.reported += sign
+        if state >= READY:
+            if row.dated:
+                self.have[row.slot] += sign
+            if state is READY:
+                self.ready_in[row.instance.cloud] += sign
+            if state is READY or state is PROVING:
+                self.serving += sign * row.dated
+                self.reported += sign
         elif state is KEPT:
             self.kept += sign
         elif state is LEAVING:
             self.leaving += sign
-        if row.dated and state >= READY:
-            self.have[row.slot] += sign
 
     def _queues(self, row: Row) -> tuple[list[Order], ...]:
         """Return the queues in which a row stands; by its state, and for a leaving one by how far it is."""
