@@ -5,11 +5,12 @@ What only a status asks for, `survey`, is a module to import by itself: a plan s
 
 from vmpattern.planner.actions import Decision, Drain, FleetAction, Keep, Launch, Register, Terminate
 from vmpattern.planner.decide import decide
+from vmpattern.planner.failing import checks_of, refuse_failing
 from vmpattern.planner.index import FleetIndex, Transition
 from vmpattern.planner.limits import Limits, limits
 from vmpattern.planner.places import covers
 from vmpattern.planner.quotas import apportion, quotas
-from vmpattern.planner.resolve import UNRESOLVED, Resolution, resolve
+from vmpattern.planner.resolve import UNRESOLVED, Resolution, admitted, resolve
 from vmpattern.planner.rows import Row, State, classify
 
 __all__ = [
@@ -27,11 +28,14 @@ __all__ = [
     "State",
     "Terminate",
     "Transition",
+    "admitted",
     "apportion",
+    "checks_of",
     "classify",
     "covers",
     "decide",
     "limits",
     "quotas",
+    "refuse_failing",
     "resolve",
 ]
