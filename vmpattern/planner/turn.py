@@ -136,8 +136,9 @@ class Turn:
         if not self.may_act(cloud):
             return
         index = self.index
-        planned = tuple(i for i in ids if index.rows[i].named or index.rows[i].ours)
-        unplanned = tuple(i for i in ids if i not in set(planned))
+        rows = {i: index.rows[i] for i in ids}
+        planned = tuple([i for i, row in rows.items() if row.named or row.ours])
+        unplanned = tuple([i for i, row in rows.items() if not (row.named or row.ours)])
         size = index.clouds[cloud].capabilities.max_terminate
         for group, is_planned in ((planned, True), (unplanned, False)):
             for start in range(0, len(group), size):

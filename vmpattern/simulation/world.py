@@ -24,7 +24,7 @@ SHOWN_AFTER_END_S = 60.0
 REMEMBERED_S = 86400.0
 
 # Members have plain names here: looked up through its class, each would cost as much as a call (Python 3.11).
-_, RUNNING, STOPPED, TERMINATING, TERMINATED = Phase
+PENDING, RUNNING, STOPPED, TERMINATING, TERMINATED = Phase
 HEALTHY, UNHEALTHY, UNKNOWN = Health
 RUN, WELL, STOP, SICK, GONE = Turn
 
