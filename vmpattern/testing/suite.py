@@ -18,7 +18,7 @@ class DriverSuite(Kit):
     override makes the test `test_no_clause_is_left_out` fail.
     """
 
-    _results: ClassVar[list[Result]]
+    results: ClassVar[list[Result]]
 
     def __init_subclass__(cls) -> None:
         """Refuse a subclass without the guard.
@@ -28,7 +28,7 @@ class DriverSuite(Kit):
         """
         if inspect.getattr_static(cls, _GUARD, None) is not vars(DriverSuite)[_GUARD]:
             raise TypeError(f"{cls.__name__} overrides {_GUARD}")
-        cls._results = []
+        cls.results = []
 
     def teardown_method(self) -> None:
         """Close the kit after each test."""
@@ -37,7 +37,7 @@ class DriverSuite(Kit):
     @classmethod
     def teardown_class(cls) -> None:
         """Fail where a capability is declared, and every test of it was run and skipped."""
-        if names := untried(cls._results):
+        if names := untried(cls.results):
             raise AssertionError(f"declared, and never tried: {', '.join(names)}")
 
     def test_no_clause_is_left_out(self) -> None:
@@ -66,7 +66,7 @@ def _test_of(clause: Clause) -> Callable[[DriverSuite], None]:
         import pytest
 
         result = execute(clause, self)
-        self._results.append(result)
+        self.results.append(result)
         amiss = "; ".join(result.amiss)
         if result.status is Status.SKIPPED and not amiss:
             pytest.skip(f"{clause.id} can't be checked, because {result.reason}")
