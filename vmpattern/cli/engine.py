@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from vmpattern.driver import Driver, DriverFactory
     from vmpattern.executor import StopSwitch
     from vmpattern.model import Cloud, Deployment, Event, Observation, Outcome, Plan
-    from vmpattern.planner import FleetSurvey
+    from vmpattern.planner.survey import FleetSurvey
 
 
 class Engine:
@@ -23,7 +23,7 @@ class Engine:
 
     def starter(self, driver: str) -> str:
         """Return the text of a starter file."""
-        from vmpattern.specfile import starter
+        from vmpattern.specfile.starters import starter
 
         return starter(driver)
 
@@ -49,7 +49,7 @@ class Engine:
 
     def survey(self, deployment: "Deployment", observation: "Observation") -> "Mapping[str, FleetSurvey]":
         """Judge every instance against what is desired."""
-        from vmpattern.planner import survey
+        from vmpattern.planner.survey import survey
 
         return survey(deployment, observation)
 
