@@ -43,7 +43,7 @@ class Engine:
 
     def apply(self, plan: "Plan", *, on_event: "Callable[[Event], None]", stop: "StopSwitch") -> "Outcome":
         """Carry out a plan; blocks."""
-        from vmpattern.executor import apply
+        from vmpattern.bakery import apply
 
         return apply(plan, on_event=on_event, stop=stop)
 

@@ -7,9 +7,11 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from vmpattern.driver import Driver, Timekeeper
 from vmpattern.errors import ContractBroken, DriverError, Throttled, Transient
+from vmpattern.executor.imaging import read_images
 from vmpattern.executor.reader import FleetReading, Probe, Reader
 from vmpattern.executor.runtime import RealRuntime, deadline_s, within
-from vmpattern.model import CloudObservation, Deployment, Observation
+from vmpattern.model import CloudObservation, Contents, Deployment, Observation
+from vmpattern.recipe import contents_of
 
 READING = Retrying(
     retry=retry_if_exception_type((Throttled, Transient)),
@@ -26,17 +28,26 @@ PAGES = 10
 def read_clouds(
     deployment: Deployment, drivers: Mapping[str, Driver], *, probe: Probe, retrying: Retrying = READING
 ) -> Observation:
-    """Read every cloud in `drivers`, at the same time; one that can't be read is observed as an error, not left out."""
+    """Read every cloud in `drivers`, at the same time; one that can't be read is observed as an error, not left out.
+
+    The files of recipes are read, too.
+    """
     names = list(drivers)
+    contents = contents_of(deployment)
     with ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
-        clouds = list(pool.map(lambda name: _read(deployment, name, drivers[name], probe, retrying), names))
+        clouds = list(pool.map(lambda name: _read(deployment, contents, name, drivers[name], probe, retrying), names))
     calls = sum(calls for _, calls in clouds)
     at = max((cloud.at for cloud, _ in clouds), default=RealRuntime().now())
-    return Observation(at=at, clouds={cloud.name: cloud for cloud, _ in clouds}, calls=calls)
+    return Observation(at=at, clouds={cloud.name: cloud for cloud, _ in clouds}, calls=calls, contents=contents)
 
 
 def _read(
-    deployment: Deployment, name: str, driver: Driver, probe: Probe, retrying: Retrying
+    deployment: Deployment,
+    contents: Mapping[str, Contents],
+    name: str,
+    driver: Driver,
+    probe: Probe,
+    retrying: Retrying,
 ) -> tuple[CloudObservation, int]:
     fleets = {
         fleet.name: FleetReading(check=deployment.services[fleet.service].health, balancer=fleet.balancer.get(name))
@@ -50,6 +61,7 @@ def _read(
     try:
         reading = retrying.copy()(within, PAGES * patience_s, reader.read, f"{driver.name}: instances")
         types = retrying.copy()(within, patience_s, driver.machine_types, f"{driver.name}: machine_types")
+        images = read_images(deployment, contents, name, driver, retrying)
     except ContractBroken:
         raise
     except DriverError as error:
@@ -66,5 +78,8 @@ def _read(
         machine_types=types,
         probed=reading.probed,
         members=reading.members,
+        images=images.images,
+        resolved=images.resolved,
+        unresolved=images.unresolved,
     )
-    return observed, reader.cost + 1
+    return observed, reader.cost + 1 + images.calls

@@ -16,6 +16,9 @@ from vmpattern.model.words import InstanceId
 class EventKind(enum.Enum):
     """What an event tells."""
 
+    BAKING = "baking"
+    BAKED = "baked"
+    BAKE_FAILED = "bake-failed"
     READ = "read"
     UNREADABLE = "unreadable"
     SETTLED = "settled"

@@ -1,7 +1,9 @@
 """Deciding, as functions of values: what a fleet needs now, given what is known of it."""
 
 from vmpattern.planner.actions import Decision, Drain, FleetAction, Keep, Launch, Register, Terminate
+from vmpattern.planner.bakes import bakes, chosen_images
 from vmpattern.planner.decide import decide
+from vmpattern.planner.images import UNBAKED, Chosen, image_reasons, recipe_name
 from vmpattern.planner.index import FleetIndex, Transition
 from vmpattern.planner.limits import Limits, limits
 from vmpattern.planner.places import covers
@@ -11,7 +13,9 @@ from vmpattern.planner.rows import Row, State, classify
 from vmpattern.planner.survey import FleetSurvey, SurveyRow, survey
 
 __all__ = [
+    "UNBAKED",
     "UNRESOLVED",
+    "Chosen",
     "Decision",
     "Drain",
     "FleetAction",
@@ -28,11 +32,15 @@ __all__ = [
     "Terminate",
     "Transition",
     "apportion",
+    "bakes",
+    "chosen_images",
     "classify",
     "covers",
     "decide",
+    "image_reasons",
     "limits",
     "quotas",
+    "recipe_name",
     "resolve",
     "survey",
 ]

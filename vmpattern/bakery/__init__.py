@@ -1,0 +1,7 @@
+"""Making images out of recipes: of a plan before it is carried out, or by itself; and clearing away old ones."""
+
+from vmpattern.bakery.applying import apply, bake
+from vmpattern.bakery.orders import Policy
+from vmpattern.bakery.run import bake_all
+
+__all__ = ["Policy", "apply", "bake", "bake_all"]
