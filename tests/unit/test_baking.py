@@ -292,13 +292,10 @@ def test_another_process_that_bakes_the_same_is_waited_for(oven: Oven) -> None:
     (wanted,) = planned = oven.bakes()
     name = f"shop.demo.{wanted.digest}"
     with locked([name], folder=oven.folder / "locks", wait_s=0.0, refused=lambda name: None):
-        asked: list[str] = []
-        outcome = oven.bake(
-            planned=planned, on_event=lambda event: asked.append(event.message), stop=lambda: any(asked)
-        )
+        outcome = oven.bake(planned=planned, stop=lambda: bool(oven.events))
 
     assert [BakeState.INTERRUPTED] == [result.state for result in outcome.results]
-    assert "waiting for it" in asked[0]
+    assert "waiting for it" in oven.events[0].message
 
 
 def test_a_base_that_moved_is_told_and_baked_anew_with_refresh(oven: Oven) -> None:

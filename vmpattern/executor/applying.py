@@ -72,8 +72,11 @@ class StopSwitch:
         self._wake = runtime.wake
 
 
-def observe(deployment: Deployment) -> Observation:
+def observe(deployment: Deployment, *, check: bool = True) -> Observation:
     """Read every cloud of the deployment: one that no fleet uses any more may still hold instances.
+
+    Args:
+        check: ask the drivers that can what is bound to fail, for a plan to refuse it.
 
     Returns:
         One observation a cloud; a cloud that can't be read is there with its error, and nothing destructive follows.
@@ -83,7 +86,7 @@ def observe(deployment: Deployment) -> Observation:
         UnknownDriver: a cloud names a driver that isn't installed.
     """
     with connected(deployment) as drivers:
-        return read_clouds(deployment, drivers, probe=_prober(deployment))
+        return read_clouds(deployment, drivers, probe=_prober(deployment), check=check)
 
 
 def apply(
@@ -108,6 +111,7 @@ def apply(
     Raises:
         StalePlan: instances came or went since the plan was made, in a fleet that it changes.
         Locked: another apply on this machine is changing one of the fleets.
+        SpecError: a driver says that something is bound to fail now.
         Refused: a secret can't be had, or a cloud can't be reached at all.
 
     Guarantees:
@@ -118,7 +122,7 @@ def apply(
         return _nothing(plan)
     with fleets_locked(deployment.name, tuple(deployment.fleets), folder=locks), connected(deployment) as drivers:
         probe = _prober(deployment)
-        check_fresh(plan, read_clouds(deployment, drivers, probe=probe))
+        check_fresh(plan, read_clouds(deployment, drivers, probe=probe, check=True))
         runtime = runtime_for(drivers)
         switch.wakes(runtime)
         told: list[Event] = []

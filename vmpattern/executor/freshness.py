@@ -2,7 +2,7 @@
 
 from vmpattern.errors import Refused, StalePlan
 from vmpattern.model import FleetPlan, Observation, Plan, Recipe
-from vmpattern.planner import UNBAKED, UNRESOLVED, recipe_name
+from vmpattern.planner import UNBAKED, UNRESOLVED, recipe_name, refuse_failing
 
 
 def check_fresh(plan: Plan, observation: Observation) -> None:
@@ -12,6 +12,7 @@ def check_fresh(plan: Plan, observation: Observation) -> None:
         StalePlan: instances came or went since, a cloud can be read that couldn't, a recipe's files changed, or an
             image is gone; the text names them.
         Refused: no cloud can be read.
+        SpecError: a driver says that a launch of the plan is bound to fail.
     """
     if observation.clouds and all(cloud.error for cloud in observation.clouds.values()):
         errors = "; ".join(f"{cloud.name}: {cloud.error}" for cloud in observation.clouds.values())
@@ -37,6 +38,7 @@ def check_fresh(plan: Plan, observation: Observation) -> None:
             raise StalePlan(f"the plan was made while {clouds} couldn't be read, and now it can: make a new plan")
         if moved:
             raise StalePlan(f"fleet {name} has moved since the plan was made ({'; '.join(moved)}): make a new plan")
+    refuse_failing(plan.fleets, observation)
 
 
 def _check_recipes(plan: Plan, observation: Observation) -> None:

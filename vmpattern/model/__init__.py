@@ -5,6 +5,7 @@ from vmpattern.model.fleet import Cloud, Deployment, Fleet, Placement, Rollout
 from vmpattern.model.observed import (
     Capabilities,
     CloudObservation,
+    FleetCheck,
     Idempotency,
     Image,
     Instance,
@@ -64,6 +65,7 @@ __all__ = [
     "Existing",
     "Failure",
     "Fleet",
+    "FleetCheck",
     "FleetOutcome",
     "FleetPlan",
     "Forecast",

@@ -3,12 +3,13 @@
 from vmpattern.planner.actions import Decision, Drain, FleetAction, Keep, Launch, Register, Terminate
 from vmpattern.planner.bakes import bakes, chosen_images
 from vmpattern.planner.decide import decide
+from vmpattern.planner.failing import checks_of, refuse_failing
 from vmpattern.planner.images import UNBAKED, Chosen, image_reasons, recipe_name
 from vmpattern.planner.index import FleetIndex, Transition
 from vmpattern.planner.limits import Limits, limits
 from vmpattern.planner.places import covers
 from vmpattern.planner.quotas import apportion, quotas
-from vmpattern.planner.resolve import UNRESOLVED, Resolution, resolve
+from vmpattern.planner.resolve import UNRESOLVED, Resolution, admitted, resolve
 from vmpattern.planner.rows import Row, State, classify
 from vmpattern.planner.survey import FleetSurvey, SurveyRow, survey
 
@@ -31,9 +32,11 @@ __all__ = [
     "SurveyRow",
     "Terminate",
     "Transition",
+    "admitted",
     "apportion",
     "bakes",
     "chosen_images",
+    "checks_of",
     "classify",
     "covers",
     "decide",
@@ -41,6 +44,7 @@ __all__ = [
     "limits",
     "quotas",
     "recipe_name",
+    "refuse_failing",
     "resolve",
     "survey",
 ]

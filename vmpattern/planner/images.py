@@ -72,7 +72,7 @@ def choose(
         case Recipe() as recipe:
             return _baked(recipe, path, cloud, contents, refresh)
         case Existing() as existing:
-            return _existing(existing.ids.get(cloud.name), f"{path}.existing", cloud, fleet, refresh)
+            return _existing(existing.ids.get(cloud.name), f"{path}.existing.{cloud.name}", cloud, fleet, refresh)
         case PackerManifest():
             return _existing(contents.existing.get(cloud.name), f"{path}.packer_manifest", cloud, fleet, refresh)
 
@@ -130,11 +130,11 @@ def family(images: Sequence[Image], recipe_digest: str) -> list[Image]:
 
 def _existing(written: str | None, path: str, cloud: CloudObservation, fleet: Fleet | None, refresh: bool) -> Chosen:
     if written is None:
-        raise NoImage(Problem(path, f"names no image for the cloud {cloud.name}"))
-    resolved = cloud.resolved.get(written)
-    if resolved is None and written in cloud.unresolved:
-        raise NoImage(Problem(path, cloud.unresolved[written]))
-    shown = _shown(written, cloud.instances, fleet) if resolved is not None else None
+        raise NoImage(Problem(path.removesuffix(f".{cloud.name}"), f"names no image for the cloud {cloud.name}"))
+    resolved, missing = cloud.resolved.get(written), cloud.unresolved.get(written)
+    shown = _shown(written, cloud.instances, fleet) if resolved or missing else None
+    if shown is None and missing:
+        raise NoImage(Problem(path, missing))
     if shown is None:
         return Chosen(written=written, id=resolved or ImageId(written))
     if resolved is None or shown.id == resolved:
