@@ -189,6 +189,10 @@ class _Told:
         return tuple(sorted(self._live[name]))
 
     def notes(self) -> Iterator[str]:
+        baking = {bake.digest for bake in self._bakes}
+        for one in self._observation.instances():
+            if one.fleet == naming.BUILDERS and one.phase.is_live and one.revision not in baking:
+                yield f"{one.id} builds an image: if no bake is under way, `vmpattern bake` ends it"
         for event in self._events(EventKind.UNREADABLE):
             yield f"{event.cloud} couldn't be read: {event.message}"
         for check in checks_of(self._observation, self._deployment.fleets):

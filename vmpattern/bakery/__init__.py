@@ -2,6 +2,7 @@
 
 from vmpattern.bakery.applying import apply, bake
 from vmpattern.bakery.orders import Policy
+from vmpattern.bakery.pruning import KEEP, Pruned, images, prune
 from vmpattern.bakery.run import bake_all
 
-__all__ = ["Policy", "apply", "bake", "bake_all"]
+__all__ = ["KEEP", "Policy", "Pruned", "apply", "bake", "bake_all", "images", "prune"]

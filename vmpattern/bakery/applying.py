@@ -8,6 +8,7 @@ import attrs
 from vmpattern import executor
 from vmpattern.bakery.orders import DEADLINE_S, Policy
 from vmpattern.bakery.run import bake_all
+from vmpattern.bakery.strays import end_strays
 from vmpattern.driver import Driver
 from vmpattern.errors import Problem, Refused, SpecError
 from vmpattern.executor import Runtime, StopSwitch, connected, runtime_for, silent_probe
@@ -62,6 +63,7 @@ def bake(
     services: Sequence[str] = (),
     *,
     refresh: bool = False,
+    smoke: bool = False,
     keep_builder: bool = False,
     deadline_s: float = DEADLINE_S,
     on_event: Callable[[Event], None] | None = None,
@@ -73,6 +75,7 @@ def bake(
     Args:
         services: their names; empty: every service that has a recipe.
         refresh: bake again what was made from a base that has moved since.
+        smoke: boot an instance of each image, and see whether it serves; a new image that doesn't is deleted.
         keep_builder: leave a builder that failed, for a look.
         deadline_s: how long a builder may take.
         on_event: called with every event, in order, in the calling thread.
@@ -84,15 +87,14 @@ def bake(
 
     Raises:
         SpecError: a service isn't there, its files can't be read, or its base isn't there.
-        Refused: a service has no recipe.
+        Refused: a service has no recipe, or a smoke test's secret can't be had.
     """
     names = _services(deployment, services)
     switch = stop or StopSwitch()
     with connected(deployment) as drivers:
         # Fleets are left out of this reading: nobody has to be asked for its health here.
         observation = read_clouds(attrs.evolve(deployment, fleets={}), drivers, probe=silent_probe)
-        images = chosen_images(deployment, observation, services=names, refresh=refresh)
-        wanted = bakes(deployment, observation, services=names, refresh=refresh)
+        wanted = bakes(deployment, observation, services=names, refresh=refresh, present=True)
         runtime = runtime_for(drivers)
         switch.wakes(runtime)
         outcome = bake_all(
@@ -100,14 +102,20 @@ def bake(
             wanted,
             drivers,
             runtime,
-            policy=Policy(deadline_s=deadline_s, keep_builder=keep_builder),
+            policy=Policy(deadline_s=deadline_s, keep_builder=keep_builder, smoke=smoke),
             tell=on_event or _ignore,
             stop=switch,
             locks=locks,
         )
-    others = [result for each in images if (result := _without_bake(*each)) is not None]
+        known = {bake.digest for bake in wanted}
+        end_strays(deployment, observation, drivers, runtime, besides=known, tell=on_event or _ignore)
+    blind = [
+        _unreadable(service, cloud, chosen)
+        for service, cloud, chosen in chosen_images(deployment, observation, services=names, refresh=refresh)
+        if cloud.error is not None
+    ]
     calls = observation.calls + outcome.api_calls
-    return attrs.evolve(outcome, results=(*others, *outcome.results), api_calls=calls)
+    return attrs.evolve(outcome, results=(*blind, *outcome.results), api_calls=calls)
 
 
 def _ignore(event: Event) -> None:
@@ -135,16 +143,12 @@ def _services(deployment: Deployment, names: Sequence[str]) -> list[str]:
     return list(names) or [name for name, one in deployment.services.items() if isinstance(one.image, Recipe)]
 
 
-def _without_bake(service: Service, cloud: CloudObservation, chosen: Chosen) -> BakeResult | None:
-    """Return what came of an image for which no builder was needed, or possible."""
-    if cloud.error is None and chosen.to_bake:
-        return None
+def _unreadable(service: Service, cloud: CloudObservation, chosen: Chosen) -> BakeResult:
     return BakeResult(
         service=service.name,
         cloud=cloud.name,
         digest=chosen.written,
-        state=BakeState.PRESENT if cloud.error is None else BakeState.FAILED,
-        image=chosen.id if cloud.error is None else None,
-        code="" if cloud.error is None else "Unreadable",
-        message="" if cloud.error is None else f"{cloud.name} couldn't be read: {cloud.error}",
+        state=BakeState.FAILED,
+        code="Unreadable",
+        message=f"{cloud.name} couldn't be read: {cloud.error}",
     )

@@ -5,8 +5,9 @@ import attrs
 from vmpattern.bakery.building import has_said_so, obtained, stopped_builder
 from vmpattern.bakery.desk import Desk
 from vmpattern.bakery.loop import Stopped, Task
-from vmpattern.bakery.order import BUILD, CHECK, BakeFailed, Order, Traces, is_for
+from vmpattern.bakery.order import BUILD, CHECK, BakeFailed, Order, SmokeTest, Traces, is_for
 from vmpattern.bakery.script import check_script
+from vmpattern.bakery.smoke import pass_smoke_test
 from vmpattern.driver import CaptureRequest
 from vmpattern.errors import DriverError
 from vmpattern.model import BakeResult, BakeState, EventKind, Image, ImageId, ImageState, Phase
@@ -65,6 +66,8 @@ def _made(desk: Desk, order: Order, traces: Traces) -> Task[tuple[BakeState, Ima
     if there is not None:
         yield from _until_available(desk, order, there.id)
         yield from _settle(desk, order, there.id, traces)
+        if order.smoke is not None:
+            yield from pass_smoke_test(desk, order, order.smoke, there.id)
         return BakeState.PRESENT, there.id
     builder = yield from stopped_builder(desk, order, traces)
     is_sure = yield from has_said_so(desk, order, builder)
@@ -82,8 +85,21 @@ def _made(desk: Desk, order: Order, traces: Traces) -> Task[tuple[BakeState, Ima
     yield from _until_available(desk, order, image)
     if not is_sure:
         yield from _check(desk, order, image)
+    if order.smoke is not None:
+        yield from _pass_or_delete(desk, order, order.smoke, image)
     yield from _clean(desk, order, traces)
     return BakeState.BAKED, image
+
+
+def _pass_or_delete(desk: Desk, order: Order, test: SmokeTest, image: ImageId) -> Task[None]:
+    """Let a new image pass the smoke test; one that doesn't is deleted, so that nothing is launched from it."""
+    try:
+        yield from pass_smoke_test(desk, order, test, image)
+    except BakeFailed as failure:
+        yield from desk.delete_image(image)
+        raise BakeFailed(
+            f"{failure.message}; the image was deleted", console=failure.console, code=failure.code
+        ) from None
 
 
 def _image(desk: Desk, order: Order) -> Task[Image | None]:

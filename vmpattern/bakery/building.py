@@ -1,7 +1,10 @@
 """From an order to a builder that has done its work and stopped: adopted if one is there, else launched."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+import attrs
+from immutabledict import immutabledict
 
 from vmpattern import naming
 from vmpattern.bakery.desk import Desk
@@ -66,12 +69,20 @@ def has_said_so(desk: Desk, order: Order, builder: Instance) -> Task[bool]:
 
 
 def obtained(
-    desk: Desk, order: Order, site: BuildSite, *, image: ImageId, purpose: str, script: Callable[[str], str]
+    desk: Desk,
+    order: Order,
+    site: BuildSite,
+    *,
+    image: ImageId,
+    purpose: str,
+    script: Callable[[str], str] = lambda nonce: "",
+    env: Mapping[str, str] = immutabledict(),
+    port: int | None = None,
 ) -> Task[Instance]:
-    """Launch one VM that bakes, or adopt what its key names.
+    """Launch one VM that has to do with the bake, or adopt what its key names.
 
     Args:
-        script: makes the script from the nonce.
+        script: makes the script from the nonce; none, and the VM runs the service.
 
     Raises:
         BakeFailed: too many keys are spent.
@@ -79,7 +90,11 @@ def obtained(
     """
     attempt = 0
     for _ in range(MOST_ATTEMPTS):
-        request = _request(desk, order, site, image=image, purpose=purpose, script=script, attempt=attempt)
+        key = _key(desk, order, site, image=image, attempt=attempt)
+        request = attrs.evolve(
+            _request(desk, order, site, key), image=image, inputs=purpose + order.bake.service, env=env, port=port
+        )
+        request = attrs.evolve(request, script=script(nonce_of(key)))
         try:
             row = yield from _launched(desk, request)
         except KeySpent:
@@ -107,31 +122,19 @@ def _launched(desk: Desk, request: LaunchRequest) -> Task[Instance | None]:
     return next(iter((*report.created, *report.adopted)), None)
 
 
-def _request(
-    desk: Desk,
-    order: Order,
-    site: BuildSite,
-    *,
-    image: ImageId,
-    purpose: str,
-    script: Callable[[str], str],
-    attempt: int,
-) -> LaunchRequest:
+def _request(desk: Desk, order: Order, site: BuildSite, key: LaunchKey) -> LaunchRequest:
     bake = order.bake
-    key = _key(desk, order, site, image=image, attempt=attempt)
     return LaunchRequest(
         key=key,
         count=1,
         deployment=desk.deployment,
         fleet=naming.BUILDERS,
         revision=Revision(bake.digest),
-        inputs=purpose + bake.service,
         zone=site.zone,
         machine_type=site.machine_type,
         market=Market.ON_DEMAND,
-        image=image,
+        image=bake.resolved,
         disk_gib=bake.disk_gib,
-        script=script(nonce_of(key)),
         options=site.options,
     )
 
@@ -156,8 +159,7 @@ def _found(desk: Desk, order: Order) -> Task[Instance | None]:
     kept: Instance | None = None
     useless: list[Instance] = []
     for row in crew:
-        overdue = row.launched_at + order.deadline_s <= desk.now()
-        if kept is not None or not is_for(row, BUILD) or overdue or (yield from _has_failed(desk, row)):
+        if kept is not None or not is_for(row, BUILD) or (yield from is_over(desk, row, order.deadline_s)):
             useless.append(row)
         else:
             kept = row
@@ -168,7 +170,10 @@ def _found(desk: Desk, order: Order) -> Task[Instance | None]:
     return kept
 
 
-def _has_failed(desk: Desk, row: Instance) -> Task[bool]:
+def is_over(desk: Desk, row: Instance, deadline_s: float) -> Task[bool]:
+    """Tell whether nothing comes of a builder any more: its deadline is past, or its console says that it failed."""
+    if row.launched_at + deadline_s <= desk.now():
+        return True
     text = yield from desk.console(row.id)
     return failed_line(nonce_of(row.key)) in text
 

@@ -9,6 +9,7 @@ from vmpattern.driver import Baker, CaptureRequest, Console, Driver, LaunchRepor
 from vmpattern.errors import NotFound, Throttled, Transient, Unsupported
 from vmpattern.executor import Runtime
 from vmpattern.executor.imaging import checked_images
+from vmpattern.executor.reader import Probe
 from vmpattern.executor.requests import checked_report, checked_rows
 from vmpattern.model import (
     Capabilities,
@@ -82,12 +83,16 @@ class Desk:
         rows = yield from self._read("images", lambda: self._driver.images(Selector(self.deployment)))
         return checked_images(self._driver.name, self.deployment, rows)
 
-    def crew(self, digest: str) -> Task[list[Instance]]:
-        """List what was launched to bake a digest, as far as it exists and nobody ended it, the oldest first."""
+    def crew(self, digest: str | None = None) -> Task[list[Instance]]:
+        """List what was launched to bake a digest, or any, as far as it exists and nobody ended it, the oldest first."""
         selector = Selector(self.deployment, naming.BUILDERS)
         rows = yield from self._read("instances", lambda: self._driver.instances(selector))
         found = checked_rows(self._driver.name, self.deployment, rows)
-        own = (row for row in found if row.fleet == naming.BUILDERS and row.revision == digest and row.phase.is_live)
+        own = (
+            row
+            for row in found
+            if row.fleet == naming.BUILDERS and digest in (None, row.revision) and row.phase.is_live
+        )
         return sorted(own, key=lambda row: (row.launched_at, row.id))
 
     def console(self, id: InstanceId) -> Task[str]:
@@ -100,12 +105,11 @@ class Desk:
         except NotFound:
             return ""
 
-    def probe(self, row: Instance, check: HealthCheck, ask: Callable[[Instance, HealthCheck], Health]) -> Task[Health]:
+    def probe(self, row: Instance, check: HealthCheck, ask: Probe) -> Task[Health]:
         """Ask for the health of an instance: through the driver where it can, else over the network by `ask`."""
         prober = self._driver if self.capabilities.probes and isinstance(self._driver, Prober) else None
-        if prober is None:
-            return (yield from self._read("probe", lambda: ask(row, check)))
-        words = yield from self._read("probe", lambda: prober.probe([row.id], check))
+        run = (lambda: ask([row], check)) if prober is None else (lambda: prober.probe([row.id], check))
+        words = yield from self._read("probe", run)
         return words.get(row.id, Health.UNKNOWN)
 
     # -- acting -------------------------------------------------------------------------------------------------------

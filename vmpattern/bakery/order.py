@@ -7,7 +7,7 @@ import attrs
 from vmpattern import naming
 from vmpattern.bakery.script import Payload, builder_script
 from vmpattern.errors import VmpatternError
-from vmpattern.model import Bake, Instance, InstanceId, LaunchKey, RemoteFile
+from vmpattern.model import Bake, HealthCheck, Instance, InstanceId, LaunchKey, RemoteFile
 
 BUILD, CHECK, SMOKE = "build-", "check-", "smoke-"
 """What the label with the inputs begins with, of those that bake: what they are for, before the service's name."""
@@ -26,6 +26,15 @@ class BakeFailed(VmpatternError):
 
 
 @attrs.frozen(kw_only=True)
+class SmokeTest:
+    """How a service is asked whether it serves, and its environment with the secrets resolved."""
+
+    env: Mapping[str, str] = attrs.field(repr=False)
+    port: int | None
+    check: HealthCheck | None
+
+
+@attrs.frozen(kw_only=True)
 class Order:
     """One bake: the image, the recipe's parts as they go into the script, and how patient and how tidy to be.
 
@@ -39,7 +48,8 @@ class Order:
     shebang: bool
     script_bytes: int
     deadline_s: float
-    keep_builder: bool
+    keep_builder: bool = False
+    smoke: SmokeTest | None = None
 
     @property
     def staged(self) -> bool:

@@ -6,9 +6,10 @@ from pathlib import Path
 import attrs
 
 from vmpattern import naming
-from vmpattern.bakery.order import Order
+from vmpattern.bakery.order import Order, SmokeTest
 from vmpattern.bakery.payload import pack
 from vmpattern.errors import Refused, SpecError, StalePlan
+from vmpattern.executor.requests import resolved_env
 from vmpattern.model import Bake, Capabilities, Deployment, Recipe, RemoteFile
 from vmpattern.planner import recipe_name
 from vmpattern.recipe import contents_of
@@ -18,10 +19,11 @@ DEADLINE_S = 1800.0
 
 @attrs.frozen(kw_only=True)
 class Policy:
-    """How to bake: how long a builder may take, and whether one that failed is kept."""
+    """How to bake: how long a builder may take, whether a failed one is kept, and whether images are smoke tested."""
 
     deadline_s: float = DEADLINE_S
     keep_builder: bool = False
+    smoke: bool = False
 
 
 def orders_of(
@@ -31,7 +33,7 @@ def orders_of(
 
     Raises:
         StalePlan: files have changed since the bakes were planned.
-        Refused: files can't be read any more.
+        Refused: files can't be read any more, or a smoke test's secret can't be had.
     """
     directory = Path(deployment.directory)
     contents = contents_of(deployment) if bakes else {}
@@ -58,9 +60,16 @@ def orders_of(
                 script_bytes=capabilities[bake.cloud].script_bytes,
                 deadline_s=policy.deadline_s,
                 keep_builder=policy.keep_builder,
+                smoke=_smoke_test(deployment, bake) if policy.smoke else None,
             )
         )
     return orders
+
+
+def _smoke_test(deployment: Deployment, bake: Bake) -> SmokeTest:
+    service = deployment.services[bake.service]
+    env = resolved_env(service, deployment.directory)
+    return SmokeTest(env=env, port=service.port, check=service.health)
 
 
 def _has_shebang(recipe: Recipe, directory: Path) -> bool:

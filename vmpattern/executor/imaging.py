@@ -22,9 +22,15 @@ class ImageReading:
 
 
 def read_images(
-    deployment: Deployment, contents: Mapping[str, Contents], cloud: str, driver: Driver, retrying: Retrying
+    deployment: Deployment,
+    contents: Mapping[str, Contents],
+    cloud: str,
+    driver: Driver,
+    retrying: Retrying,
+    *,
+    always: bool,
 ) -> ImageReading:
-    """Read the images, where a service is baked, and resolve what is written, where the driver can.
+    """Read the images, where a service is baked or `always`, and resolve what is written, where the driver can.
 
     Raises:
         ContractBroken: what was listed isn't what was asked for.
@@ -35,7 +41,7 @@ def read_images(
     resolved: dict[str, ImageId] = {}
     unresolved: dict[str, str] = {}
     calls = 0
-    if any(isinstance(service.image, Recipe) for service in deployment.services.values()):
+    if always or any(isinstance(service.image, Recipe) for service in deployment.services.values()):
         listed = retrying.copy()(
             within, patience_s, lambda: driver.images(Selector(deployment.name)), f"{driver.name}: images"
         )

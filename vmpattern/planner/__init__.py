@@ -6,6 +6,7 @@ from vmpattern.planner.decide import decide
 from vmpattern.planner.failing import checks_of, refuse_failing
 from vmpattern.planner.images import UNBAKED, Chosen, image_reasons, recipe_name
 from vmpattern.planner.index import FleetIndex, Transition
+from vmpattern.planner.keeping import ImageUse, image_uses
 from vmpattern.planner.limits import Limits, limits
 from vmpattern.planner.places import covers
 from vmpattern.planner.quotas import apportion, quotas
@@ -22,6 +23,7 @@ __all__ = [
     "FleetAction",
     "FleetIndex",
     "FleetSurvey",
+    "ImageUse",
     "Keep",
     "Launch",
     "Limits",
@@ -41,6 +43,7 @@ __all__ = [
     "covers",
     "decide",
     "image_reasons",
+    "image_uses",
     "limits",
     "quotas",
     "recipe_name",

@@ -25,16 +25,23 @@ NOTHING = Contents()
 
 
 def bakes(
-    deployment: Deployment, observation: Observation, *, services: Sequence[str], refresh: bool = False
+    deployment: Deployment,
+    observation: Observation,
+    *,
+    services: Sequence[str],
+    refresh: bool = False,
+    present: bool = False,
 ) -> tuple[Bake, ...]:
-    """Return the bakes of these services that have no image yet, one for each digest and cloud; others aren't there.
+    """Return the bakes of these services that have no image yet, one for each digest and cloud.
+
+    With `present`, those are there whose image is, too. Of a cloud that couldn't be read there are none.
 
     Raises:
         SpecError: an image can neither be found nor baked; every problem at once.
     """
     found: dict[tuple[str, str], Bake] = {}
     for service, cloud, chosen in chosen_images(deployment, observation, services=services, refresh=refresh):
-        if chosen.to_bake and cloud.error is None:
+        if (chosen.to_bake or present) and cloud.error is None:
             bake = _bake(deployment, service, cloud, observation.contents.get(service.name, NOTHING), chosen)
             found.setdefault((cloud.name, bake.digest), bake)
     return tuple(found.values())
