@@ -16,6 +16,9 @@ from vmpattern.model.words import InstanceId, Word
 class EventKind(Word):
     """What an event tells."""
 
+    BAKING = "baking"
+    BAKED = "baked"
+    BAKE_FAILED = "bake-failed"
     READ = "read"
     UNREADABLE = "unreadable"
     SETTLED = "settled"

@@ -230,7 +230,7 @@ class World:
 
     def _run(self, vm: Vm) -> None:
         if powers_off(vm.script) and not vm.fate.never_ready:
-            self._schedule(vm, STOP, self.at + self.spec.build_s)
+            self._schedule(vm, STOP, self.at + self.spec.capabilities.latencies.build_s)
 
     def _plan_illness(self, vm: Vm) -> None:
         if vm.own is HEALTHY:
