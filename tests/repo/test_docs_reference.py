@@ -15,7 +15,7 @@ from vmpattern import errors, naming, testing
 from vmpattern.cli.checking import report_to_json
 from vmpattern.cli.render_status import status_to_json
 from vmpattern.cli.table import COMMANDS, LATER
-from vmpattern.driver import VERSION, Baker, Balancer, Console, Driver, Meter, Prober
+from vmpattern.driver import VERSION, Baker, Balancer, Checker, Console, Driver, Meter, Prober
 from vmpattern.driver.options import parse_options
 from vmpattern.errors import DriverError
 from vmpattern.model import Failure, FleetOutcome
@@ -219,10 +219,15 @@ def documented(command: str) -> set[str]:
 
 
 def test_every_field_of_a_plan_is_documented(deployment: vmp.Deployment) -> None:
+    recipe = vmp.Service(name="api", image=vmp.Recipe(base={"": "debian-12"}, run="/bin/true"))
+    fleet = attrs.evolve(deployment.fleets["web"], name="api", service="api")
+    deployment = attrs.evolve(
+        deployment, services={**deployment.services, "api": recipe}, fleets={**deployment.fleets, "api": fleet}
+    )
     document = vmp.plan_to_json(vmp.plan(deployment, vmp.observe(deployment)))
-    opaque = frozenset({"deployment", "fleets.NAME.slots[]"})
+    opaque = frozenset({"deployment", "fleets.NAME.slots[]", "bakes[].sites[]"})
 
-    assert documented("plan --json") == paths(document, frozenset({"web", "here"}), opaque)
+    assert documented("plan --json") == paths(document, frozenset({"web", "api", "here"}), opaque)
 
 
 def test_every_field_of_an_outcome_is_documented() -> None:
@@ -292,7 +297,7 @@ def test_the_contract_says_when_to_raise_each_error() -> None:
 
 def test_every_verb_is_in_the_contract() -> None:
     documented = {name for _, cells in rows("driver-contract.md", "verb") for name in re.findall(r"`(\w+)`", cells[0])}
-    kinds = (Driver, Prober, Balancer, Console, Baker, Meter)
+    kinds = (Driver, Checker, Prober, Balancer, Console, Baker, Meter)
     verbs = {name for kind in kinds for name, verb in vars(kind).items() if callable(verb) and name[0] != "_"}
 
     assert verbs - {"close"} == documented

@@ -1,9 +1,11 @@
 """The domain as frozen values: what is desired, observed, planned, and what came of it. No clock, no I/O."""
 
+from vmpattern.model.baked import Bake, BakeOutcome, BakeResult, BakeState, BuildSite, Contents, Reason
 from vmpattern.model.fleet import Cloud, Deployment, Fleet, Placement, Rollout
 from vmpattern.model.observed import (
     Capabilities,
     CloudObservation,
+    FleetCheck,
     Idempotency,
     Image,
     Instance,
@@ -14,7 +16,7 @@ from vmpattern.model.observed import (
     Usage,
 )
 from vmpattern.model.outcome import Event, EventKind, Failure, FleetOutcome, Outcome, Result
-from vmpattern.model.planned import Action, FleetPlan, Forecast, Plan, Reason, Slot, Step
+from vmpattern.model.planned import Action, FleetPlan, Forecast, Plan, Slot, Step
 from vmpattern.model.service import (
     Existing,
     HealthCheck,
@@ -48,15 +50,22 @@ from vmpattern.model.words import (
 __all__ = [
     "NAME_RULE",
     "Action",
+    "Bake",
+    "BakeOutcome",
+    "BakeResult",
+    "BakeState",
+    "BuildSite",
     "Capabilities",
     "Cloud",
     "CloudObservation",
+    "Contents",
     "Deployment",
     "Event",
     "EventKind",
     "Existing",
     "Failure",
     "Fleet",
+    "FleetCheck",
     "FleetOutcome",
     "FleetPlan",
     "Forecast",
