@@ -88,11 +88,7 @@ class Desk:
         selector = Selector(self.deployment, naming.BUILDERS)
         rows = yield from self._read("instances", lambda: self._driver.instances(selector))
         found = checked_rows(self._driver.name, self.deployment, rows)
-        own = (
-            row
-            for row in found
-            if row.fleet == naming.BUILDERS and row.revision == digest and row.phase.is_live
-        )
+        own = (row for row in found if row.fleet == naming.BUILDERS and row.revision == digest and row.phase.is_live)
         return sorted(own, key=lambda row: (row.launched_at, row.id))
 
     def console(self, id: InstanceId) -> Task[str]:
