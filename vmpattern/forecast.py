@@ -324,11 +324,9 @@ class _Told:
         prices = _Prices(self._observation, self._resolutions)
         lowest, highest = {}, {}
         for name in self._deployment.fleets:
-            counts = [(event.ready, event.total) for event in self._outcome.events if event.fleet == name]
-            live = self._live[name]
-            before = len(live) if not counts else counts[0][1]
-            lowest[name] = min((ready for ready, _ in counts), default=before)
-            highest[name] = max([len(live), *(total for _, total in counts)])
+            told, before = [event for event in self._outcome.events if event.fleet == name], len(self._live[name])
+            lowest[name] = min([event.ready for event in told], default=before)
+            highest[name] = max([before, *[event.total for event in told]])
         for instances in self._live.values():
             for instance in instances.values():
                 prices.start(instance)
@@ -420,21 +418,21 @@ class _Prices:
     def start(self, instance: Instance) -> None:
         kind = self._types.get((instance.cloud, instance.machine_type))
         self._add(instance.id, kind.price(instance.market) if kind else None)
-        self._first = self._most = self._sum
+        self._first = self._sum
 
     def follow(self, events: Sequence[Event]) -> None:
         launching: dict[str, float | None] = {}
+        asked, launched, gone = EventKind.LAUNCHING, EventKind.LAUNCHED, (EventKind.TERMINATED, EventKind.GONE)
         for event in events:
-            if event.kind is EventKind.LAUNCHING:
+            if event.kind is asked:
                 slot = self._slots.get((event.fleet, event.cloud, event.zone, event.message))
                 launching[event.key] = slot.price_per_hour if slot else None
-            elif event.kind is EventKind.LAUNCHED:
+            elif event.kind is launched:
                 for instance in event.instances:
                     self._add(instance, launching.get(event.key))
-            elif event.kind in (EventKind.TERMINATED, EventKind.GONE):
+            elif event.kind in gone:
                 for instance in event.instances:
                     self._sum -= self._of.pop(instance, 0.0)
-            self._most = max(self._most, self._sum)
 
     def _add(self, instance: InstanceId, price: float | None) -> None:
         if price is None or math.isnan(price):
@@ -442,6 +440,7 @@ class _Prices:
         elif instance not in self._of:
             self._of[instance] = price
             self._sum += price
+            self._most = max(self._most, self._sum)
 
     @property
     def before(self) -> float | None:

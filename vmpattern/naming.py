@@ -192,7 +192,10 @@ def _file_digests(text: str) -> dict[str, str]:
 
 @attrs.frozen(kw_only=True)
 class KeyScope:
-    """What a launch key depends on, apart from the instances that are visible and the attempt."""
+    """What a launch key depends on, apart from the instances that are visible and the attempt.
+
+    `written` is the form of all of it, found once: so many keys follow from it.
+    """
 
     deployment: str
     fleet: str
@@ -202,17 +205,25 @@ class KeyScope:
     machine_type: str
     market: str
     image: ImageId
+    written: str = attrs.field(
+        init=False, eq=False, repr=False, default=attrs.Factory(lambda scope: _written(scope), takes_self=True)
+    )
+
+
+def _written(scope: KeyScope) -> str:
+    return _FORM.encode(_PARTS(scope))[:-1]
 
 
 def launch_key(scope: KeyScope, *, count: int, visible: int, attempt: int) -> LaunchKey:
     """Return the key of a launch: who sees the same instances asks under the same key.
 
-    `visible` is `visible_digest` of the fleet's instances; `attempt` counts spent keys and like launches in flight.
+    `visible` is the sum of the visible instances' `id_digest`; `attempt` counts spent keys and like launches in flight.
     """
-    return LaunchKey("k" + digest(*_PARTS(scope), count, f"{visible:x}", attempt, size=31))
+    form = f'{scope.written},{count},"{visible:x}",{attempt}]'
+    return LaunchKey("k" + hashlib.sha256(form.encode()).hexdigest()[:31])
 
 
-_PARTS = attrgetter(*(field.name for field in attrs.fields(KeyScope)))
+_PARTS = attrgetter(*(field.name for field in attrs.fields(KeyScope) if field.init))
 
 
 def id_digest(instance: InstanceId) -> int:

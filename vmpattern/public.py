@@ -57,7 +57,7 @@ from vmpattern.model import (
     Service as Service,
     Share as Share,
 )
-from vmpattern.planner import (
+from vmpattern.planner.survey import (
     FleetSurvey as FleetSurvey,
     survey as survey,
 )

@@ -34,7 +34,8 @@ from vmpattern.model import (
     Share,
     Step,
 )
-from vmpattern.specfile import loads, starter
+from vmpattern.specfile import loads
+from vmpattern.specfile.starters import starter
 
 STEP = Step(
     action=Action.LAUNCH,

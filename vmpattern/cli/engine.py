@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from vmpattern.driver import Driver, DriverFactory
     from vmpattern.executor import StopSwitch
     from vmpattern.model import BakeOutcome, Cloud, Deployment, Event, Observation, Outcome, Plan
-    from vmpattern.planner import FleetSurvey, ImageUse
+    from vmpattern.planner import ImageUse
+    from vmpattern.planner.survey import FleetSurvey
 
 
 class Engine:
@@ -24,7 +25,7 @@ class Engine:
 
     def starter(self, driver: str) -> str:
         """Return the text of a starter file."""
-        from vmpattern.specfile import starter
+        from vmpattern.specfile.starters import starter
 
         return starter(driver)
 
@@ -86,7 +87,7 @@ class Engine:
 
     def survey(self, deployment: "Deployment", observation: "Observation") -> "Mapping[str, FleetSurvey]":
         """Judge every instance against what is desired."""
-        from vmpattern.planner import survey
+        from vmpattern.planner.survey import survey
 
         return survey(deployment, observation)
 

@@ -1,17 +1,19 @@
-"""One apply a fleet at a time on one machine: a lock file each, released when the process ends, however it ends."""
+"""One apply a fleet at a time on one machine: a lock file each, released when the process ends, however it ends.
+
+What locks and finds folders is imported where it is used: a plan needs neither, and shall start fast.
+"""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
-from platformdirs import user_state_path
 
 from vmpattern.errors import Locked
 
 
 def lock_folder() -> Path:
     """Return where the lock files are: the user's state folder, the same for every working directory."""
+    from platformdirs import user_state_path
+
     return user_state_path("vmpattern") / "locks"
 
 
@@ -48,6 +50,8 @@ def locked(
     Raises:
         Locked: what `refused` returned.
     """
+    from filelock import FileLock, Timeout
+
     folder = folder or lock_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
