@@ -172,3 +172,15 @@ def test_two_bakes_at_the_same_time_make_one_image(folder: Path, call) -> None:
     assert [0, 0] == [bake.returncode for bake in bakes]
     assert ["baked", "present"] == states
     assert 1 == len(ids) == len(call("images", "--json").document["images"])
+
+
+def test_destroy_ends_a_builder_that_was_kept(folder: Path, call) -> None:
+    call("apply", "--yes")
+    write(folder, app="two", bad='"img-debian-12"')
+    kept = call("bake", "--keep-builder", "--json").document["images"][0]["builder"]
+    destroyed = call("destroy", "--yes")
+    again = call("destroy", "--yes")
+
+    assert [0, 0] == [destroyed.status, again.status]
+    assert f"Ended what a bake had left: {kept}." in destroyed.err
+    assert kept not in again.err
