@@ -32,7 +32,7 @@ _THROTTLED = (
     *("TooManyRequestsException", "TransactionInProgressException"),
 )
 _TRANSIENT = (
-    *("ConcurrentTagAccess", "IncorrectState", "InternalError", "InternalFailure", "InternalServerError"),
+    *("BadDigest", "ConcurrentTagAccess", "IncorrectState", "InternalError", "InternalFailure", "InternalServerError"),
     *("InvalidAMIID.Unavailable", "RequestTimeout", "RequestTimeoutException", "ServiceUnavailable", "Unavailable"),
     *("ResourceInUse", "OperationAborted"),
 )
@@ -74,6 +74,7 @@ _FIELDS = {
 }
 _WORDS = {
     "*instance type*": "machine_type",
+    "*for instancetype*": "machine_type",
     "*availability zone*": "zone",
     "*iam instance profile*": "options.instance_profile",
     "*user data*": "env",

@@ -33,13 +33,12 @@ from vmpattern_aws.checks import AwsKit
 from vmpattern_libcloud import Deadline
 
 TYPES = ("t3.micro", "m5.large", "m6g.large")
-PATIENT = Deadline(30.0)
 KEYS = {"AWS_ACCESS_KEY_ID": "usual", "AWS_SECRET_ACCESS_KEY": "a-secret-of-nobody"}
 
 
 def aws(cloud: Cloud, *, key: str = "usual", name: str = "checked", **options: object) -> AwsDriver:
     """Make a driver for the cloud of tests."""
-    usual = {"region": REGION, "endpoint": cloud.url, "machine_types": TYPES, "staleness": "0s", "call_timeout": "5s"}
+    usual = {"region": REGION, "endpoint": cloud.url, "machine_types": TYPES, "staleness": "0s", "call_timeout": "60s"}
     parsed = parse_options(AwsOptions, immutabledict({**usual, **options}), path="options")
     assert isinstance(parsed, AwsOptions)
     return AwsDriver(parsed, cloud=name, directory=Path(), environ={**KEYS, "AWS_ACCESS_KEY_ID": key})
@@ -54,10 +53,10 @@ class MotoKit(AwsKit):
     """The AWS driver on moto and its layer."""
 
     zone = "us-east-1a"
-    image = ImageId("ami-1e749f67")
-    base = "ami-1e749f67"
+    image = ImageId("ami-0de0000000000001a")
+    base = "debian-12"
     settle_s = 1.5
-    most = 1010
+    most = 250
     examples: int | None = 5
     may_cost = False
 
@@ -66,12 +65,12 @@ class MotoKit(AwsKit):
         self._planted: set[InstanceId] = set()
 
     def connect(self) -> AwsDriver:
-        return aws(self.where, staging_bucket=self.bucket)
+        return aws(self.where, staging_bucket=self.bucket, spot_prices={self.machine_type: 0.003})
 
     def connect_with(self, fault: Fault) -> AwsDriver:
         key = f"FAULT{uuid.uuid4().hex}"
         self.where.ask("fault", key=key, fault=fault.value)
-        return aws(self.where, key=key, call_timeout="1s" if fault is Fault.SILENCE else "5s")
+        return aws(self.where, key=key, call_timeout="1s" if fault is Fault.SILENCE else "60s")
 
     def plant_stranger(self, request: LaunchRequest) -> InstanceId:
         driver = self.connect()
@@ -125,7 +124,7 @@ def made_bucket(cloud: Cloud) -> str:
     driver = aws(cloud)
     from vmpattern_libcloud import Request, Subject
 
-    driver._api.s3(Request(subject=Subject(what="CreateBucket", mutating=True), method="PUT", path=f"/{name}"), PATIENT)
+    driver._api.s3(Request(subject=Subject(what="CreateBucket", mutating=True), method="PUT", path=f"/{name}"), Deadline(60.0))
     return name
 
 
@@ -196,7 +195,7 @@ def some_request(**changes: object) -> LaunchRequest:
         "zone": "us-east-1a",
         "machine_type": "t3.micro",
         "market": Market.ON_DEMAND,
-        "image": ImageId("ami-1e749f67"),
+        "image": ImageId("ami-0de0000000000001a"),
     }
     return LaunchRequest(**{**usual, **changes})  # type: ignore[arg-type]
 

@@ -4,13 +4,19 @@ import logging
 import os
 import sys
 import threading
+from pathlib import Path
 
 os.environ["MOTO_ENABLE_AMI_VALIDATION"] = "true"
+os.environ["MOTO_AMIS_PATH"] = os.fspath(Path(__file__).with_name("amis.json"))
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from aws_cloud.layer import Layer
+
+
+TYPES = ("t3.micro", "m5.large", "m6g.large")
+"""The machine types that tests choose from: moto takes seconds to tell of them for the first time."""
 
 
 class Handler(WSGIRequestHandler):
@@ -25,6 +31,7 @@ class Handler(WSGIRequestHandler):
 def main() -> None:
     logging.disable()
     layer = Layer(DomainDispatcherApplication(create_backend_app))
+    layer.warm_up(TYPES)
     server = make_server("127.0.0.1", int(sys.argv[1]) if sys.argv[1:] else 0, layer, True, request_handler=Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"http://127.0.0.1:{server.server_port}", flush=True)

@@ -6,18 +6,20 @@ Settings come and facts go by requests on /__cloud, as JSON; everything else is 
 import io
 import json
 import re
+import sys
 import threading
 import time
 import urllib.parse
 import uuid
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
 import attrs
 
 from aws_cloud import wire
 
-CHANGING = re.compile("Run|Terminate|Create|Delete|Deregister|Register|Put")
+CHANGING = re.compile("Run|Terminate|Stop|Create|Delete|Deregister|Register|Put")
 BUDGETS = {  # burst, and so many a second: EC2's published ones
     "Describe": (100, 20),
     "RunInstances": (5, 2),
@@ -35,7 +37,8 @@ class Settings:
     check_s: float = 0.05
     build_s: float = 0.1
     terminate_s: float = 0.1
-    gone_s: float = 3.0
+    gone_s: float = 60.0
+    page: int = 1000
     visible_s: float = 0.0
     image_s: float = 0.1
     drain_s: float = 0.2
@@ -112,9 +115,11 @@ class Layer:
         self.now = now
         self.answers: dict[str, tuple] = {}
         self.lock = threading.RLock()
+        self.changed = 1
         self.reset()
 
     def reset(self) -> None:
+        self.changed += 1
         self.settings = Settings()
         self.vms: dict[str, Vm] = {}
         self.tokens: dict[tuple[str, str], tuple[dict, list[str], bytes]] = {}
@@ -126,6 +131,16 @@ class Layer:
         self.violations: list[str] = []
         self.buckets: dict[str, tuple[float, float]] = {}
         self.subnets: dict[str, str] = {}
+
+    def warm_up(self, types: Sequence[str]) -> None:
+        """Ask once for what takes moto long, as the driver asks for it."""
+        wanted = {"Filter.1.Name": "instance-type", **{f"Filter.1.Value.{n}": one for n, one in enumerate(types, 1)}}
+        offered = {"MaxResults": "1000", "LocationType": "availability-zone"}
+        for action, params in (
+            ("DescribeInstanceTypes", {"MaxResults": "100"}),
+            ("DescribeInstanceTypeOfferings", offered),
+        ):
+            self.remembered(self.own("ec2", {"Action": action, **params, **wanted}, {}))
 
     # -- the way in ---------------------------------------------------------------------------------------------------
 
@@ -176,9 +191,9 @@ class Layer:
         is_query = service in wire.MODELS
         params = dict(urllib.parse.parse_qsl(body.decode(), keep_blank_values=True)) if is_query else {}
         asked = Asked(environ, params, body, service, key)
-        self.check(asked)
-        if self.violations:
-            return self.refused(Refusal(400, "ContractViolation", self.violations[-1]))
+        if found := list(self.wrong(asked)):
+            self.violations += found
+            return self.refused(Refusal(400, "ContractViolation", "; ".join(found)))
         with self.lock:
             self.counts[asked.action] += 1
             strikes = self.fault_of(asked)
@@ -201,18 +216,21 @@ class Layer:
             raise Dropped
         return answer
 
-    def check(self, asked: Asked) -> None:
+    def wrong(self, asked: Asked) -> Iterator[str]:
+        """Yield what the models of the services have against a request."""
         if asked.service in wire.MODELS:
-            self.violations += wire.faults(asked.service, asked.params)
+            # Machine types come more often than models: the service itself tells of those that it doesn't know.
+            found = wire.faults(asked.service, asked.params)
+            yield from (one for one in found if not one.startswith("RunInstances.InstanceType: "))
         elif asked.service == "s3":
             headers = {
                 name[5:].replace("_", "-").lower(): value
                 for name, value in asked.environ.items()
                 if name.startswith("HTTP_")
             }
-            self.violations += wire.s3_faults(asked.environ["REQUEST_METHOD"], asked.environ["PATH_INFO"], headers)
-        elif asked.environ["REQUEST_METHOD"] != "GET":
-            self.violations.append(f"a request that isn't signed for a known service: {asked.action}")
+            yield from wire.s3_faults(asked.environ["REQUEST_METHOD"], asked.environ["PATH_INFO"], headers)
+        elif not asked.environ["PATH_INFO"].startswith("/moto-api/") and asked.environ["REQUEST_METHOD"] != "GET":
+            yield f"a request that isn't signed for a known service: {asked.action}"
 
     def fault_of(self, asked: Asked) -> str | None:
         """Take the fault that befalls this request. Losses befall what changes something; a look at a key is spared."""
@@ -249,6 +267,7 @@ class Layer:
     # -- the way to moto ----------------------------------------------------------------------------------------------
 
     def forward(self, asked: Asked):
+        self.changed += bool(CHANGING.match(asked.action))
         body = urllib.parse.urlencode(asked.params).encode() if asked.params else asked.body
         environ = {**asked.environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         told: list = []
@@ -259,12 +278,17 @@ class Layer:
 
     def moto_call(self, service: str, params: dict, environ: dict) -> ET.Element:
         """Make a call of the layer's own."""
+        return self.forwarded(self.own(service, params, environ))
+
+    def own(self, service: str, params: dict, environ: dict) -> Asked:
+        """Return a request of the layer's own."""
+        base = {"SERVER_NAME": "127.0.0.1", "SERVER_PORT": "80", "wsgi.url_scheme": "http", "HTTP_HOST": "127.0.0.1"}
+        base |= {"wsgi.errors": sys.stderr, "SERVER_PROTOCOL": "HTTP/1.1"}
         credential = f"AWS4-HMAC-SHA256 Credential=layer/20260101/us-east-1/{service}/aws4_request"
         usual = {"REQUEST_METHOD": "POST", "PATH_INFO": "/", "QUERY_STRING": "", "HTTP_AUTHORIZATION": credential}
         usual["CONTENT_TYPE"] = "application/x-www-form-urlencoded"
         versions = {"ec2": "2016-11-15", "monitoring": "2010-08-01"}
-        asked = Asked({**environ, **usual}, {"Version": versions[service], **params}, b"", service, "layer")
-        return self.forwarded(asked)
+        return Asked({**base, **environ, **usual}, {"Version": versions[service], **params}, b"", service, "layer")
 
     def forwarded(self, asked: Asked) -> ET.Element:
         status, _, body = self.forward(asked)
@@ -284,7 +308,11 @@ class Layer:
         self.refuse_wrong(params)
         zone = self.zone_of(asked)
         if params.get("DryRun") == "true":
-            return self.forward(asked)
+            answer = self.forward(asked)
+            if b"NoSuchEntity" in answer[2]:  # IAM's word, where EC2 has its own
+                text = "Value (...) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
+                raise Refusal(400, "InvalidParameterValue", text)
+            return answer
         token = (zone if "SubnetId" in params else "", params.get("ClientToken", str(uuid.uuid4())))
         if token in self.tokens:
             before, ids, body = self.tokens[token]
@@ -312,6 +340,9 @@ class Layer:
     def refuse_wrong(self, params: dict) -> None:
         if len(wire.base64.b64decode(params.get("UserData", ""))) > 16384:
             raise Refusal(400, "InvalidParameterValue", "User data is limited to 16384 bytes")
+        kind = params["InstanceType"]
+        if kind not in wire.model("ec2").shape_for("InstanceType").enum:
+            raise Refusal(400, "InvalidParameterValue", f"Invalid value '{kind}' for InstanceType.")
         tags = [name for name in params if re.fullmatch(r"TagSpecification\.1\.Tag\.\d+\.Key", name)]
         if len(tags) > 50:
             raise Refusal(400, "TagLimitExceeded", "More than 50 tags specified")
@@ -367,12 +398,16 @@ class Layer:
 
     def on_DescribeInstances(self, asked: Asked):
         first = int(asked.params.pop("NextToken", "0"))
-        size = int(asked.params.pop("MaxResults", "1000"))
+        size = min(int(asked.params.pop("MaxResults", "1000")), self.settings.page)
         states = asked.filters("instance-state-name")
-        asked.params["MaxResults"] = "1000000"
+        if not any(name.startswith("InstanceId.") for name in asked.params):
+            asked.params["MaxResults"] = "1000000"
         self.stop_builders(asked.environ)
         self.reap(asked.environ)
-        root = self.forwarded(asked)
+        answer = self.remembered(asked, self.changed)
+        if not answer[0].startswith("200"):
+            return answer
+        root = stripped(answer[2])
         shown = []
         for reservation in root.findall("reservationSet/item"):
             items = reservation.find("instancesSet")
@@ -403,12 +438,13 @@ class Layer:
     def on_DescribeInstanceTypeOfferings(self, asked: Asked):
         return self.remembered(asked)
 
-    def remembered(self, asked: Asked):
-        """Answer from what moto said before: it takes seconds to tell of all machine types."""
+    def remembered(self, asked: Asked, version: int = 0):
+        """Answer from what moto said before, since it takes its time; but not of another version of the world."""
         question = json.dumps(asked.params, sort_keys=True)
-        if question not in self.answers:
-            self.answers[question] = self.forward(asked)
-        return self.answers[question]
+        known = self.answers.get(question)
+        if known is None or known[0] != version:
+            known = self.answers[question] = version, self.forward(asked)
+        return known[1]
 
     def restate(self, item: ET.Element) -> None:
         """Let a state take its time."""
