@@ -13,7 +13,6 @@ from vmpattern.driver import LaunchRequest
 from vmpattern.errors import Denied, Invalid, Unauthenticated
 from vmpattern.model import ImageId
 from vmpattern_aws import AwsDriver, AwsOptions
-from vmpattern_aws.calls import EC2, SERVICES
 
 ARM = ImageId("ami-0de0000000000003a")
 
@@ -32,8 +31,6 @@ class Network:
 
 @pytest.fixture
 def network(aws_cloud: Cloud) -> Network:
-    for action in ("CreateVpc", "CreateSecurityGroup"):
-        SERVICES.setdefault(action, EC2)
     driver = aws(aws_cloud)
     zone = [{"Name": "availability-zone", "Value": ["us-east-1a"]}]
     subnet = call(driver, "DescribeSubnets", Filter=zone).find("subnetSet/item")
@@ -72,7 +69,9 @@ def test_a_subnet_of_another_zone_is_told(aws_cloud: Cloud, network: Network) ->
     subnets = immutabledict({"us-east-1b": network.subnet})
     found = checked(aws_cloud, zone="us-east-1b", options=placed(network, subnets=subnets))
 
-    assert {"options.subnets.us-east-1b": f"the subnet {network.subnet} is in zone us-east-1a, not in us-east-1b"} == found
+    assert {
+        "options.subnets.us-east-1b": f"the subnet {network.subnet} is in zone us-east-1a, not in us-east-1b"
+    } == found
 
 
 def test_a_subnet_that_is_not_there_is_told(aws_cloud: Cloud, network: Network) -> None:

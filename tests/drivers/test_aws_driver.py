@@ -182,9 +182,6 @@ def test_deleting_an_image_deletes_its_snapshots(aws_cloud: Cloud) -> None:
 
 
 def our_snapshots(driver) -> list[str]:
-    from vmpattern_aws.calls import EC2, SERVICES
-
-    SERVICES.setdefault("DescribeSnapshots", EC2)
     found = call(driver, "DescribeSnapshots", Filter=[{"Name": "tag-key", "Value": ["vmpattern-deployment"]}])
     return [one.text for one in found.findall("snapshotSet/item/snapshotId")]
 
@@ -223,4 +220,3 @@ def test_spent_buckets_are_throttled(aws_cloud: Cloud) -> None:
     with pytest.raises(Throttled):
         for _ in range(20):
             driver.launch(some_request())
-

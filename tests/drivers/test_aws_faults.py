@@ -57,7 +57,9 @@ def test_no_rule_is_there_twice() -> None:
     [
         pytest.param("InvalidAMIID.NotFound", "", Invalid, "image", id="an image"),
         pytest.param("InvalidParameterValue", "Invalid availability zone: [x]", Invalid, "zone", id="a zone"),
-        pytest.param("InvalidParameterValue", "Invalid value 'x' for InstanceType.", Invalid, "machine_type", id="type"),
+        pytest.param(
+            "InvalidParameterValue", "Invalid value 'x' for InstanceType.", Invalid, "machine_type", id="type"
+        ),
         pytest.param("AuthFailure", "Not authorized for images: [ami-1]", Invalid, "image", id="an image of others"),
     ],
 )
@@ -75,7 +77,9 @@ def test_capacity_is_told_of_the_type_in_the_zone() -> None:
     assert (OutOfCapacity, ScopeKind.MACHINE_TYPE) == (type(error), error.scope.kind)
 
 
-EC2 = b"<Response><Errors><Error><Code>C</Code><Message>M</Message></Error></Errors><RequestID>r-1</RequestID></Response>"
+EC2 = (
+    b"<Response><Errors><Error><Code>C</Code><Message>M</Message></Error></Errors><RequestID>r-1</RequestID></Response>"
+)
 ELB = (
     b'<ErrorResponse xmlns="http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"><Error><Type>Sender</Type>'
     b"<Code>C</Code><Message>M</Message></Error><RequestId>r-1</RequestId></ErrorResponse>"

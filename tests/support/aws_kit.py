@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import urlencode
+from xml.etree.ElementTree import Element
 
 from aws_cloud.serving import REGION, Cloud
 from immutabledict import immutabledict
@@ -25,12 +27,15 @@ from vmpattern.errors import (
     Transient,
     Unauthenticated,
 )
-from vmpattern.model import ImageId, InstanceId, Options
+from vmpattern.model import ImageId, InstanceId, LaunchKey, Market, Options, Revision
 from vmpattern.testing import Fault, Recorded
 from vmpattern.testing.bench import Bench
 from vmpattern_aws import AwsDriver, AwsOptions
 from vmpattern_aws.checks import AwsKit
-from vmpattern_libcloud import Deadline
+from vmpattern_aws.api import flattened
+from vmpattern_aws.calls import EC2, ELB, Service
+from vmpattern_aws.faults import parsed
+from vmpattern_libcloud import Deadline, Request, Subject
 
 TYPES = ("t3.micro", "m5.large", "m6g.large")
 KEYS = {"AWS_ACCESS_KEY_ID": "usual", "AWS_SECRET_ACCESS_KEY": "a-secret-of-nobody"}
@@ -44,9 +49,13 @@ def aws(cloud: Cloud, *, key: str = "usual", name: str = "checked", **options: o
     return AwsDriver(parsed, cloud=name, directory=Path(), environ={**KEYS, "AWS_ACCESS_KEY_ID": key})
 
 
-def call(driver: AwsDriver, action: str, **params: object):
-    """Make a call that the driver's verbs don't make, in its name."""
-    return driver._api.call(action, params, Deadline(30.0))
+def call(driver: AwsDriver, action: str, *, service: Service = EC2, **params: object) -> Element:
+    """Make a call that the driver never makes, in its name."""
+    written = {"Action": action, "Version": service.version, **dict(flattened(params, service.each))}
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    body = urlencode(written).encode()
+    request = Request(subject=Subject(what=action), method="POST", headers=headers, body=body)
+    return parsed(driver._api._sessions[service.name].send(request, Deadline(60.0)).body)
 
 
 class MotoKit(AwsKit):
@@ -122,20 +131,23 @@ class MotoKit(AwsKit):
 def made_bucket(cloud: Cloud) -> str:
     name = f"staging-{uuid.uuid4().hex[:8]}"
     driver = aws(cloud)
-    from vmpattern_libcloud import Request, Subject
-
-    driver._api.s3(Request(subject=Subject(what="CreateBucket", mutating=True), method="PUT", path=f"/{name}"), Deadline(60.0))
+    driver._api.s3(
+        Request(subject=Subject(what="CreateBucket", mutating=True), method="PUT", path=f"/{name}"), Deadline(60.0)
+    )
     return name
 
 
 def made_target_group(driver: AwsDriver, network: str | None = None) -> str:
-    from vmpattern_aws.calls import ELB, SERVICES
-
-    SERVICES.setdefault("CreateTargetGroup", ELB)
     if network is None:
         network = call(driver, "DescribeSubnets").findtext("subnetSet/item/vpcId")
     answer = call(
-        driver, "CreateTargetGroup", Name=f"tg-{uuid.uuid4().hex[:8]}", Protocol="HTTP", Port=80, VpcId=network
+        driver,
+        "CreateTargetGroup",
+        service=ELB,
+        Name=f"tg-{uuid.uuid4().hex[:8]}",
+        Protocol="HTTP",
+        Port=80,
+        VpcId=network,
     )
     return answer.findtext(".//TargetGroupArn")
 
@@ -184,8 +196,6 @@ def replay(action: str, status: int, code: str) -> Callable[[], object]:
 
 def some_request(**changes: object) -> LaunchRequest:
     """Return a launch request for the cloud of tests."""
-    from vmpattern.model import LaunchKey, Market, Revision
-
     usual = {
         "key": LaunchKey("k" + uuid.uuid4().hex[:31]),
         "count": 1,
@@ -198,5 +208,3 @@ def some_request(**changes: object) -> LaunchRequest:
         "image": ImageId("ami-0de0000000000001a"),
     }
     return LaunchRequest(**{**usual, **changes})  # type: ignore[arg-type]
-
-
