@@ -1,0 +1,38 @@
+"""What a project has before anybody asks: its zones, machine types, network, and the images that vendors offer."""
+
+from gce.world import World
+
+MACHINE_TYPES = {
+    "e2-micro": (2, 1024),
+    "e2-small": (2, 2048),
+    "e2-medium": (2, 4096),
+    "n2-standard-2": (2, 8192),
+    "n2-standard-4": (4, 16384),
+}
+VENDOR = "debian-cloud"
+FAMILY = "debian-12"
+BASES = ("debian-12-bookworm-v20260101", "debian-12-bookworm-v20261101")
+SUBNETWORK = "fleet"
+
+
+def furnish(world: World) -> World:
+    """Put everything in, and return the world."""
+    project = f"projects/{world.project}"
+    world.add("project", project, defaultServiceAccount="checker@example.com", quotas=[])
+    region = f"{project}/regions/{world.region}"
+    world.add("region", region, status="UP", quotas=[{"metric": "CPUS", "limit": 500.0, "usage": 0.0}])
+    network = world.add("network", f"{project}/global/networks/default", autoCreateSubnetworks=True)
+    world.add(
+        "subnetwork", f"{region}/subnetworks/{SUBNETWORK}", network=network["selfLink"], region=world.link(region)
+    )
+    for zone in world.zones:
+        path = f"{project}/zones/{zone}"
+        world.add("zone", path, status="UP", region=world.link(region))
+        for name, (cpus, memory) in MACHINE_TYPES.items():
+            world.add("machineType", f"{path}/machineTypes/{name}", guestCpus=cpus, memoryMb=memory, zone=zone)
+    world.add("machineType", f"{project}/zones/{world.zones[0]}/machineTypes/c2-odd", guestCpus=4, memoryMb=16384)
+    for base in BASES:
+        images = f"projects/{VENDOR}/global/images"
+        world.add("image", f"{images}/{base}", family=FAMILY, status="READY", diskSizeGb="10", labelFingerprint="")
+        world.clock.seconds += 1.0
+    return world
