@@ -32,42 +32,57 @@ def insert(world: World, call: Call) -> Resource:
 
 @method("compute.instances.bulkInsert")
 def bulk_insert(world: World, call: Call) -> Resource:
+    """Make many: each has an insertion of its own in the operation's group, which tells what befell that one."""
     zone, body = call.path.rpartition("/instances/")[0], call.body
-    names = list(body["perInstanceProperties"])
-    if int(body["count"]) != len(names):
+    paths = [f"{zone}/instances/{name}" for name in body["perInstanceProperties"]]
+    if int(body["count"]) != len(paths):
         raise Refusal(400, "invalid", "Invalid value for field 'resource.count': it isn't the number of names.")
     kind = body["instanceProperties"]["machineType"]
     properties = {**body["instanceProperties"], "machineType": f"{zone}/machineTypes/{kind}"}
     _check(world, zone, properties, "resource.instanceProperties")
-    paths = [f"{zone}/instances/{name}" for name in names]
-    free = [path for path in paths if not world.has(path)]
-    taken = [OperationError(TAKEN, f"The resource '{path}' already exists") for path in paths if path not in free]
-    errors: list[OperationError] = list(call.errors)
-    room = len(free)
-    while room and (refused := _no_room(world, zone, kind, room)):
-        room, errors = room - 1, [*refused]
-    made = [] if call.errors else free[:room]
-    errors += taken
-    if len(made) < int(body.get("minCount", body["count"])):
-        made = []
-    for path in made:
-        create(world, path, properties)
+    taken = [OperationError(TAKEN, f"The resource '{path}' already exists") for path in paths if world.has(path)]
+    refused = call.errors
+    room = 0 if taken or refused else len(paths)
+    while room and (short := _no_room(world, zone, kind, room)):
+        room, refused = room - 1, short
+    too_few = room < int(body.get("minCount", body["count"]))
+    made = [] if taken or too_few else paths[:room]
+    instances = [create(world, path, properties) for path in made]
 
     def effect() -> None:
         for path in made:
             boot(world, path)
-        status = {"createdVmCount": len(made), "targetVmCount": len(names)}
-        status |= {"failedToCreateVmCount": len(names) - len(made), "status": "DONE"}
-        zone_name = zone.rpartition("/")[2]
-        operation["instancesBulkInsertOperationMetadata"] = {"perLocationStatus": {f"zones/{zone_name}": status}}
+        counts = {"createdVmCount": len(made), "targetVmCount": len(paths), "status": "DONE"}
+        location = {f"zones/{zone.rpartition('/')[2]}": counts | {"failedToCreateVmCount": len(paths) - len(made)}}
+        operation["instancesBulkInsertOperationMetadata"] = {"perLocationStatus": location}
+        if taken:
+            raise OperationFailed(taken, 409)
+        if too_few:
+            text = f"Requested minimum count of {body.get('minCount', body['count'])} VMs could not be created."
+            raise OperationFailed([OperationError("VM_MIN_COUNT_NOT_REACHED", text)])
+
+    operation = world.begin(_well(call), "bulkInsert", paths[0], world.delays.insert_s, effect)
+    operation.pop("targetId", None)
+    operation.update(targetLink=world.link(f"{zone}/instances"), operationGroupId=world.new_id())
+    for path, instance in zip(made, instances, strict=True):
+        _insertion(world, call, path, (), operation).update(targetId=instance["id"])
+    for path in [] if taken else paths[len(made) :]:
+        _insertion(world, call, path, refused, operation)
+    return operation
+
+
+def _well(call: Call) -> Call:
+    return Call(call.method, call.path, call.query, call.body)
+
+
+def _insertion(world: World, call: Call, path: str, errors: tuple[OperationError, ...], group: Resource) -> Resource:
+    def effect() -> None:
         if errors:
             raise OperationFailed(errors)
 
-    plain = Call(call.method, call.path, call.query, call.body)
-    operation = world.begin(plain, "bulkInsert", f"{zone}/instances/{names[0]}", world.delays.insert_s, effect)
-    operation.pop("targetId", None)
-    operation["targetLink"] = world.link(f"{zone}/instances")
-    return operation
+    one = world.begin(_well(call), "insert", path, world.delays.insert_s, effect)
+    one["operationGroupId"] = group["operationGroupId"]
+    return one
 
 
 @method("compute.instances.delete")

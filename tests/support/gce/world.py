@@ -60,7 +60,7 @@ class World:
     def __init__(
         self,
         *,
-        project: str = "acme",
+        project: str = "acme-fleets",
         region: str = "europe-west1",
         letters: str = "bcd",
         clock: Clock | None = None,
