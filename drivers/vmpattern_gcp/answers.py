@@ -117,6 +117,31 @@ class DiskImage:
     creation_timestamp: str = ""
     labels: Mapping[str, str] = immutabledict()
     deprecated: Deprecation = Deprecation()
+    disk_size_gb: str = "0"
+
+
+@attrs.frozen(kw_only=True)
+class Named:
+    """Something that is there."""
+
+    name: str
+
+
+@attrs.frozen(kw_only=True)
+class Quota:
+    """A limit of the project's in a region, and how much of it is used."""
+
+    metric: str = ""
+    limit: float = 0.0
+    usage: float = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class Region:
+    """A region."""
+
+    name: str
+    quotas: tuple[Quota, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import attrs
 
 from vmpattern.driver import CaptureRequest, LaunchReport, LaunchRequest, Selector
-from vmpattern.errors import Invalid, Unsupported
+from vmpattern.errors import Invalid, Problem, Unsupported
 from vmpattern.model import (
     Capabilities,
     Image,
@@ -20,7 +20,7 @@ from vmpattern.model import (
     Options as OptionTable,
     Usage,
 )
-from vmpattern_gcp import balancing, catalog, fleet, images, launching, looking
+from vmpattern_gcp import balancing, catalog, fleet, foresight, images, launching, looking
 from vmpattern_gcp.api import Api
 from vmpattern_gcp.credentials import Credentials, GoogleCredentials
 from vmpattern_gcp.facts import capabilities
@@ -108,6 +108,12 @@ class GcpDriver:
         self._api.close()
 
     # -- the optional protocols ---------------------------------------------------------------------------------------
+
+    def check(self, requests: Sequence[LaunchRequest], balancer: OptionTable | None) -> tuple[Problem, ...]:
+        """Tell what is bound to fail, by reading only."""
+        if not requests:
+            return ()
+        return foresight.problems(self._api.calls("check a placement"), requests, balancer, self._options)
 
     def members(self, balancer: OptionTable) -> Mapping[InstanceId, Membership]:
         """List a backend service's members, and those that it lets drain."""

@@ -20,6 +20,7 @@ def capabilities(call_timeout_s: float) -> Capabilities:
         markets=frozenset({Market.ON_DEMAND, Market.SPOT}),
         staleness_s=5.0,
         call_timeout_s=call_timeout_s,
+        checks=True,
         balancer=True,
         console=True,
         baker=True,

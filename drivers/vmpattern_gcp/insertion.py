@@ -109,14 +109,23 @@ def _boot_disk(
 def _interface(request: LaunchRequest, options: PlacementOptions) -> Json:
     interface: Json = {}
     if options.subnetwork:
-        region = request.zone.rpartition("-")[0]
-        interface["subnetwork"] = _whole(options.subnetwork, f"regions/{region}/subnetworks")
+        interface["subnetwork"] = subnetwork_path(options.subnetwork, request.zone.rpartition("-")[0])
     if options.network or not options.subnetwork:
-        interface["network"] = _whole(options.network or "default", "global/networks")
+        interface["network"] = network_path(options.network)
     if options.external_ip:
         interface["accessConfigs"] = [{"type": "ONE_TO_ONE_NAT", "name": "External NAT"}]
     return interface
 
 
-def _whole(name: str, collection: str) -> str:
-    return name if "/" in name else f"{collection}/{name}"
+def subnetwork_path(name: str, region: str) -> str:
+    """Return the path of a subnetwork that may be told by its name or link."""
+    return _within(name) if "/" in name else f"regions/{region}/subnetworks/{name}"
+
+
+def network_path(name: str) -> str:
+    """Return the path of a network that may be told by its name or link; without one it is `default`."""
+    return _within(name) if "/" in name else f"global/networks/{name or 'default'}"
+
+
+def _within(path: str) -> str:
+    return path[path.index("projects/") :] if "projects/" in path else path

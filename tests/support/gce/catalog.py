@@ -1,6 +1,8 @@
 """What a project has before anybody asks: its zones, machine types, network, and the images that vendors offer."""
 
-from gce.world import World
+from gce.methods import method
+from gce.refusal import not_found
+from gce.world import Call, Resource, World
 
 MACHINE_TYPES = {
     "e2-micro": (2, 1024),
@@ -9,6 +11,7 @@ MACHINE_TYPES = {
     "n2-standard-2": (2, 8192),
     "n2-standard-4": (4, 16384),
 }
+CUSTOM = "n2-custom-"
 VENDOR = "debian-cloud"
 FAMILY = "debian-12"
 BASES = ("debian-12-bookworm-v20260101", "debian-12-bookworm-v20261101")
@@ -36,3 +39,15 @@ def furnish(world: World) -> World:
         world.add("image", f"{images}/{base}", family=FAMILY, status="READY", diskSizeGb="10", labelFingerprint="")
         world.clock.seconds += 1.0
     return world
+
+
+@method("compute.machineTypes.get")
+def machine_type(world: World, call: Call) -> Resource:
+    """Tell of a machine type; custom ones are in no list, and are there for who asks."""
+    name = call.path.rpartition("/")[2]
+    if world.has(call.path) or not name.startswith(CUSTOM):
+        return world.find(call.path)[1]
+    vcpus, memory = name.removeprefix(CUSTOM).split("-")
+    if int(vcpus) % 2:
+        raise not_found(call.path)
+    return {"name": name, "guestCpus": int(vcpus), "memoryMb": int(memory), "selfLink": world.link(call.path)}

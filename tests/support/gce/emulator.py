@@ -28,17 +28,22 @@ class Emulator:
     """A WSGI app over a world.
 
     `violations` has a sentence for everything that isn't as Google's documents say, in a request or in an answer: a
-    test that used the emulator has to look whether it is empty. `calls` counts requests by method.
+    test that used the emulator has to look whether it is empty. `calls` counts requests by method, `requests` what came
+    over the wire, a batch as one. `last_answer` is the text of the last one.
     """
 
     def __init__(self, world: World | None = None) -> None:
         self.world = world or furnish(World())
         self.violations: list[str] = []
         self.calls: Counter[str] = Counter()
+        self.requests = 0
+        self.last_answer = ""
         self._checkers = _checkers()
         self._counting = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        with self._counting:
+            self.requests += 1
         length = int(environ.get("CONTENT_LENGTH") or 0)
         raw = environ["wsgi.input"].read(length) if length else b""
         if environ["PATH_INFO"].startswith("/batch/"):
@@ -46,7 +51,8 @@ class Emulator:
         query = parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)
         token = environ.get("HTTP_AUTHORIZATION", "")
         status, headers, answer = self.answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], query, raw, token)
-        data = json.dumps(answer).encode()
+        self.last_answer = json.dumps(answer)
+        data = self.last_answer.encode()
         usual = [("Content-Type", "application/json; charset=UTF-8"), ("Content-Length", str(len(data)))]
         start(f"{status} {STATUS[status]}", [*usual, *headers])
         return [data]

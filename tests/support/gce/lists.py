@@ -21,7 +21,6 @@ NOTHING = "NO_RESULTS_ON_PAGE"
     "compute.images.get",
     "compute.instanceGroups.get",
     "compute.instances.get",
-    "compute.machineTypes.get",
     "compute.networks.get",
     "compute.projects.get",
     "compute.regionBackendServices.get",

@@ -200,6 +200,10 @@ class World:
         path = self._asked.get((call.path, call.query.get("requestId", "")))
         return self.find(path)[1] if path else None
 
+    def forget_requests(self) -> None:
+        """Forget every request id, as the service does after a while."""
+        self._asked.clear()
+
     def note_asked(self, call: Call, operation: Resource) -> None:
         """Remember what a request id began."""
         if "requestId" in call.query:
