@@ -92,6 +92,15 @@ def test_a_new_vm_of_the_same_name_isn_t_ended_in_the_place_of_the_old(gcp: GcpD
     assert (old.name, [(new.id, True)]) == (new.name, [(row.id, row.phase.is_live) for row in gcp.instances(SHOP)])
 
 
+def test_a_vm_that_no_list_shows_yet_is_ended(gcp: GcpDriver, emulator: Emulator) -> None:
+    (row,) = gcp.launch(request()).created
+    (path, vm), *_ = emulator.world.instances()
+    emulator.world.unlisted.add(path)
+    gcp.terminate([row.id])
+
+    assert "STOPPING" == vm["status"]
+
+
 def test_one_that_can_t_be_ended_is_told(gcp: GcpDriver, emulator: Emulator) -> None:
     made = gcp.launch(request(3)).created
     emulator.world.faults.append(Fault("compute.instances.delete", refusal=Refusal(403, "forbidden", "not you")))

@@ -110,6 +110,14 @@ def test_of_a_launch_that_was_cut_short_what_is_missing_is_made(gcp: GcpDriver, 
     assert ({row.id for row in first.created}, 3) == ({row.id for row in again.adopted}, len(again.created))
 
 
+def test_a_vm_that_no_list_shows_yet_is_unknown_not_gone(gcp: GcpDriver, emulator: Emulator) -> None:
+    late = vm_names("web", request().key, 2)[0]
+    emulator.world.unlisted.add(f"projects/{emulator.world.project}/zones/europe-west1-b/instances/{late}")
+    report = gcp.launch(request(2))
+
+    assert (1, 1, ()) == (len(report.created), report.unknown, report.failures)
+
+
 def test_a_disk_that_was_left_behind_spends_the_key(gcp: GcpDriver, emulator: Emulator) -> None:
     (name,) = vm_names("web", request().key, 1)
     zone = f"projects/{emulator.world.project}/zones/europe-west1-b"

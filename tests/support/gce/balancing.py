@@ -64,7 +64,7 @@ def remove(world: World, call: Call) -> Resource:
 @method("compute.instanceGroups.listInstances")
 def list_members(world: World, call: Call) -> Resource:
     path, _ = world.find(call.parent)
-    chosen, token = page(call, [world.find(member) for member in world.members.get(path, [])])
+    chosen, token = page(world, call, [world.find(member) for member in world.members.get(path, [])])
     rows = [{"instance": one["selfLink"], "status": one["status"]} for _, one in chosen]
     return {**head(call), **token, **items(rows)}
 

@@ -118,8 +118,10 @@ def set_labels(world: World, call: Call) -> Resource:
 @method("compute.instances.getSerialPortOutput")
 def serial_port(world: World, call: Call) -> Resource:
     path, _ = world.find(call.parent)
-    text, start = world.consoles.get(path, ""), int(call.query.get("start", 0))
-    return {"contents": text[start:], "start": str(start), "next": str(len(text)), "selfLink": world.link(call.path)}
+    start = int(call.query.get("start", 0))
+    text = world.consoles.get(path, "")[start : start + world.console_piece]
+    port = {"selfLink": world.link(call.path), "start": str(start), "next": str(start + len(text))}
+    return {**port, "contents": text}
 
 
 def create(world: World, path: str, body: Resource) -> Resource:

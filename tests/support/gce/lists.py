@@ -44,7 +44,7 @@ def get(world: World, call: Call) -> Resource:
 def listed(world: World, call: Call) -> Resource:
     if "/zones/" in call.path:
         world.find(call.parent)
-    chosen, token = page(call, world.within(call.path))
+    chosen, token = page(world, call, world.within(call.path))
     return {**head(call), **token, **items([one for _, one in chosen])}
 
 
@@ -53,7 +53,7 @@ def aggregated(world: World, call: Call) -> Resource:
     collection = call.path.rpartition("/")[2]
     zones = [zone for zone in world.zones if zone not in world.unreachable]
     every = [pair for zone in zones for pair in world.within(f"projects/{world.project}/zones/{zone}/{collection}")]
-    chosen, token = page(call, every)
+    chosen, token = page(world, call, every)
     scopes: dict[str, dict[str, Any]] = {}
     for zone in zones:
         found = [one for path, one in chosen if f"/zones/{zone}/" in path]
@@ -64,10 +64,10 @@ def aggregated(world: World, call: Call) -> Resource:
     return {**head(call), **token, "items": scopes, **(unreachable if world.unreachable else {})}
 
 
-def page(call: Call, pairs: Iterable[Pair]) -> tuple[list[Pair], dict[str, str]]:
+def page(world: World, call: Call, pairs: Iterable[Pair]) -> tuple[list[Pair], dict[str, str]]:
     """Return what passes the filter and is on the page that was asked for, and the token of the next one."""
     passes = parse(call.query["filter"]) if "filter" in call.query else lambda _: True
-    chosen = [pair for pair in pairs if passes(pair[1])]
+    chosen = [(path, one) for path, one in pairs if passes(one) and path not in world.unlisted]
     size, first = int(call.query.get("maxResults", 500)), _first(call.query.get("pageToken"))
     token = {"nextPageToken": _token(first + size)} if first + size < len(chosen) else {}
     return chosen[first : first + size], token

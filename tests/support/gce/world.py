@@ -55,7 +55,10 @@ class Call:
 
 
 class World:
-    """One project. `room` is how many live instances a zone, or a machine type there, has place for."""
+    """One project. `room` is how many live instances a zone, or a machine type there, has place for.
+
+    Zones that are `unreachable` are missing from lists, which say so; what is `unlisted`, and they don't.
+    """
 
     def __init__(
         self,
@@ -77,11 +80,13 @@ class World:
         self.quota = quota
         self.faults: list[Fault] = []
         self.unreachable: set[str] = set()
+        self.unlisted: set[str] = set()
         self._collections: dict[str, dict[str, Resource]] = {}
         self.members: dict[str, list[str]] = {}
         self.unhealthy: set[str] = set()
         self.ending: set[str] = set()
         self.consoles: dict[str, str] = {}
+        self.console_piece = 1_048_576
         self._asked: dict[tuple[str, str], str] = {}
         self._ids = 4_000_000_000_000_000_000
 
