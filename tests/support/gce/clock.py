@@ -36,11 +36,13 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         """Move a clock that stands, or wait beside one that runs."""
-        with self.lock:
-            if not self.pace:
-                self._reach(self.seconds + seconds)
         if self.pace:
             time.sleep(seconds / self.pace)
+        with self.lock:
+            if self.pace:
+                self.catch_up()
+            else:
+                self._reach(self.seconds + seconds)
 
     def wait_for(self, holds: Callable[[], bool], seconds: float) -> None:
         """Wait until something holds, so many seconds at most; a clock that stands is moved."""

@@ -144,6 +144,7 @@ def create(world: World, path: str, body: Resource) -> Resource:
             {**one, "natIP": f"203.0.113.{ordinal % 250 + 2}"} for one in interface.get("accessConfigs", [])
         ]
     instance["disks"] = [_disk(world, zone, instance, one, image) for one in body["disks"]]
+    world.most_live = max(world.most_live, sum(one["status"] not in GONE for _, one in world.instances()))
     return instance
 
 

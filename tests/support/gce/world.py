@@ -85,6 +85,7 @@ class World:
         self.members: dict[str, list[str]] = {}
         self.unhealthy: set[str] = set()
         self.ending: set[str] = set()
+        self.most_live = 0
         self.consoles: dict[str, str] = {}
         self.console_piece = 1_048_576
         self._asked: dict[tuple[str, str], str] = {}
@@ -129,6 +130,11 @@ class World:
     def instances(self) -> list[tuple[str, Resource]]:
         """Return every instance."""
         return [pair for zone in self.zones for pair in self.within(f"projects/{self.project}/zones/{zone}/instances")]
+
+    def disks(self) -> list[str]:
+        """Return the path of every disk."""
+        zones = [f"projects/{self.project}/zones/{zone}/disks" for zone in self.zones]
+        return [path for zone in zones for path, _ in self.within(zone)]
 
     # -- resources ----------------------------------------------------------------------------------------------------
 
