@@ -12,6 +12,7 @@ MACHINE_TYPES = {
     "n2-standard-4": (4, 16384),
 }
 CUSTOM = "n2-custom-"
+DISK_TYPES = ("pd-balanced", "pd-ssd", "pd-standard")
 VENDOR = "debian-cloud"
 FAMILY = "debian-12"
 BASES = ("debian-12-bookworm-v20260101", "debian-12-bookworm-v20261101")
@@ -33,6 +34,8 @@ def furnish(world: World) -> World:
         world.add("zone", path, status="UP", region=world.link(region))
         for name, (cpus, memory) in MACHINE_TYPES.items():
             world.add("machineType", f"{path}/machineTypes/{name}", guestCpus=cpus, memoryMb=memory, zone=zone)
+        for name in DISK_TYPES:
+            world.add("diskType", f"{path}/diskTypes/{name}", zone=world.link(path), defaultDiskSizeGb="10")
     world.add("machineType", f"{project}/zones/{world.zones[0]}/machineTypes/c2-odd", guestCpus=4, memoryMb=16384)
     for base in BASES:
         images = f"projects/{VENDOR}/global/images"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from gce import balancing, images, instances, lists, monitoring, operations
+from gce import balancing, disks, images, instances, lists, monitoring, operations
 from gce.batches import batch_app
 from gce.catalog import furnish
 from gce.checker import Checker, Match, load
@@ -18,7 +18,7 @@ from gce.refusal import Refusal
 from gce.world import Call, Resource, World
 
 TOKEN = "a-token-of-the-tests"
-NOUNS = (balancing, images, instances, lists, monitoring, operations)
+NOUNS = (balancing, disks, images, instances, lists, monitoring, operations)
 STATUS = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
 STATUS |= {200: "OK", 412: "Precondition Failed", 429: "Too Many Requests", 500: "Internal Server Error"}
 STATUS |= {503: "Service Unavailable"}

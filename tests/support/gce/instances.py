@@ -132,6 +132,8 @@ def create(world: World, path: str, body: Resource) -> Resource:
     instance = world.add("instance", path, **{**body, "zone": world.link(zone), "status": "PROVISIONING"})
     instance["machineType"] = world.link(world.path(body["machineType"]))
     instance.update(labels=labels, labelFingerprint=fingerprint(labels))
+    for field in ("tags", "metadata"):
+        instance[field] = {**body.get(field, {}), "fingerprint": fingerprint(body.get(field))}
     usual = {"provisioningModel": "STANDARD", "preemptible": False, "automaticRestart": True}
     instance["scheduling"] = usual | body.get("scheduling", {})
     ordinal = int(instance["id"]) % 60_000

@@ -9,9 +9,10 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -50,7 +51,7 @@ def lab(folder: Path, *, speed: float = 20.0) -> Generator[Lab]:
     furnish_front(world, FRONT, draining_s=1)
     emulator = Emulator(world)
     tokens = TokenService(emulator)
-    with served(tokens) as url:
+    with served(counted(tokens, emulator)) as url:
         key = tokens.write_key(folder / "key.json", url, project=world.project)
         yield Lab(
             emulator,
@@ -64,6 +65,19 @@ def lab(folder: Path, *, speed: float = 20.0) -> Generator[Lab]:
         )
     if emulator.violations:
         raise AssertionError("\n".join(emulator.violations[:10]))
+
+
+def counted(app: Callable[..., Iterable[bytes]], emulator: Emulator) -> Callable[..., Iterable[bytes]]:
+    """Return an app that tells at /counts how often the emulator was asked, and what was wrong with that."""
+
+    def answer(environ: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/counts":
+            return app(environ, start)
+        told = {"requests": emulator.requests, "calls": emulator.calls.total(), "violations": emulator.violations}
+        start("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps(told).encode()]
+
+    return answer
 
 
 def main(folder: Path, speed: float) -> None:

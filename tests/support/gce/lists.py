@@ -21,6 +21,7 @@ NOTHING = "NO_RESULTS_ON_PAGE"
     "compute.images.get",
     "compute.instanceGroups.get",
     "compute.instances.get",
+    "compute.diskTypes.get",
     "compute.networks.get",
     "compute.projects.get",
     "compute.regionBackendServices.get",
@@ -29,6 +30,7 @@ NOTHING = "NO_RESULTS_ON_PAGE"
     "compute.regions.get",
     "compute.subnetworks.get",
     "compute.zoneOperations.get",
+    "compute.zones.get",
 )
 def get(world: World, call: Call) -> Resource:
     return world.find(call.path)[1]
@@ -37,7 +39,10 @@ def get(world: World, call: Call) -> Resource:
 @method(
     "compute.images.list",
     "compute.instances.list",
+    "compute.diskTypes.list",
     "compute.machineTypes.list",
+    "compute.networks.list",
+    "compute.regions.list",
     "compute.zoneOperations.list",
     "compute.zones.list",
 )
@@ -48,7 +53,13 @@ def listed(world: World, call: Call) -> Resource:
     return {**head(call), **token, **items([one for _, one in chosen])}
 
 
-@method("compute.instances.aggregatedList", "compute.disks.aggregatedList", "compute.globalOperations.aggregatedList")
+@method(
+    "compute.diskTypes.aggregatedList",
+    "compute.disks.aggregatedList",
+    "compute.globalOperations.aggregatedList",
+    "compute.instances.aggregatedList",
+    "compute.machineTypes.aggregatedList",
+)
 def aggregated(world: World, call: Call) -> Resource:
     collection = call.path.rpartition("/")[2]
     zones = [zone for zone in world.zones if zone not in world.unreachable]

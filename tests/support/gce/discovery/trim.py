@@ -19,7 +19,7 @@ DOCUMENTS = "googleapiclient/discovery_cache/documents"
 METHODS = {
     "compute.v1": """
         compute.backendServices.get compute.backendServices.getHealth compute.backendServices.insert
-        compute.disks.aggregatedList compute.disks.get
+        compute.disks.aggregatedList compute.disks.get compute.disks.insert
         compute.globalOperations.aggregatedList compute.globalOperations.get compute.globalOperations.wait
         compute.healthChecks.get compute.healthChecks.insert
         compute.images.delete compute.images.get compute.images.getFromFamily compute.images.insert compute.images.list
@@ -28,13 +28,15 @@ METHODS = {
         compute.instances.aggregatedList compute.instances.bulkInsert compute.instances.delete compute.instances.get
         compute.instances.getSerialPortOutput compute.instances.insert compute.instances.list
         compute.instances.setLabels compute.instances.stop
-        compute.machineTypes.get compute.machineTypes.list
-        compute.networks.get compute.projects.get
+        compute.diskTypes.aggregatedList compute.diskTypes.get compute.diskTypes.list
+        compute.machineTypes.aggregatedList compute.machineTypes.get compute.machineTypes.list
+        compute.networks.get compute.networks.list compute.projects.get
         compute.regionBackendServices.get compute.regionBackendServices.getHealth compute.regionBackendServices.insert
         compute.regionHealthChecks.get compute.regionHealthChecks.insert
         compute.regionOperations.get compute.regionOperations.wait
-        compute.regions.get compute.subnetworks.get
-        compute.zoneOperations.get compute.zoneOperations.list compute.zoneOperations.wait compute.zones.list
+        compute.regions.get compute.regions.list compute.subnetworks.get
+        compute.zoneOperations.get compute.zoneOperations.list compute.zoneOperations.wait
+        compute.zones.get compute.zones.list
     """,
     "monitoring.v3": "monitoring.projects.timeSeries.list",
 }
