@@ -1,8 +1,9 @@
 """The suite under pytest: a test for each clause, nothing left out in silence, skips that say why."""
 
+import attrs
 import pytest
 from hypothesis import given, strategies as st
-from whole_driver import WholeDriver, WholeKit
+from whole_driver import CAN, WholeDriver, WholeKit
 
 from vmpattern.testing import CLAUSES, Clause, DriverSuite, Kit, Level, Status, execute, run, silent
 from vmpattern.testing.bench import Bench, expect
@@ -82,6 +83,37 @@ def test_a_kit_that_gives_little_skips_and_says_why() -> None:
 
     assert expected == {id: results[id].reason for id in expected}
     assert {Status.SKIPPED} == {results[id].status for id in expected}
+
+
+class Unbalanced(WholeKit):
+    balancer = None
+
+
+def test_a_capability_that_is_declared_and_never_tried_fails_the_report() -> None:
+    report = run(Unbalanced())
+
+    assert (("balancer",), False) == (report.untried, report.ok)
+
+
+def test_a_capability_that_is_not_declared_needs_no_try() -> None:
+    report = run(Unbalanced(can=attrs.evolve(CAN, balancer=False)))
+
+    assert ((), {"balance-3"}) == (report.untried, {result.clause.id for result in report.results if not result.ok})
+
+
+def test_a_capability_of_which_only_some_clauses_were_chosen_is_not_judged() -> None:
+    assert run(Unbalanced(), clauses=[BY_ID["balance-1"]]).ok
+
+
+def test_a_suite_fails_where_a_declared_capability_was_never_tried() -> None:
+    class Suite(Unbalanced, DriverSuite): ...
+
+    for id in ("balance-1", "balance-2"):
+        with pytest.raises(pytest.skip.Exception):
+            getattr(Suite(), BY_ID[id].test_name)()
+
+    with pytest.raises(AssertionError, match="declared, and never tried: balancer"):
+        Suite.teardown_class()
 
 
 class NeverEnds(WholeDriver):

@@ -80,7 +80,9 @@ def render_summary(report: Report) -> RenderableType:
         verdict = "keeps what it was checked for" if skipped else "keeps the contract"
         return Text(f"\n{report.driver} {verdict}.\n{counts}.", "green")
     broken = ", ".join(result.clause.id for result in report.results if not result.ok)
-    return Text(f"\n{report.driver} breaks the contract: {broken}.\n{counts}.", "red")
+    verdicts = [f"{report.driver} breaks the contract: {broken}."] if broken else []
+    verdicts += [f"{report.driver} declares {name}, and no clause of it could be checked." for name in report.untried]
+    return Text("\n".join(["", *verdicts, f"{counts}."]), "red")
 
 
 def report_to_json(report: Report) -> dict[str, object]:
@@ -90,6 +92,7 @@ def report_to_json(report: Report) -> dict[str, object]:
         "contract": VERSION,
         "ok": report.ok,
         **{status.value: report.count(status) for status in Status},
+        "untried": list(report.untried),
         "clauses": [
             {
                 "id": result.clause.id,

@@ -24,13 +24,15 @@ class Status(enum.Enum):
 class Result:
     """What came of one clause: `reason` says how it is broken or why it was skipped; empty if it is kept.
 
-    `amiss` tells, a sentence each, what stayed behind and which strangers' VMs were touched.
+    `amiss` tells, a sentence each, what stayed behind and which strangers' VMs were touched. `declared` says that the
+    driver declares the capability that the clause exercises.
     """
 
     clause: Clause
     status: Status
     reason: str = ""
     amiss: tuple[str, ...] = ()
+    declared: bool = False
 
     @property
     def ok(self) -> bool:
@@ -46,13 +48,25 @@ class Report:
     results: tuple[Result, ...]
 
     @property
+    def untried(self) -> tuple[str, ...]:
+        """The capabilities that are declared, and of which no clause could be checked."""
+        return untried(self.results)
+
+    @property
     def ok(self) -> bool:
-        """Whether no MUST is broken and nothing was left amiss."""
-        return all(result.ok for result in self.results)
+        """Whether no MUST is broken, nothing was left amiss, and nothing is declared that was never tried."""
+        return all(result.ok for result in self.results) and not self.untried
 
     def count(self, status: Status) -> int:
         """Count the clauses with this status."""
         return Counter(result.status for result in self.results)[status]
+
+
+def untried(results: Iterable[Result]) -> tuple[str, ...]:
+    """Return the capabilities that are declared, and of which every clause was skipped; nothing of those left out."""
+    skipped = {result.clause for result in results if result.declared and result.status is Status.SKIPPED}
+    names = dict.fromkeys(clause.exercises for clause in registered() if clause in skipped)
+    return tuple(name for name in names if {one for one in registered() if one.exercises == name} <= skipped)
 
 
 def execute(clause: Clause, kit: Kit) -> Result:
@@ -65,7 +79,8 @@ def execute(clause: Clause, kit: Kit) -> Result:
         status, reason = _checked(clause, bench)
     finally:
         amiss = bench.close()
-    return Result(clause, status, reason, amiss)
+    declared = bool(clause.exercises and getattr(bench.can, clause.exercises))
+    return Result(clause, status, reason, amiss, declared)
 
 
 def _checked(clause: Clause, bench: Bench) -> tuple[Status, str]:

@@ -87,7 +87,11 @@ def labels_keep_their_values(bench: Bench) -> None:
     expect(kept == (long, LONGEST, long), f"labels of 63 characters came back as {told(kept)}")
 
 
-@clause("list-8", "`health` is the provider's word where `native_health` is declared, and unknown elsewhere.")
+@clause(
+    "list-8",
+    "`health` is the provider's word where `native_health` is declared, and unknown elsewhere.",
+    exercises="native_health",
+)
 def health_is_as_declared(bench: Bench) -> None:
     bench.launched()
     if bench.can.native_health:
