@@ -56,7 +56,7 @@ class Server:
     id: str
     name: str
     status: str
-    created: str
+    created: datetime
     flavor: ServerFlavor
     metadata: Mapping[str, str] = _NO_TEXTS
     addresses: Mapping[str, tuple[Address, ...]] = immutabledict()
@@ -118,7 +118,7 @@ class GlanceImage:
 
     id: str
     status: str
-    created_at: str
+    created_at: datetime
     name: str | None = None
     min_disk: int = 0
     min_ram: int = 0
@@ -183,9 +183,9 @@ def parsed(kind: type[Answer], value: object, what: str) -> Answer:
         raise Invalid(text, code="UnreadableAnswer") from error
 
 
-def epoch(moment: str) -> float:
-    """Return the epoch seconds of a moment as OpenStack writes it, in UTC: with a Z at the end, or without."""
-    return datetime.fromisoformat(moment.removesuffix("Z")).replace(tzinfo=UTC).timestamp()
+def _moment(value: object, _: object) -> datetime:
+    """Read a moment as OpenStack writes it, in UTC: with a Z at the end, or without."""
+    return datetime.fromisoformat(str(value).removesuffix("Z")).replace(tzinfo=UTC)
 
 
 def _image_of_server(value: object, _: object) -> ServerImage | None:
@@ -212,6 +212,7 @@ _RENAMED: Mapping[type, Mapping[str, str]] = {
         "ram_used": "totalRAMUsed",
     },
 }
+_CONVERTER.register_structure_hook(datetime, _moment)
 _CONVERTER.register_structure_hook(ServerImage | None, _image_of_server)
 for _kind, _names in _RENAMED.items():
     _renames = {name: override(rename=theirs) for name, theirs in _names.items()}

@@ -50,8 +50,8 @@ def membership(member: Member, now: float) -> Membership:
 
 def drained_at(member: Member) -> float | None:
     """Return when a member that leaves is gone, in epoch seconds; None for one that stays."""
-    told = [tag.removeprefix(DRAINED_AT) for tag in member.tags if tag.startswith(DRAINED_AT)]
-    return float(told[0]) if told else None
+    told = (tag.removeprefix(DRAINED_AT) for tag in member.tags if tag.startswith(DRAINED_AT))
+    return next((float(moment) for moment in told if moment.isdecimal()), None)
 
 
 def registered(

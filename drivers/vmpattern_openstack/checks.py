@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import cast
@@ -21,7 +22,7 @@ from vmpattern.errors import (
     Transient,
     Unauthenticated,
 )
-from vmpattern.model import ImageId, InstanceId
+from vmpattern.model import ImageId, InstanceId, Options
 from vmpattern.testing import Kit, Recorded
 from vmpattern_libcloud import Reply, Subject
 from vmpattern_openstack import labels
@@ -120,8 +121,8 @@ class OpenStackKit(Kit):
     def _images(self) -> list[str]:
         return []
 
-    def _driver(self, settings: Mapping[str, object]) -> OpenStackDriver:
-        options = parse_options(OpenStackOptions, self.settings.update(settings), path="options")
+    def _driver(self, settings: Options) -> OpenStackDriver:
+        options = parse_options(OpenStackOptions, self.settings | settings, path="options")
         return OpenStackDriver(cast("OpenStackOptions", options), cloud=self.cloud, directory=Path())
 
     def _calls(self, *, mutating: bool = False) -> Calls:
@@ -149,7 +150,7 @@ def _raise_fault(message: str) -> None:
         id="s",
         name="s",
         status="ERROR",
-        created="2026-11-26T00:00:00Z",
+        created=datetime.fromtimestamp(0, UTC),
         flavor=ServerFlavor(original_name="m1.small"),
         fault=BuildFault(message=message, code=500),
     )

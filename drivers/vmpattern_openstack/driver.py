@@ -40,6 +40,7 @@ CAN = Capabilities(
     idempotency=Idempotency.NONE,
     label_count=50,
     mutable_labels=True,
+    checks=True,
     balancer=True,
     console=True,
     baker=True,

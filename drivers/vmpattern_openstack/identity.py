@@ -3,13 +3,14 @@
 import json
 import threading
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 import attrs
 from immutabledict import immutabledict
 
 from vmpattern.errors import Invalid, Scope, ScopeKind
 from vmpattern_libcloud import Deadline, Request, Session, Subject
-from vmpattern_openstack.answers import document, epoch, parsed
+from vmpattern_openstack.answers import document, parsed
 from vmpattern_openstack.login import APPLICATION, METHODS, TOKEN, Login
 
 MARGIN_S = 30.0
@@ -49,8 +50,8 @@ class _Project:
 
 @attrs.frozen(kw_only=True)
 class _Body:
-    expires_at: str
-    issued_at: str
+    expires_at: datetime
+    issued_at: datetime
     project: _Project | None = None
     catalog: tuple[_Entry, ...] = ()
 
@@ -115,7 +116,7 @@ class Identity:
         reply = self._session.send(request, deadline)
         body = parsed(_Body, document(reply, WHAT.what).get("token"), WHAT.what)
         # Keystone's clock may be another than this machine's: only the span counts.
-        life_s = epoch(body.expires_at) - epoch(body.issued_at)
+        life_s = (body.expires_at - body.issued_at).total_seconds()
         return Token(
             id=reply.headers.get("x-subject-token", ""),
             renew_at=asked_at + life_s - min(MARGIN_S, life_s / 2),

@@ -8,9 +8,10 @@ from vmpattern.driver import CaptureRequest, Selector
 from vmpattern.errors import Invalid, NotFound
 from vmpattern.model import Image, ImageId, ImageState
 from vmpattern_openstack import labels
-from vmpattern_openstack.answers import GlanceImage, Named, Server, epoch
+from vmpattern_openstack.answers import GlanceImage, Server
 from vmpattern_openstack.api import Calls
 from vmpattern_openstack.catalog import ID
+from vmpattern_openstack.servers import phase
 
 STATES: Mapping[str, ImageState] = {
     "queued": ImageState.PENDING,
@@ -40,7 +41,7 @@ def image_of(row: GlanceImage, *, cloud: str) -> Image | None:
         deployment=found[naming.DEPLOYMENT],
         service=found.get(naming.SERVICE, ""),
         digest=found.get(naming.DIGEST, ""),
-        created_at=epoch(row.created_at),
+        created_at=row.created_at.timestamp(),
         base=found.get(naming.BASE, ""),
         state=STATES.get(row.status, ImageState.FAILED),
     )
@@ -106,8 +107,8 @@ def delete(calls: Calls, ids: Sequence[ImageId], *, cloud: str) -> None:
             continue
         if image_of(calls.parsed(GlanceImage, found), cloud=cloud) is None:
             raise Invalid(f"the image {id} lacks our labels, and isn't deleted", code="NotOurs", field="image")
-        users = calls.every(Named, "compute", "/servers", {"image": id}, key="servers")
-        if users:
+        users = calls.every(Server, "compute", "/servers/detail", {"image": id}, key="servers")
+        if users := [user for user in users if phase(user).is_live]:
             text = f"the image {id} is in use by {len(users)} servers, among them {users[0].id}"
             raise Invalid(text, code="ImageInUse", field="image")
         there.append(id)

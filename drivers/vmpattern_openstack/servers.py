@@ -11,7 +11,7 @@ from vmpattern.errors import DriverError, Invalid
 from vmpattern.model import ImageId, Instance, InstanceId, LaunchKey, Phase, Revision
 from vmpattern_libcloud import Fault, Subject, phase_of
 from vmpattern_openstack import labels
-from vmpattern_openstack.answers import Flavor, Server, epoch
+from vmpattern_openstack.answers import Flavor, Server
 from vmpattern_openstack.api import TAGS, VOLUME_TYPES
 from vmpattern_openstack.errors import BUILDS
 from vmpattern_openstack.options import AUTO, NOTHING, PlacementOptions
@@ -140,7 +140,7 @@ def instance_of(server: Server, *, cloud: str, network: str | None) -> Instance 
     metadata = server.metadata
     if naming.DEPLOYMENT not in metadata or naming.KEY not in metadata:
         return None
-    kept_until = labels.mutable_labels(server.description).get(naming.KEPT_UNTIL)
+    kept_until = labels.mutable_labels(server.description).get(naming.KEPT_UNTIL, "")
     previous = metadata.get(naming.PREVIOUS)
     return Instance(
         id=InstanceId(server.id),
@@ -153,12 +153,12 @@ def instance_of(server: Server, *, cloud: str, network: str | None) -> Instance 
         machine_type=server.flavor.original_name,
         image=ImageId(server.image.id if server.image else metadata.get(labels.IMAGE, "")),
         phase=phase(server),
-        launched_at=epoch(server.created),
+        launched_at=server.created.timestamp(),
         name=server.name,
         address=address(server, network),
         inputs=metadata.get(naming.INPUTS, ""),
         previous=Revision(previous) if previous else None,
-        kept_until=float(kept_until) if kept_until else None,
+        kept_until=float(kept_until) if kept_until.isdecimal() else None,
     )
 
 
