@@ -75,11 +75,6 @@ class Calls:
         self._old = True
         self.subject = subject
 
-    @property
-    def project(self) -> str:
-        """The id of the project that is asked for."""
-        return self._token().project
-
     def get(self, service: str, path: str, params: Mapping[str, str] = _NOTHING) -> Json:
         """Read one document."""
         return self._send(service, "GET", path, params=params, mutating=False)

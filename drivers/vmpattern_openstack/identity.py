@@ -44,15 +44,9 @@ class _Entry:
 
 
 @attrs.frozen(kw_only=True)
-class _Project:
-    id: str
-
-
-@attrs.frozen(kw_only=True)
 class _Body:
     expires_at: datetime
     issued_at: datetime
-    project: _Project | None = None
     catalog: tuple[_Entry, ...] = ()
 
 
@@ -62,7 +56,6 @@ class Token:
 
     id: str = attrs.field(repr=False)
     renew_at: float
-    project: str
     urls: Mapping[str, str] = immutabledict()
 
 
@@ -120,7 +113,6 @@ class Identity:
         return Token(
             id=reply.headers.get("x-subject-token", ""),
             renew_at=asked_at + life_s - min(MARGIN_S, life_s / 2),
-            project=body.project.id if body.project else "",
             urls=urls(body.catalog, self._login),
         )
 
