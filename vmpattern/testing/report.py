@@ -1,15 +1,17 @@
 """Running checks, and what came of them: a value for each clause, outside pytest and under it."""
 
 import enum
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import attrs
 
 from vmpattern.errors import DriverError
 from vmpattern.testing.bench import Bench, Broken
 from vmpattern.testing.clauses import Clause, Level, registered
-from vmpattern.testing.kit import Kit, Skipped
+from vmpattern.testing.kit import Kit, NotGiven, Skipped
 
 
 class Status(enum.Enum):
@@ -25,7 +27,7 @@ class Result:
     """What came of one clause: `reason` says how it is broken or why it was skipped; empty if it is kept.
 
     `amiss` tells, a sentence each, what stayed behind and which strangers' VMs were touched. `declared` says that the
-    driver declares the capability that the clause exercises.
+    driver declares the capability that the clause exercises; `missing` is what the kit would have to give.
     """
 
     clause: Clause
@@ -33,6 +35,7 @@ class Result:
     reason: str = ""
     amiss: tuple[str, ...] = ()
     declared: bool = False
+    missing: str = ""
 
     @property
     def ok(self) -> bool:
@@ -46,6 +49,11 @@ class Report:
 
     driver: str
     results: tuple[Result, ...]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What the kit doesn't give, so that clauses were skipped, in the order of the page."""
+        return tuple(dict.fromkeys(result.missing for result in self.results if result.missing))
 
     @property
     def untried(self) -> tuple[str, ...]:
@@ -75,17 +83,22 @@ def execute(clause: Clause, kit: Kit) -> Result:
         bench = Bench(kit, clause.id)
     except DriverError as error:
         return Result(clause, Status.FAILED, f"no connection: {error}")
+    missing = ""
     try:
         status, reason = _checked(clause, bench)
+    except NotGiven as skipped:
+        status, reason, missing = Status.SKIPPED, str(skipped), skipped.what
     finally:
         amiss = bench.close()
     declared = bool(clause.exercises and getattr(bench.can, clause.exercises))
-    return Result(clause, status, reason, amiss, declared)
+    return Result(clause, status, reason, amiss, declared, missing)
 
 
 def _checked(clause: Clause, bench: Bench) -> tuple[Status, str]:
     try:
         clause.check(bench)
+    except NotGiven:
+        raise
     except Skipped as skipped:
         return Status.SKIPPED, str(skipped)
     except Broken as broken:
@@ -93,8 +106,18 @@ def _checked(clause: Clause, bench: Bench) -> tuple[Status, str]:
     except DriverError as error:
         return Status.FAILED, f"unexpected {type(error).__name__}: {error}"
     except Exception as error:
-        return Status.FAILED, f"{type(error).__name__} came out of a verb, which may raise DriverError only: {error}"
+        name, place = type(error).__name__, _place(error)
+        return Status.FAILED, f"{name} came out of {place}, and a verb may raise DriverError only: {error}"
     return Status.PASSED, ""
+
+
+def _place(error: Exception) -> str:
+    """Return where an error left what isn't the kit's own code: a driver's verb, or a method of the author's kit."""
+    own = Path(__file__).parent
+    frames = traceback.extract_tb(error.__traceback__)
+    others = [frame for frame in frames if own not in Path(frame.filename).parents]
+    frame = (others or frames)[0]
+    return f"{frame.name} ({Path(frame.filename).name}:{frame.lineno})"
 
 
 def run(

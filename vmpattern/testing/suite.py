@@ -21,11 +21,16 @@ class DriverSuite(Kit):
     results: ClassVar[list[Result]]
 
     def __init_subclass__(cls) -> None:
-        """Refuse a subclass without the guard.
+        """Refuse a subclass without the guard, and one that pytest would leave out.
 
         Raises:
-            TypeError: it overrides `test_no_clause_is_left_out`.
+            TypeError: it overrides `test_no_clause_is_left_out`, or has an `__init__`, with which pytest would collect
+                no test of it.
         """
+        if cls.__init__ is not object.__init__:
+            raise TypeError(
+                f"{cls.__name__} has an __init__, so pytest collects none of its tests: use cached_property"
+            )
         if inspect.getattr_static(cls, _GUARD, None) is not vars(DriverSuite)[_GUARD]:
             raise TypeError(f"{cls.__name__} overrides {_GUARD}")
         cls.results = []

@@ -1,6 +1,7 @@
 """The smallest kit there can be: what a new author begins with."""
 
 import tempfile
+from functools import cached_property
 from pathlib import Path
 
 from vmpattern.driver import Driver
@@ -18,17 +19,19 @@ class FirstKit(Kit):
     settle_s = 5.0
     may_cost = False
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory()
-
     def connect(self) -> Driver:
         """Make a driver with a connection of its own; each time to the same cloud."""
         options = ExampleOptions(images={self.image: "exec sleep 1000"})
         return ExampleDriver(options, cloud=self.cloud, directory=Path(self._folder.name))
 
     def close(self) -> None:
-        """Put the cloud away."""
+        """Put the cloud away; called at the end, and under pytest after each test."""
         self._folder.cleanup()
+        del self._folder
+
+    @cached_property
+    def _folder(self) -> "tempfile.TemporaryDirectory[str]":
+        return tempfile.TemporaryDirectory()
 
 
 def test_a_first_kit_is_enough_to_begin_with() -> None:

@@ -1,20 +1,14 @@
 """The driver: the contract in terms of the host. It keeps nothing: every answer comes from the host's folder."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from immutabledict import immutabledict
 
 from vmpattern.driver import LaunchReport, LaunchRequest, Selector
-from vmpattern.errors import (
-    Invalid,
-    NotFound,
-    Scope,
-    ScopeKind,
-    Unsupported,
-)
+from vmpattern.errors import Invalid, NotFound, Problem, Scope, ScopeKind, Unsupported
 from vmpattern.model import (
     Capabilities,
     Idempotency,
@@ -25,6 +19,7 @@ from vmpattern.model import (
     Latencies,
     MachineType,
     Market,
+    Options as OptionTable,
 )
 from vmpattern_example.errors import translated
 from vmpattern_example.host import Host, Process
@@ -38,6 +33,7 @@ CAN = Capabilities(
     idempotency=Idempotency.INSTANCE,
     mutable_labels=True,
     console=True,
+    checks=True,
     latencies=Latencies(call_s=0.1, boot_s=0.1, ready_s=1.0, terminate_s=1.0),
 )
 
@@ -102,6 +98,12 @@ class ExampleDriver:
     def delete_images(self, ids: Sequence[ImageId]) -> None:
         """Delete nothing: no image is ours, so what is named is gone or somebody else's."""
 
+    def check(self, requests: Sequence[LaunchRequest], balancer: OptionTable | None) -> tuple[Problem, ...]:
+        """Tell what is bound to fail; an image that isn't known yet may be right."""
+        found = [problem for request in requests for problem in self._problems(request)]
+        known = [problem for problem in found if problem.path != "image" or requests[0].image]
+        return tuple(dict.fromkeys(known))
+
     def close(self) -> None:
         """Let go of nothing: a folder needs no connection."""
 
@@ -111,15 +113,19 @@ class ExampleDriver:
             raise Unsupported("a process can't be made an image of")
         if request.market not in CAN.markets:
             raise Unsupported(f"there is no market {request.market.value}", field="market")
-        wrong = {
-            "zone": request.zone not in self._options.zones and request.zone,
-            "machine_type": request.machine_type != MACHINE_TYPE and request.machine_type,
-            "image": request.image not in self._options.images and request.image,
-            "count": not 1 <= request.count <= CAN.max_batch and f"count of {request.count}",
-        }
-        for field, value in wrong.items():
-            if value:
-                raise Invalid(f"there is no {value}", field=field)
+        if not 1 <= request.count <= CAN.max_batch:
+            raise Invalid(f"expected a count from 1 to {CAN.max_batch}, found {request.count}", field="count")
+        if problem := next(self._problems(request), None):
+            raise Invalid(problem.message, field=problem.path)
+
+    def _problems(self, request: LaunchRequest) -> Iterator[Problem]:
+        there = {"zone": self._options.zones, "machine_type": (MACHINE_TYPE,), "image": self._options.images}
+        asked = {"zone": request.zone, "machine_type": request.machine_type, "image": request.image}
+        for field, value in asked.items():
+            if value not in there[field]:
+                yield Problem(field, f"there is no {value!r}; there are: {', '.join(there[field])}")
+        for name in request.options:
+            yield Problem(f"options.{name}", "isn't an option here: a placement has none")
 
     def _ours(self) -> dict[InstanceId, Process]:
         with translated():

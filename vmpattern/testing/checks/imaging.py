@@ -13,6 +13,7 @@ from vmpattern.testing.clauses import clause
 from vmpattern.testing.kit import Fault
 
 SERVICE = "checked"
+RECIPE = "b1234-p1234-r1234-f1234-x" + "123456" * 6
 NOWHERE = "no-such-base"
 SECONDS = 300.0
 
@@ -78,8 +79,8 @@ def builders_stop(bench: Bench) -> None:
 def captures_what_can_be_launched(bench: Bench) -> None:
     driver = _baker(bench)
     image = _captured(bench, driver, "whole")
-    wanted = (SERVICE, "dwhole", naming.base_label(bench.kit.image), bench.kit.cloud)
-    found = (image.service, image.digest, image.base, image.cloud)
+    wanted = (SERVICE, "dwhole", naming.base_label(bench.kit.image), RECIPE, bench.kit.cloud)
+    found = (image.service, image.digest, image.base, image.recipe, image.cloud)
     expect(found == wanted, f"the labels of an image are {told(found)}, expected {told(wanted)}")
     (row,) = bench.launched(image=image.id)
     expect(row.image == image.id, f"launched from {image.id}, it is listed with {row.image}")
@@ -219,7 +220,12 @@ def _stopped(bench: Bench, name: str) -> Instance:
 
 def _request(bench: Bench, builder: Instance, name: str) -> CaptureRequest:
     return CaptureRequest(
-        builder=builder.id, deployment=bench.deployment, service=SERVICE, digest=f"d{name}", base=bench.kit.image
+        builder=builder.id,
+        deployment=bench.deployment,
+        service=SERVICE,
+        digest=f"d{name}",
+        base=bench.kit.image,
+        recipe=RECIPE,
     )
 
 

@@ -60,7 +60,8 @@ def lists_what_is_ending(bench: Bench) -> None:
     (row,) = bench.launched()
     bench.terminate([row.id])
     listed = {one.id for one in bench.rows()}
-    expect(row.id in listed, f"{row.id} isn't listed any more, right after it was asked to end")
+    gone = f"{row.id} isn't listed any more, right after it was asked to end"
+    expect(row.id in listed, f"{gone}; if it is gone that soon, declare it: latencies.terminate_s is {terminate_s:g}")
     bench.until(lambda: bench.ended([row.id]), "an ending instance isn't listed as live")
 
 
