@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -134,7 +134,7 @@ def with_libcloud(proxy: str, size: int) -> int:
 
 
 @contextmanager
-def counting() -> Iterator[tuple[str, Counter[str]]]:
+def counting() -> Generator[tuple[str, Counter[str]]]:
     """Serve a proxy that counts requests by method, those to Keystone apart."""
     counts: Counter[str] = Counter()
 

@@ -26,11 +26,12 @@ from vmpattern.model import (
     Options as OptionTable,
 )
 from vmpattern_libcloud import Subject
-from vmpattern_openstack import balancing, checking, images, labels, servers
+from vmpattern_openstack import balancing, checking, images, servers
 from vmpattern_openstack.answers import Member, Named, Server
 from vmpattern_openstack.api import Api, Calls
 from vmpattern_openstack.catalog import Catalog
 from vmpattern_openstack.errors import unlaunchable
+from vmpattern_openstack.labels import PREFIX, description, key_tag, mutable_labels, selector_tags
 from vmpattern_openstack.login import find_login
 from vmpattern_openstack.options import BalancerOptions, OpenStackOptions, PlacementOptions
 
@@ -90,7 +91,7 @@ class OpenStackDriver:
     def instances(self, selector: Selector) -> tuple[Instance, ...]:
         """List servers by tags; a server that Nova is still looking a host for is there, too."""
         calls = self.calls(f"list the instances of {selector.deployment}")
-        rows = self._servers(calls, labels.selector_tags(selector))
+        rows = self._servers(calls, selector_tags(selector))
         return tuple(row for row in map(self._instance, rows) if row is not None and selector.matches(row))
 
     def launch(self, request: LaunchRequest) -> LaunchReport:
@@ -113,7 +114,7 @@ class OpenStackDriver:
             text = f"{len(ids)} instances are more than the {CAN.max_terminate} that one call may end"
             raise Invalid(text, code="TooMany", field="ids")
         calls = self.calls(f"end {len(ids)} instances", mutating=True)
-        ours = {row.id for row in calls.every(Named, "compute", "/servers", _tagged(labels.PREFIX), key="servers")}
+        ours = {row.id for row in calls.every(Named, "compute", "/servers", _tagged(PREFIX), key="servers")}
         for id in ids:
             if id not in ours and calls.find("compute", f"/servers/{id}") is not None:
                 raise Invalid(f"{id} lacks our labels, and isn't ended", code="NotOurs", field="ids")
@@ -121,15 +122,15 @@ class OpenStackDriver:
             if id in ours:
                 _if_there(lambda id=id: calls.change("compute", "DELETE", f"/servers/{id}"))  # type: ignore[misc]
 
-    def label(self, ids: Sequence[InstanceId], labels_: Mapping[str, str]) -> None:
+    def label(self, ids: Sequence[InstanceId], labels: Mapping[str, str]) -> None:
         """Write labels into the descriptions of servers, which Nova lets be changed in every state."""
         calls = self.calls(f"label {len(ids)} instances", mutating=True)
-        rows = {row.id: row for row in self._servers(calls, [labels.PREFIX])}
+        rows = {row.id: row for row in self._servers(calls, [PREFIX])}
         for id in ids:
             if id not in rows:
                 raise NotFound(f"there is no instance {id} of ours", code="NotThere")
-            known = labels.mutable_labels(rows[id].description)
-            text = labels.description({**known, **labels_})
+            known = mutable_labels(rows[id].description)
+            text = description({**known, **labels})
             calls.change("compute", "PUT", f"/servers/{id}", {"server": {"description": text}})
 
     # -- images -------------------------------------------------------------------------------------------------------
@@ -203,7 +204,7 @@ class OpenStackDriver:
         """Add members to a pool, all in one call."""
         calls = self.calls(f"register {len(ids)} instances", mutating=True)
         options, pool, there = self._pool(calls, balancer)
-        rows = {row.id: row for row in self._servers(calls, [labels.PREFIX])}
+        rows = {row.id: row for row in self._servers(calls, [PREFIX])}
         addresses: dict[InstanceId, str] = {}
         for id in ids:
             address = servers.address(rows[id], self._options.address_network) if id in rows else None
@@ -258,7 +259,7 @@ class OpenStackDriver:
     def _report(self, calls: Calls, request: LaunchRequest) -> LaunchReport:
         """Look what a launch made that Nova accepted; where it can't be seen, it is there all the same."""
         try:
-            rows = servers.of_key(self._servers(calls, [labels.key_tag(request.key)]), request)
+            rows = servers.of_key(self._servers(calls, [key_tag(request.key)]), request)
         except DriverError as error:
             text = f"Nova accepted it, and what it made couldn't be listed: {error}"
             raise OutcomeUnknown(text, code="NotListed", scope=error.scope) from error
