@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 import attrs
 from immutabledict import immutabledict
@@ -20,7 +20,7 @@ from vmpattern.driver.options import parse_options
 from vmpattern.errors import Denied, OutcomeUnknown, QuotaExceeded, ScopeKind, Transient
 from vmpattern.model import ImageId, InstanceId, Options
 from vmpattern.testing import Fault, Kit, Recorded, Skipped
-from vmpattern_local import files, images, process, vms
+from vmpattern_local import accel, files, images, process, vms
 from vmpattern_local.balancers import FOLDER as BALANCERS
 from vmpattern_local.disks import IMAGES
 from vmpattern_local.driver import LocalDriver
@@ -47,6 +47,8 @@ class LocalKit(Kit):
     may_cost = False
     base = "alpine"
     balancer: Options | None = immutabledict(port=FRONT)
+    accelerator: ClassVar[bytes] = b""
+    """Whether KVM works, as one folder found out: others needn't."""
 
     def connect(self) -> Driver:
         """Open the folder."""
@@ -118,6 +120,8 @@ class LocalKit(Kit):
                 if found is not None:
                     found.kill()
                     found.ends_within(self.settle_s)
+        if (answer := self._root / accel.ANSWER).exists():
+            LocalKit.accelerator = answer.read_bytes()
         for folder in (self._root / BALANCERS).glob("[0-9]*"):
             Proxy(folder).stop()
         self._folder.cleanup()
@@ -147,7 +151,12 @@ class LocalKit(Kit):
 
     @cached_property
     def _folder(self) -> "tempfile.TemporaryDirectory[str]":
-        return tempfile.TemporaryDirectory(prefix="vmpattern-check-")
+        folder = tempfile.TemporaryDirectory(prefix="vmpattern-check-")
+        if LocalKit.accelerator:
+            root = Path(folder.name, "local")
+            root.mkdir()
+            files.write(root / accel.ANSWER, LocalKit.accelerator)
+        return folder
 
     @property
     def _root(self) -> Path:

@@ -81,9 +81,9 @@ def _accelerated(accelerator: str) -> tuple[str, ...]:
 def try_out(qemu: Qemu, boot: Boot, *, folder: Path, timeout_s: float) -> bool:
     """Boot a kernel that only says that it lives, and tell whether it did."""
     machine = _machine(boot, Shape(vcpus=1, memory_mib=128, port=1), f"{guest.KERNEL_LINE} {guest.PROBE}")
-    limited = ("/usr/bin/timeout", "-k", "1", str(timeout_s), qemu.system, *machine, "-serial", "stdio")
+    limited = ("-k", "1", str(timeout_s), str(qemu.system), *machine, "-serial", "stdio")
     try:
-        return guest.ALIVE in qemu.run(*limited, folder=folder, what="the probe of KVM")
+        return guest.ALIVE in qemu.run("/usr/bin/timeout", *limited, folder=folder, what="the probe of KVM")
     except DriverError:
         return False
 
