@@ -49,7 +49,7 @@ nitpick_ignore_regex = [
 # Types that a signature shows and no page describes.
 UNLINKED = {
     *("ImageId", "ImageSource", "InstanceId", "LaunchKey", "Revision"),
-    *("Bench", "Json", "Option", "Options", "OptionsT", "Scalar", "SurveyRow", "immutabledict"),
+    *("Bench", "Connection", "Item", "Json", "Option", "Options", "OptionsT", "Scalar", "SurveyRow", "immutabledict"),
 }
 
 
@@ -57,7 +57,14 @@ def link_public_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, con
     """Link a name to where it is documented: values are written in one module and offered by another."""
     name = str(node.get("reftarget", "")).rpartition(".")[2]
     domain = env.domains.python_domain
-    for module in ("vmpattern", "vmpattern.driver", "vmpattern.model", "vmpattern.errors", "vmpattern.testing"):
+    for module in (
+        "vmpattern",
+        "vmpattern.driver",
+        "vmpattern.model",
+        "vmpattern.errors",
+        "vmpattern.testing",
+        "vmpattern_libcloud",
+    ):
         if f"{module}.{name}" in domain.objects:
             return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", f"{module}.{name}", node, contnode)
     return contnode if name in UNLINKED else None

@@ -30,7 +30,7 @@ from vmpattern.model import (
     Slot,
     Step,
 )
-from vmpattern.planner import Resolution, limits, resolve
+from vmpattern.planner import Resolution, checks_of, limits, refuse_failing, resolve
 from vmpattern.simulation import SimulatedCloud, UnreadableCloud
 
 
@@ -44,7 +44,8 @@ def plan(
         refresh: choose machine types anew, even where in-date instances show an earlier choice.
 
     Raises:
-        SpecError: a fleet isn't there, or something written doesn't exist in its cloud; every problem at once.
+        SpecError: a fleet isn't there, something written doesn't exist in its cloud, or a driver says of a fleet that
+            would launch that it is bound to fail; every problem at once.
     """
     desired = with_retired(_only(deployment, fleets), observation, known=frozenset(deployment.fleets))
     resolutions = _resolutions(desired, deployment, observation, refresh)
@@ -56,10 +57,12 @@ def plan(
     runtime = VirtualRuntime(observation.at, tuple(copies.values()))
     outcome = carry_out(desired, orders, drivers, runtime)
     told = _Told(desired, resolutions, observation, outcome)
+    fleet_plans = {name: told.fleet(name) for name in desired.fleets}
+    refuse_failing(fleet_plans, observation)
     return Plan(
         deployment=desired,
         at=observation.at,
-        fleets={name: told.fleet(name) for name in desired.fleets},
+        fleets=fleet_plans,
         steps=tuple(told.steps()),
         forecast=told.forecast(),
         observed={name: told.observed(name) for name in desired.fleets},
@@ -158,6 +161,9 @@ class _Told:
     def notes(self) -> Iterator[str]:
         for event in self._events(EventKind.UNREADABLE):
             yield f"{event.cloud} couldn't be read: {event.message}"
+        for check in checks_of(self._observation, self._deployment.fleets):
+            yield from check.notes
+            yield from (f"{problem.path}: {problem.message}" for problem in check.problems)
         if not self._outcome.ok:
             for failure in self._outcome.errors:
                 yield f"the forecast doesn't get there: {failure.scope}: {failure.message}"

@@ -7,6 +7,7 @@ from typing import ClassVar
 import attrs
 
 from vmpattern.driver import CaptureRequest, Changes, Clock, LaunchReport, LaunchRequest, Selector
+from vmpattern.errors import Problem
 from vmpattern.model import (
     Capabilities,
     Health,
@@ -98,6 +99,11 @@ class MemoryDriver:
         self._keeper.close()
 
     # -- the optional protocols ---------------------------------------------------------------------------------------
+
+    def check(self, requests: Sequence[LaunchRequest], balancer: OptionTable | None) -> tuple[Problem, ...]:
+        """Tell what would be refused."""
+        with self._keeper.reading() as cloud:
+            return cloud.check(requests, balancer)
 
     def probe(self, ids: Sequence[InstanceId], check: HealthCheck) -> Mapping[InstanceId, Health]:
         """Ask the services themselves."""

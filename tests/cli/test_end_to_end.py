@@ -169,6 +169,16 @@ def test_a_failing_rollout_is_paused_with_what_to_do(applied: Path, call) -> Non
     assert sum(one["health"] == "healthy" for one in instances(call)) >= 3
 
 
+def test_what_is_bound_to_fail_is_told_before_anything_is_launched(tmp_path: Path, call) -> None:
+    path = write(tmp_path, image="ami-1")
+    ran = [call(*words) for words in (["plan"], ["apply", "--yes"], ["doctor"])]
+
+    assert [64, 64, 1] == [one.status for one in ran]
+    assert all("image.existing.demo: there is no image ami-1" in one.out + one.err for one in ran)
+    assert [] == instances(call)
+    assert path.exists()
+
+
 def test_the_doctor_names_what_is_not_there(applied: Path, call) -> None:
     path = applied / "vmpattern.toml"
     asked = 'cloud = "demo", zones = ["a", "bb"], machine_type = "hugest"'

@@ -21,7 +21,7 @@ def test_the_driver_that_is_broken_here_keeps_every_clause() -> None:
 def test_what_is_skipped_of_it_is_only_what_it_declares_otherwise() -> None:
     skipped = {result.clause.id for result in run(WholeKit()).results if result.status is Status.SKIPPED}
 
-    assert {"label-3", "probe-3", "balance-3", "console-2", "bake-8", "meter-2"} == skipped
+    assert {"label-3", "probe-3", "balance-3", "console-2", "bake-8", "meter-2", "check-5"} == skipped
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,11 @@ def test_what_is_skipped_of_it_is_only_what_it_declares_otherwise() -> None:
         pytest.param(broken.KeepsStaged, "bake-7", "", id="keeps staged data"),
         pytest.param(broken.MetersEverybody, "meter-1", "", id="tells the use of others"),
         pytest.param(broken.BakesUndeclared, "bake-8", "", id="bakes though that isn't declared"),
+        pytest.param(broken.ForeseesTooMuch, "check-1", "check-2 check-3 check-4", id="foresees too much"),
+        pytest.param(broken.ForeseesNothing, "check-2", "check-3", id="foresees nothing"),
+        pytest.param(broken.ForeseesByLaunching, "check-1", "check-4", id="foresees by trying it out"),
+        pytest.param(broken.MissesImagesToCome, "check-4", "", id="misses images that come later"),
+        pytest.param(broken.ChecksUndeclared, "check-5", "", id="checks though that isn't declared"),
         pytest.param(broken.ChangesItsMind, "fact-1", "", id="declares something else each time"),
     ],
 )

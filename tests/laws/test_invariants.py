@@ -1,8 +1,10 @@
 """Whatever happens in clouds, networks and processes, the rollout's invariants hold after every event."""
 
 import attrs
+import pytest
 from hypothesis import given, strategies as st
 from lawbook.choices import Seeded
+from lawbook.moments import MOMENTS
 from lawbook.onlooker import Onlooker
 from lawbook.playing import Played, play
 from lawbook.schedules import BAD_IMAGE, Schedule, schedule, schedules
@@ -25,6 +27,13 @@ def test_invariants_hold_under_faults_and_crashes(drawn: Schedule) -> None:
 def test_invariants_hold_in_schedules_that_a_seed_gives(seed: int) -> None:
     """The same draws as the long runner's, so that its findings are replayed by their seed alone."""
     played = play(schedule(Seeded(seed)))
+
+    assert [] == played.broken
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_invariants_hold_in_moments_that_are_written_by_hand(moment: str) -> None:
+    played = play(MOMENTS[moment])
 
     assert [] == played.broken
 

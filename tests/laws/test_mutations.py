@@ -15,14 +15,14 @@ SCRIPT = ROOT / "tests" / "support" / "lawbook" / "mutant.py"
 class Mutation:
     """One snippet of one module replaced by another; `law` is a part of what the laws then say.
 
-    `first_seed` comes near a schedule in which it matters, for what matters rarely.
+    `moment` names the schedule in which it surely matters, for what matters too rarely in random ones.
     """
 
     module: str
     old: str
     new: str
     law: str
-    first_seed: int = 0
+    moment: str = ""
 
 
 MUTATIONS = {
@@ -85,7 +85,7 @@ MUTATIONS = {
         "unplanned[:blast]",
         "unplanned",
         "blast budget",
-        first_seed=2180,
+        moment="all fall ill while one more boots",
     ),
     "drops what a division leaves over": Mutation(
         "vmpattern.planner.quotas", "for index in order[:rest]:", "for index in order[:0]:", "6 ("
@@ -120,15 +120,7 @@ MUTATIONS = {
 @pytest.mark.parametrize("mutation", [pytest.param(m, id=name) for name, m in MUTATIONS.items()])
 def test_a_planner_that(mutation: Mutation) -> None:
     done = subprocess.run(
-        [
-            sys.executable,
-            str(SCRIPT),
-            mutation.module,
-            mutation.old,
-            mutation.new,
-            mutation.law,
-            str(mutation.first_seed),
-        ],
+        [sys.executable, str(SCRIPT), *attrs.astuple(mutation)],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -18,6 +18,7 @@ from vmpattern.errors import (
     NotFound,
     OutcomeUnknown,
     OutOfCapacity,
+    Problem,
     Scope,
     ScopeKind,
     Throttled,
@@ -484,3 +485,43 @@ class BakesUndeclared(WholeDriver):
     @property
     def capabilities(self):
         return attrs.evolve(CAN, baker=False)
+
+
+class ForeseesTooMuch(WholeDriver):
+    """Takes what it hasn't looked at for wrong."""
+
+    def check(self, requests, balancer):
+        return (Problem("options", "who knows?"),)
+
+
+class ForeseesNothing(WholeDriver):
+    """Looks at nothing."""
+
+    def check(self, requests, balancer):
+        return ()
+
+
+class ForeseesByLaunching(WholeDriver):
+    """Tries it out."""
+
+    def check(self, requests, balancer):
+        problems = super().check(requests, balancer)
+        if not problems:
+            self.cloud.launch(requests[0])
+        return problems
+
+
+class MissesImagesToCome(WholeDriver):
+    """Takes an image that isn't known yet for one that isn't there."""
+
+    def check(self, requests, balancer):
+        missing = tuple(Problem("image", "there is none") for request in requests if not request.image)
+        return (*missing, *super().check(requests, balancer))
+
+
+class ChecksUndeclared(WholeDriver):
+    """Checks, and doesn't declare it."""
+
+    @property
+    def capabilities(self):
+        return attrs.evolve(CAN, checks=False)

@@ -125,6 +125,9 @@ class WholeDriver:
 
     # -- what it offers besides ---------------------------------------------------------------------------------------
 
+    def check(self, requests, balancer):
+        return self.cloud.check(requests, balancer)
+
     def probe(self, ids, check):
         return self.cloud.probe(ids, check)
 

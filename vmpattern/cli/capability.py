@@ -77,6 +77,7 @@ def _rows(able: Capabilities) -> Mapping[str, tuple[str, str]]:
         "markets": (", ".join(sorted(market.value for market in able.markets)), ""),
         "own health": YES if able.native_health else NO,
         "asks health checks": YES if able.probes else NO,
+        "checks launches": YES if able.checks else NO,
         "balancers": YES if able.balancer else NO,
         "console": YES if able.console else NO,
         "bakes images": YES if able.baker else NO,

@@ -8,9 +8,20 @@ from pathlib import Path
 
 import attrs
 
-from vmpattern.driver import Balancer, Driver, Selector
+from vmpattern.driver import Balancer, Checker, Driver, Selector
 from vmpattern.errors import Denied, DriverError, Invalid, Throttled, Transient, Unauthenticated, VmpatternError
-from vmpattern.model import Cloud, Deployment, Fleet, MachineType, Placement, Resources, Secret
+from vmpattern.executor.checking import check_fleets
+from vmpattern.model import (
+    Cloud,
+    CloudObservation,
+    Deployment,
+    Fleet,
+    Instance,
+    MachineType,
+    Placement,
+    Resources,
+    Secret,
+)
 
 Connect = Callable[[Cloud], AbstractContextManager[Driver]]
 
@@ -78,6 +89,7 @@ def _secrets(deployment: Deployment) -> Iterator[Check]:
 
 
 def _cloud(deployment: Deployment, cloud: str, driver: Driver) -> Iterator[Check]:
+    found: list[Instance] = []
     try:
         found = [one for one in driver.instances(Selector(deployment.name)) if one.phase.is_live]
         yield Check(cloud, "instances", True, f"{len(found)} of this deployment")
@@ -97,6 +109,25 @@ def _cloud(deployment: Deployment, cloud: str, driver: Driver) -> Iterator[Check
                 yield from _placement(fleet, placement, resources, driver, types, zones)
         if cloud in fleet.balancer:
             yield _balancer(fleet, cloud, driver)
+    seen = CloudObservation(
+        name=cloud, at=0.0, capabilities=driver.capabilities, instances=tuple(found), machine_types=types
+    )
+    yield from _launches(deployment, cloud, driver, seen)
+
+
+def _launches(deployment: Deployment, cloud: str, driver: Driver, seen: CloudObservation) -> Iterator[Check]:
+    """Ask the driver what is bound to fail, as a plan does."""
+    if not driver.capabilities.checks or not isinstance(driver, Checker):
+        return
+    wrong = False
+    for check in check_fleets(deployment, seen, driver, lambda call: call()):
+        wrong = True
+        for problem in check.problems:
+            yield Check(cloud, problem.path, False, problem.message, "correct it in the file, or in the cloud")
+        for note in check.notes:
+            yield Check(cloud, f"launches of {check.fleet}", False, note, "see what the message names")
+    if not wrong:
+        yield Check(cloud, "launches", True, "nothing is known that speaks against them")
 
 
 def _placement(

@@ -27,11 +27,11 @@ class Engine:
 
         return starter(driver)
 
-    def observe(self, deployment: "Deployment") -> "Observation":
-        """Read the clouds."""
+    def observe(self, deployment: "Deployment", *, check: bool = True) -> "Observation":
+        """Read the clouds; with `check`, ask the drivers what is bound to fail."""
         from vmpattern.executor import observe
 
-        return observe(deployment)
+        return observe(deployment, check=check)
 
     def plan(
         self, deployment: "Deployment", observation: "Observation", *, fleets: Sequence[str], refresh: bool

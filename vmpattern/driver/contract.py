@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 import attrs
 from immutabledict import immutabledict
 
-from vmpattern.errors import DriverError
+from vmpattern.errors import DriverError, Problem
 from vmpattern.model import (
     Capabilities,
     Health,
@@ -205,6 +205,32 @@ class Balancer(Protocol):
 
     def deregister(self, balancer: Options, ids: Sequence[InstanceId]) -> None:
         """Start draining members: no new requests; absent ones are success."""
+        ...
+
+
+@runtime_checkable
+class Checker(Protocol):
+    """A driver that can tell before a launch what is bound to fail, by reading and by trying without effect."""
+
+    def check(self, requests: Sequence[LaunchRequest], balancer: Options | None) -> tuple[Problem, ...]:
+        """Return all that is known to fail if a placement is launched; empty says only that nothing is known to.
+
+        Args:
+            requests: what would be launched, one for each zone of one placement, alike otherwise. `count` is how many
+                instances are lacking in all of them, at least 1. An empty `image` isn't known yet. In `env` stand the
+                references of secrets, not the secrets.
+            balancer: what the instances would be registered with.
+
+        Returns:
+            Problems whose path is a field of the request and what is below it, such as `image` or
+            `options.subnets[1]`, or below `balancer`.
+
+        Guarantees:
+            Nothing is changed.
+
+        Raises:
+            DriverError: it couldn't be found out.
+        """
         ...
 
 

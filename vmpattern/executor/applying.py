@@ -21,7 +21,7 @@ from vmpattern.model import (
     Plan,
     Result,
 )
-from vmpattern.planner import UNRESOLVED
+from vmpattern.planner import UNRESOLVED, refuse_failing
 
 
 class StopSwitch:
@@ -46,8 +46,11 @@ class StopSwitch:
         self._wake = runtime.wake
 
 
-def observe(deployment: Deployment) -> Observation:
+def observe(deployment: Deployment, *, check: bool = True) -> Observation:
     """Read every cloud of the deployment: one that no fleet uses any more may still hold instances.
+
+    Args:
+        check: ask the drivers that can what is bound to fail, for a plan to refuse it.
 
     Returns:
         One observation a cloud; a cloud that can't be read is there with its error, and nothing destructive follows.
@@ -57,7 +60,7 @@ def observe(deployment: Deployment) -> Observation:
         UnknownDriver: a cloud names a driver that isn't installed.
     """
     with _connected(deployment) as drivers:
-        return read_clouds(deployment, drivers, probe=_prober(deployment))
+        return read_clouds(deployment, drivers, probe=_prober(deployment), check=check)
 
 
 def apply(
@@ -80,6 +83,7 @@ def apply(
     Raises:
         StalePlan: instances came or went since the plan was made, in a fleet that it changes.
         Locked: another apply on this machine is changing one of the fleets.
+        SpecError: a driver says that something is bound to fail now.
         Refused: a secret can't be had, or a cloud can't be reached at all.
 
     Guarantees:
@@ -90,7 +94,7 @@ def apply(
         return _nothing(plan)
     with fleets_locked(deployment.name, tuple(deployment.fleets), folder=locks), _connected(deployment) as drivers:
         probe = _prober(deployment)
-        check_fresh(plan, read_clouds(deployment, drivers, probe=probe))
+        check_fresh(plan, read_clouds(deployment, drivers, probe=probe, check=True))
         clocks = [driver for driver in drivers.values() if isinstance(driver, Timekeeper)]
         runtime = _runtime(drivers, clocks)
         switch.wakes(runtime)
@@ -111,6 +115,7 @@ def check_fresh(plan: Plan, observation: Observation) -> None:
     Raises:
         StalePlan: instances came or went since, or a cloud can be read that couldn't; the text names them.
         Refused: no cloud can be read.
+        SpecError: a driver says that a launch of the plan is bound to fail.
     """
     if observation.clouds and all(cloud.error for cloud in observation.clouds.values()):
         errors = "; ".join(f"{cloud.name}: {cloud.error}" for cloud in observation.clouds.values())
@@ -133,6 +138,7 @@ def check_fresh(plan: Plan, observation: Observation) -> None:
             raise StalePlan(f"the plan was made while {clouds} couldn't be read, and now it can: make a new plan")
         if moved:
             raise StalePlan(f"fleet {name} has moved since the plan was made ({'; '.join(moved)}): make a new plan")
+    refuse_failing(plan.fleets, observation)
 
 
 def _orders(plan: Plan) -> list[FleetOrder]:

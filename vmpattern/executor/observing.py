@@ -1,12 +1,14 @@
 """Reading every cloud of a deployment once, for a plan or a status."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+import attrs
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from vmpattern.driver import Driver, Timekeeper
+from vmpattern.driver import Checker, Driver, Timekeeper
 from vmpattern.errors import ContractBroken, DriverError, Throttled, Transient
+from vmpattern.executor.checking import check_fleets
 from vmpattern.executor.reader import FleetReading, Probe, Reader
 from vmpattern.executor.runtime import RealRuntime, deadline_s, within
 from vmpattern.model import CloudObservation, Deployment, Observation
@@ -24,19 +26,27 @@ PAGES = 10
 
 
 def read_clouds(
-    deployment: Deployment, drivers: Mapping[str, Driver], *, probe: Probe, retrying: Retrying = READING
+    deployment: Deployment,
+    drivers: Mapping[str, Driver],
+    *,
+    probe: Probe,
+    check: bool = False,
+    retrying: Retrying = READING,
 ) -> Observation:
-    """Read every cloud in `drivers`, at the same time; one that can't be read is observed as an error, not left out."""
+    """Read every cloud in `drivers`, at the same time; one that can't be read is observed as an error, not left out.
+
+    With `check`, drivers that can are asked what is bound to fail, a call for each placement.
+    """
     names = list(drivers)
     with ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
-        clouds = list(pool.map(lambda name: _read(deployment, name, drivers[name], probe, retrying), names))
+        clouds = list(pool.map(lambda name: _read(deployment, name, drivers[name], probe, check, retrying), names))
     calls = sum(calls for _, calls in clouds)
     at = max((cloud.at for cloud, _ in clouds), default=RealRuntime().now())
     return Observation(at=at, clouds={cloud.name: cloud for cloud, _ in clouds}, calls=calls)
 
 
 def _read(
-    deployment: Deployment, name: str, driver: Driver, probe: Probe, retrying: Retrying
+    deployment: Deployment, name: str, driver: Driver, probe: Probe, check: bool, retrying: Retrying
 ) -> tuple[CloudObservation, int]:
     fleets = {
         fleet.name: FleetReading(check=deployment.services[fleet.service].health, balancer=fleet.balancer.get(name))
@@ -67,4 +77,13 @@ def _read(
         probed=reading.probed,
         members=reading.members,
     )
-    return observed, reader.cost + 1
+    calls = reader.cost + 1
+    if not check or not capabilities.checks or not isinstance(driver, Checker):
+        return observed, calls
+
+    def ask(call: Callable[[], object]) -> object:
+        nonlocal calls
+        calls += 1
+        return retrying.copy()(within, patience_s, call, f"{driver.name}: check")
+
+    return attrs.evolve(observed, checks=tuple(check_fleets(deployment, observed, driver, ask))), calls

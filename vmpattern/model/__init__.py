@@ -4,6 +4,7 @@ from vmpattern.model.fleet import Cloud, Deployment, Fleet, Placement, Rollout
 from vmpattern.model.observed import (
     Capabilities,
     CloudObservation,
+    FleetCheck,
     Idempotency,
     Image,
     Instance,
@@ -57,6 +58,7 @@ __all__ = [
     "Existing",
     "Failure",
     "Fleet",
+    "FleetCheck",
     "FleetOutcome",
     "FleetPlan",
     "Forecast",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import attrs
 from immutabledict import immutabledict
 
+from vmpattern.errors import Problem
 from vmpattern.model.words import (
     Health,
     ImageId,
@@ -135,8 +136,9 @@ class Capabilities:
 
     `staleness_s` is the longest age of what a list shows. `budgets` are keyed by `read`, `launch`, `terminate`,
     `label`, `balancer`, `image` (calls) and `launch-instances`, `terminate-instances` (instances). `probes`,
-    `balancer`, `console`, `baker` and `meter` say that the driver offers that optional protocol. `script_bytes` is the
-    longest script that a launch takes, `staging` tells whether a baker can put larger files where a builder finds them.
+    `checks`, `balancer`, `console`, `baker` and `meter` say that the driver offers that optional protocol.
+    `script_bytes` is the longest script that a launch takes, `staging` tells whether a baker can put larger files where
+    a builder finds them.
     """
 
     max_batch: int = 100
@@ -150,6 +152,7 @@ class Capabilities:
     call_timeout_s: float = 30.0
     native_health: bool = False
     probes: bool = False
+    checks: bool = False
     balancer: bool = False
     console: bool = False
     baker: bool = False
@@ -161,12 +164,24 @@ class Capabilities:
 
 
 @attrs.frozen(kw_only=True)
+class FleetCheck:
+    """What a driver says of a fleet before anything is launched.
+
+    `problems` are what is bound to fail, with their paths in the file; `notes` what couldn't be found out.
+    """
+
+    fleet: str
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
 class CloudObservation:
     """One cloud at one moment.
 
     `error` None: `instances` is every instance of the deployment there, complete. `error` set: the cloud couldn't be
     read, the rest says nothing, and no destructive act may follow from it. `probed` and `members` hold the words of the
-    health check and of the balancer, for the instances that were asked.
+    health check and of the balancer, for the instances that were asked; `checks` what a driver foresees of launches.
     """
 
     name: str
@@ -176,6 +191,7 @@ class CloudObservation:
     machine_types: tuple[MachineType, ...] = ()
     probed: Mapping[InstanceId, Health] = attrs.field(factory=immutabledict, converter=immutabledict)
     members: Mapping[InstanceId, Membership] = attrs.field(factory=immutabledict, converter=immutabledict)
+    checks: tuple[FleetCheck, ...] = ()
     error: str | None = None
 
     @property

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from vmpattern import naming
-from vmpattern.driver import CaptureRequest, Changes, Clock, Selector
-from vmpattern.errors import Invalid
+from vmpattern.driver import CaptureRequest, Changes, Clock, LaunchRequest, Selector
+from vmpattern.errors import Invalid, Problem
 from vmpattern.model import (
     CloudObservation,
     Health,
@@ -21,7 +21,7 @@ from vmpattern.model import (
     Phase,
     Usage,
 )
-from vmpattern.simulation import loading, saving
+from vmpattern.simulation import foresight, loading, saving
 from vmpattern.simulation.balancers import Balancers
 from vmpattern.simulation.consoles import boot_lines
 from vmpattern.simulation.faults import NONE, Faults
@@ -120,7 +120,19 @@ class SimulatedCloud(DriverVerbs):
         with self._lock:
             return saving.save(self._world, self._ledger, self._balancers, self._images, self._api)
 
-    # -- probes, balancers, consoles ----------------------------------------------------------------------------------
+    # -- checks, probes, balancers, consoles --------------------------------------------------------------------------
+
+    def check(self, requests: Sequence[LaunchRequest], balancer: Options | None) -> tuple[Problem, ...]:
+        """Tell what would be refused now: what isn't sold, an unknown option or balancer, more than the quota."""
+        with self._lock:
+            self._api.read("check", *(request.zone for request in requests))
+            found = list(foresight.problems(self._world, self._images, requests))
+            if balancer is not None:
+                try:
+                    self._balancer(balancer)
+                except Invalid as error:
+                    found.append(Problem(error.field, error.message))
+            return tuple(dict.fromkeys(found))
 
     def probe(self, ids: Sequence[InstanceId], check: HealthCheck) -> Mapping[InstanceId, Health]:
         """Ask the services themselves: no API call. Ids that aren't there are absent."""

@@ -46,6 +46,7 @@ EC2_LIKE = Capabilities(
     markets=frozenset(Market),
     native_health=True,
     probes=True,
+    checks=True,
     balancer=True,
     console=True,
     baker=True,

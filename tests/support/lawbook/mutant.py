@@ -1,6 +1,8 @@
 """Plays schedules with one snippet of one module replaced, until the expected law notices:
 
-python tests/support/lawbook/mutant.py MODULE OLD NEW LAW FIRST_SEED
+python tests/support/lawbook/mutant.py MODULE OLD NEW LAW [MOMENT]
+
+Without the name of a moment that is written by hand, the schedules are random ones.
 """
 
 import importlib.abc
@@ -13,7 +15,7 @@ from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[3]
 MOST = 600
-"""So many schedules must suffice."""
+"""So many random schedules must suffice."""
 
 
 class Mutated(importlib.machinery.SourceFileLoader):
@@ -46,29 +48,31 @@ class Finder(importlib.abc.MetaPathFinder):
         return importlib.util.spec_from_file_location(fullname, file, loader=loader)
 
 
-def main(module: str, old: str, new: str, law: str, first_seed: str) -> int:
+def main(module: str, old: str, new: str, law: str, moment: str = "") -> int:
     sys.path[:0] = [str(ROOT), str(ROOT / "drivers"), str(ROOT / "tests" / "support")]
     sys.meta_path.insert(0, Finder(module, old, new))
     from lawbook.choices import Seeded
+    from lawbook.moments import MOMENTS
     from lawbook.onlooker import Onlooker
     from lawbook.playing import play
     from lawbook.schedules import schedule
 
     others: dict[str, int] = {}
-    for seed in range(int(first_seed), int(first_seed) + MOST):
+    random = {f"seed {seed}": seed for seed in range(MOST)}
+    for name in [moment] if moment else random:
         onlooker = Onlooker()
         try:
-            played = play(schedule(Seeded(seed)), decider=onlooker)
+            played = play(MOMENTS[name] if moment else schedule(Seeded(random[name])), decider=onlooker)
         except Exception as error:
             told = [f"raised {type(error).__name__}"]
         else:
             told = played.broken + onlooker.broken
         if any(law in text for text in told):
-            print(f"seed {seed}: {next(text for text in told if law in text)}")
+            print(f"{name}: {next(text for text in told if law in text)}")
             return 0
         for text in told:
             others[text[:60]] = others.get(text[:60], 0) + 1
-    print(f"no law noticed within {MOST} schedules; others: {others}")
+    print(f"the law didn't notice; others: {others}")
     return 1
 
 

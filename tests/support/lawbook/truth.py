@@ -6,8 +6,7 @@ import attrs
 
 from vmpattern.driver import Selector
 from vmpattern.model import Health, HealthCheck, Instance, InstanceId, Membership, Options, Phase
-from vmpattern.simulation import Faults, SimulatedCloud
-from vmpattern.simulation.weather import Weather
+from vmpattern.simulation import SimulatedCloud
 
 
 class OpenCloud(SimulatedCloud):
@@ -34,15 +33,6 @@ class OpenCloud(SimulatedCloud):
         """Whether every request budget is what it was at the beginning."""
         buckets = self._api.buckets.values()
         return all(bucket.wait(self._world.at, bucket.burst) == 0.0 for bucket in buckets)
-
-    def calm_down(self) -> None:
-        """End every fault for good; what it did to instances stays."""
-        world = self._world
-        out, start = world.weather.out, world.at - world.elapsed_s
-        world.faults, world.weather = Faults(), Weather(Faults(), self.spec.zones, start=start, at=world.at)
-        for vm in world.vms.values():
-            if vm.row.zone in out and vm.row.phase is Phase.RUNNING:
-                world.show(vm, Phase.RUNNING, vm.row.kept_until)
 
 
 @attrs.define

@@ -39,7 +39,7 @@ def command(app: App, watch: bool) -> int:
 
 
 def _survey(app: App, deployment: "Deployment") -> "tuple[dict[str, FleetSurvey], Observation]":
-    observation = app.engine.observe(deployment)
+    observation = app.engine.observe(deployment, check=False)
     surveys = app.engine.survey(deployment, observation)
     return {name: surveys[name] for name in surveys if not app.fleets or name in app.fleets}, observation
 

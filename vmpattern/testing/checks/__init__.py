@@ -11,6 +11,7 @@ from vmpattern.testing.checks import (
     owning,
     errors,
     quiet,
+    foresight,
     optional,
     histories,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "ending",
     "errors",
     "facts",
+    "foresight",
     "histories",
     "imaging",
     "launching",

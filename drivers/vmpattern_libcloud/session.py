@@ -1,0 +1,156 @@
+"""One cloud's API for several threads: a request in, an answer or a `DriverError` out, within a deadline.
+
+One attempt a request: nothing is sent again here, and nobody sleeps.
+"""
+
+import email.utils
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import attrs
+import requests
+import urllib3.exceptions
+from libcloud.common.base import Connection
+
+from vmpattern.errors import DriverError
+from vmpattern_libcloud.connection import Connect, Endpoint, Line, Reply, Request
+from vmpattern_libcloud.errors import ErrorTable, Failure, Fault, NoAnswer, Subject, redacted, unanswered
+
+Clock = Callable[[], float]
+
+
+class Deadline:
+    """How long a verb may still take, over all of its requests, in seconds."""
+
+    def __init__(self, seconds: float, *, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._until = clock() + seconds
+
+    def left(self) -> float:
+        """Return the seconds that are left, 0 if none are."""
+        return max(0.0, self._until - self._clock())
+
+
+class Session:
+    """Sends requests to one endpoint, on a connection of libcloud's for each thread.
+
+    Args:
+        read_fault: makes a `Fault` of an answer whose status is 300 or above.
+        connect: makes connections that sign or authorise as the provider wants it.
+        secrets: what no error may contain, besides what a request says: credentials. Asked when there is an error.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        errors: ErrorTable,
+        read_fault: Callable[[Reply], Fault],
+        connect: Connect = Connection,
+        secrets: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        self._endpoint = endpoint
+        self._errors = errors
+        self._read_fault = read_fault
+        self._connect = connect
+        self._secrets = secrets
+        self._own = threading.local()
+        self._lock = threading.Lock()
+        self._lines: list[Line] = []
+
+    def send(self, request: Request, deadline: Deadline) -> Reply:
+        """Send a request once, and return its answer.
+
+        Raises:
+            Transient: nothing was sent, or there is no answer to a request that changes nothing.
+            OutcomeUnknown: there is no answer to a request that may have changed something.
+            DriverError: the provider refused, as the table of errors says.
+        """
+        try:
+            reply = self._exchange(request, deadline.left())
+        except NoAnswer as problem:
+            raise unanswered(problem, request.subject) from problem
+        if reply.status < 300:
+            return reply
+        raise self.refusal(self._read_fault(reply), request.subject)
+
+    def refusal(self, fault: Fault, subject: Subject) -> DriverError:
+        """Return what is to be raised for a fault, also for one that an answer of success tells of."""
+        return self._errors.error(fault, attrs.evolve(subject, secrets=(*subject.secrets, *self._secrets())))
+
+    def close(self) -> None:
+        """Close every thread's connection; the session isn't used afterwards."""
+        with self._lock:
+            lines, self._lines = self._lines, []
+        for line in lines:
+            line.close()
+
+    def _exchange(self, request: Request, left_s: float) -> Reply:
+        if left_s <= 0:
+            raise NoAnswer(Failure.UNSENT, "no time was left for it")
+        try:
+            return self._line().exchange(request, left_s)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            secrets = (*request.subject.secrets, *self._secrets())
+            raise NoAnswer(failure_of(error), redacted(f"{type(error).__name__}: {error}", secrets)) from None
+
+    def _line(self) -> Line:
+        line: Line | None = getattr(self._own, "line", None)
+        if line is None:
+            line = self._own.line = Line(self._endpoint, self._connect)
+            with self._lock:
+                self._lines.append(line)
+        return line
+
+
+_BEFORE = (
+    requests.ConnectTimeout,
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.LocationParseError,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidProxyURL,
+)
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Tell how far a request came that ended with this error: sent, unless it is certain that it wasn't."""
+    chain = list(_reasons(error))
+    if any(isinstance(one, ssl.SSLCertVerificationError) for one in chain):
+        return Failure.UNTRUSTED
+    if any(isinstance(one, _BEFORE) for one in chain):
+        return Failure.UNSENT
+    return Failure.UNANSWERED
+
+
+def _reasons(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, and every error that it was made of."""
+    seen: set[int] = set()
+    left: list[object] = [error]
+    while left:
+        one = left.pop()
+        if isinstance(one, BaseException) and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            left += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+
+
+def retry_after_s(headers: Mapping[str, str], *, now: float) -> float | None:
+    """Return the seconds that the header Retry-After asks for, as a number or a date; None without a readable one."""
+    text = headers.get("retry-after", "").strip()
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now)
+    except ValueError:
+        return None
+
+
+def request_id(headers: Mapping[str, str], *names: str) -> str:
+    """Return the first of these headers that is there: what a provider's support asks for."""
+    return next((headers[name] for name in names if headers.get(name)), "")

@@ -1,0 +1,118 @@
+"""Asking drivers what is bound to fail before anything is launched, and telling it at its place in the file."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import attrs
+
+from vmpattern import naming
+from vmpattern.driver import Checker, LaunchRequest
+from vmpattern.errors import Denied, DriverError, Problem, Unauthenticated
+from vmpattern.executor.requests import launch_request
+from vmpattern.model import (
+    CloudObservation,
+    Deployment,
+    Existing,
+    Fleet,
+    FleetCheck,
+    ImageId,
+    LaunchKey,
+    Placement,
+    Secret,
+    Service,
+    Slot,
+)
+from vmpattern.planner import admitted
+
+Ask = Callable[[Callable[[], object]], object]
+"""Calls a verb, as often and for as long as whoever asks is ready to."""
+
+NO_KEY = LaunchKey("k" + "0" * 31)
+"""The key of a request that nobody sends."""
+
+
+def check_fleets(deployment: Deployment, cloud: CloudObservation, checker: Checker, ask: Ask) -> Iterator[FleetCheck]:
+    """Check each fleet that has anything to launch in a cloud, with one call for each of its placements there.
+
+    A permission that is missing is a problem; any other failure to find out is a note.
+    """
+    for fleet in deployment.fleets.values():
+        service = deployment.services[fleet.service]
+        problems: list[Problem] = []
+        notes: list[str] = []
+        for number, placement in enumerate(fleet.placements if fleet.size else ()):
+            if placement.cloud != cloud.name:
+                continue
+            requests = _requests(deployment, fleet, service, number, cloud)
+            if not requests:
+                continue  # what isn't sold there is told when it is resolved
+            path = f"fleets.{fleet.name}.placements[{number}]"
+            balancer = fleet.balancer.get(cloud.name)
+            try:
+                found = ask(lambda requests=requests, balancer=balancer: checker.check(requests, balancer))  # type: ignore[misc]
+            except (Denied, Unauthenticated) as error:
+                problems.append(Problem(path, str(error)))
+            except DriverError as error:
+                notes.append(f"{path} couldn't be checked: {error}")
+            else:
+                told: Sequence[Problem] = found  # type: ignore[assignment]
+                problems += [attrs.evolve(one, path=_path(one.path, path, fleet, service, cloud.name)) for one in told]
+        if problems or notes:
+            yield FleetCheck(fleet=fleet.name, problems=tuple(dict.fromkeys(problems)), notes=tuple(notes))
+
+
+def _requests(
+    deployment: Deployment, fleet: Fleet, service: Service, number: int, cloud: CloudObservation
+) -> tuple[LaunchRequest, ...]:
+    placement = fleet.placements[number]
+    image = service.image.ids.get(cloud.name, "") if isinstance(service.image, Existing) else ""
+    env = {name: value.ref if isinstance(value, Secret) else value for name, value in service.env.items()}
+    count = _lacking(fleet, cloud)
+    return tuple(
+        launch_request(deployment.name, fleet, service, slot, count=count, key=NO_KEY, previous=None, env=env)
+        for slot in _slots(fleet, service, placement, number, image, cloud)
+    )
+
+
+def _slots(
+    fleet: Fleet, service: Service, placement: Placement, number: int, image: str, cloud: CloudObservation
+) -> Iterator[Slot]:
+    inputs = naming.inputs(service, fleet, placement, image)
+    for zone in placement.zones or cloud.zones:
+        for kind in admitted(cloud, placement, service.resources, zone)[:1]:
+            yield Slot(
+                cloud=cloud.name,
+                zone=zone,
+                placement=number,
+                machine_type=kind.name,
+                market=placement.market,
+                revision=inputs.revision,
+                inputs=inputs.text,
+                image=ImageId(image),
+                admits=frozenset({kind.name}),
+                weight=placement.weight,
+                price_per_hour=None,
+                options=placement.options,
+            )
+
+
+def _lacking(fleet: Fleet, cloud: CloudObservation) -> int:
+    """How many instances the only placement of a fleet lacks; where it has several, at least one of them does."""
+    live = sum(one.fleet == fleet.name and one.phase.is_live for one in cloud.instances)
+    return max(1, fleet.size - live) if len(fleet.placements) == 1 else 1
+
+
+def _path(inner: str, placement: str, fleet: Fleet, service: Service, cloud: str) -> str:
+    """Return where the file says what a request's field says."""
+    field = inner.partition(".")[0].partition("[")[0]
+    below = inner[len(field) :]
+    existing = f".existing.{cloud}" if isinstance(service.image, Existing) else ""
+    elsewhere = {
+        "image": f"services.{service.name}.image{existing}",
+        "env": f"services.{service.name}.env",
+        "port": f"services.{service.name}.port",
+        "disk_gib": f"services.{service.name}.resources.disk",
+        "balancer": f"fleets.{fleet.name}.balancer.{cloud}",
+        "zone": f"{placement}.zones",
+        "": placement,
+    }
+    return elsewhere.get(field, f"{placement}.{field}") + below

@@ -1,0 +1,28 @@
+"""What a simulated cloud can tell before a launch: everything that it would refuse."""
+
+from collections.abc import Iterator, Sequence
+
+import attrs
+
+from vmpattern.driver import LaunchRequest
+from vmpattern.errors import Invalid, Problem
+from vmpattern.model import ImageId
+from vmpattern.simulation import launching
+from vmpattern.simulation.images import Images
+from vmpattern.simulation.spec import IMAGE_PREFIX
+from vmpattern.simulation.world import World
+
+
+def problems(world: World, images: Images, requests: Sequence[LaunchRequest]) -> Iterator[Problem]:
+    """Yield what isn't sold, options that nobody knows, and what is above the quota; an image not known yet is fine."""
+    quota, live = world.spec.quota, sum(vm.row.phase.is_live for vm in world.vms.values())
+    for request in requests:
+        known = request if request.image else attrs.evolve(request, image=ImageId(IMAGE_PREFIX))
+        try:
+            launching.check(world.spec, images, attrs.evolve(known, count=1))
+        except Invalid as error:
+            yield Problem(error.field, error.message)
+        for key in request.options:
+            yield Problem(f"options.{key}", "isn't an option here; a simulated cloud has none for a placement")
+        if quota is not None and live + request.count > quota:
+            yield Problem("", f"{request.count} more instances are wanted, and {live} of at most {quota} are there")
