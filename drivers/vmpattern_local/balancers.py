@@ -13,7 +13,7 @@ from vmpattern.driver.options import parse_options
 from vmpattern.errors import Invalid, NotFound, Problem, SpecError
 from vmpattern.model import InstanceId, Membership, Options
 from vmpattern_local import files, parts
-from vmpattern_local.proxy import Front, Proxy
+from vmpattern_local.proxy import Front, Proxy, need_port
 from vmpattern_local.vms import Vms
 
 FOLDER = "balancers"
@@ -87,6 +87,17 @@ class Balancers:
         with ThreadPoolExecutor(AT_ONCE) as threads:
             words = threads.map(lambda one: _standing(one[1], known.health), serving)
             return found | {id: word for (id, _), word in zip(serving, words, strict=True)}
+
+    def check(self, balancer: Options) -> None:
+        """Look whether the proxy could start.
+
+        Raises:
+            Invalid: an option is wrong, the port is taken, or the proxy isn't installed.
+        """
+        options = _options(balancer)
+        if not Proxy(self._folder(options.port)).is_running():
+            parts.caddy(self._programs)
+            need_port(options.port)
 
     def register(self, balancer: Options, ids: Sequence[InstanceId]) -> None:
         """Add members, or take them back from draining; the proxy is started if it doesn't run."""

@@ -75,11 +75,21 @@ class Disks:
             return self._alpine()
         if self._folder(base) is not None:
             return ImageId(base)
-        path = self._directory / base
-        if base.endswith(".qcow2") and path.is_file():
-            return self._own(path)
+        if self._is_own(base):
+            return self._own(self._directory / base)
         text = f"there is no image {base}: expected `{ALPINE}`, the path of a .qcow2 file, or the id of an image"
         raise NotFound(text, field="base")
+
+    def check(self, image: str) -> None:
+        """Look whether an image is there, as `source` does, without making a base of it yet.
+
+        Raises:
+            Invalid: it isn't, or a file of it is gone.
+        """
+        if image == ALPINE:
+            parts.guest()
+        elif not self._is_own(image):
+            self.source(image)
 
     def source(self, image: str) -> Source:
         """Return what VMs of an image start from.
@@ -96,6 +106,9 @@ class Disks:
             text = f"of the image {image}, {' and '.join(source.missing)} is gone from {source.folder}"
             raise Invalid(f"{text}; delete that image and bake it again", code="Damaged", field="image")
         return source
+
+    def _is_own(self, base: str) -> bool:
+        return base.endswith(".qcow2") and (self._directory / base).is_file()
 
     def _folder(self, image: str) -> Path | None:
         if not re.fullmatch(r"[a-z]+-[a-z0-9]+", image):

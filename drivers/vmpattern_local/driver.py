@@ -9,7 +9,7 @@ import attrs
 
 from vmpattern import naming
 from vmpattern.driver import CaptureRequest, LaunchReport, LaunchRequest, Selector
-from vmpattern.errors import Invalid
+from vmpattern.errors import Invalid, Problem
 from vmpattern.model import (
     Capabilities,
     Idempotency,
@@ -24,7 +24,7 @@ from vmpattern.model import (
     Phase,
     Usage,
 )
-from vmpattern_local import files, meter, parts, process
+from vmpattern_local import files, foresight, meter, parts, process
 from vmpattern_local.balancers import Balancers
 from vmpattern_local.disks import Disks
 from vmpattern_local.images import Images
@@ -44,6 +44,7 @@ CAPABILITIES = Capabilities(
     mutable_labels=True,
     call_timeout_s=60.0,
     balancer=True,
+    checks=True,
     console=True,
     baker=True,
     meter=True,
@@ -130,6 +131,19 @@ class LocalDriver:
         """Do nothing: there are no connections."""
 
     # -- the optional protocols ---------------------------------------------------------------------------------------
+
+    def check(self, requests: Sequence[LaunchRequest], balancer: OptionTable | None) -> tuple[Problem, ...]:
+        """Tell what is missing here, or taken."""
+        with files.told("it can't be found out whether VMs can be launched"):
+            found = foresight.problems(
+                requests,
+                balancer,
+                disks=self._disks,
+                balancers=self._balancers,
+                types=self._types,
+                programs=self._options.programs,
+            )
+            return tuple(found)
 
     def console(self, instance: InstanceId) -> str:
         """Return the end of what the VM printed."""

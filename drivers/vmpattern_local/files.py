@@ -40,7 +40,7 @@ def _failure(what: str, error: OSError) -> DriverError:
         return QuotaExceeded(f"{text}; make room on that disk", code=code)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return Denied(text, code=code, field="path")
-    if error.errno in (errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG):
+    if error.errno in (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG):
         return Invalid(text, code=code, field="path")
     return Transient(text, code=code)
 

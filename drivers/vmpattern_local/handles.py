@@ -36,7 +36,7 @@ class Handle:
 def opened(path: Path, mark: str) -> Generator[Handle | None]:
     """Take hold of the process whose number is in a file; None where none runs that bears the mark."""
     try:
-        pid = int(path.read_text())
+        pid = _number(path.read_text())
         descriptor = os.pidfd_open(pid)
     except (FileNotFoundError, ValueError, ProcessLookupError):
         yield None
@@ -46,6 +46,12 @@ def opened(path: Path, mark: str) -> Generator[Handle | None]:
         yield Handle(pid, descriptor) if mark.encode() in _command_line(pid) else None
     finally:
         os.close(descriptor)
+
+
+def _number(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise ValueError(f"{number} is no process")
+    return number
 
 
 def _command_line(pid: int) -> list[bytes]:

@@ -63,7 +63,7 @@ class Launcher:
             adopted = self._adopted(request)
             missing = sorted(set(range(request.count)) - {record.ordinal for record in adopted})
             if missing:
-                _make_room(kind, request.zone, len(missing))
+                need_memory(kind, request.zone, len(missing))
             begun = self._begin(request, missing, now=now)
         boot = self._boot(source, qemu, begun)
         created: list[Instance] = []
@@ -162,7 +162,7 @@ class Launcher:
             self._vms.remove(one.record.id)
 
 
-def _make_room(kind: MachineType, zone: str, count: int) -> None:
+def need_memory(kind: MachineType, zone: str, count: int) -> None:
     """Refuse what would make this machine swap.
 
     Raises:

@@ -62,7 +62,7 @@ class Proxy:
             Invalid: the port is taken.
             Transient: it didn't start.
         """
-        _need_port(front.port)
+        need_port(front.port)
         config = self._folder / CONFIG
         files.write(config, json.dumps(_config(front)).encode())
         alive = files.hold(self._folder / ALIVE)
@@ -136,8 +136,12 @@ class _Connection(http.client.HTTPConnection):
         self.sock = channel
 
 
-def _need_port(port: int) -> None:
-    """Look whether a port is free: the proxy itself would share it with another program that agrees to that."""
+def need_port(port: int) -> None:
+    """Look whether a port is free: the proxy itself would share it with another program that agrees to that.
+
+    Raises:
+        Invalid: it is taken.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
