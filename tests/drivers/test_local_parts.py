@@ -7,7 +7,7 @@ import os
 import socket
 import stat
 import tarfile
-import time
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from vmpattern.driver import CaptureRequest
 from vmpattern.errors import Denied, Invalid, NotFound, QuotaExceeded, SpecError, Transient
 from vmpattern.model import ImageId, InstanceId, Membership
 from vmpattern_local import MachineTypeOptions, cpio, files, guest, images, meter, parts, serving, vms
-from vmpattern_local.handles import opened
+from vmpattern_local.handles import Handle, opened
 
 FRONT = 18432
 SECRET = "hush-4711"
@@ -31,10 +31,8 @@ SECRET = "hush-4711"
 def distribution(*modules: str) -> bytes:
     """A first file system as a distribution has it, with these modules; the second needs the first."""
     names = [f"usr/lib/modules/6/kernel/{name}.ko.gz" for name in modules]
-    needs = [
-        f"kernel/{name}.ko.gz: {f'kernel/{modules[0]}.ko.gz' if number == 1 else ''}"
-        for number, name in enumerate(modules)
-    ]
+    first = f"kernel/{modules[0]}.ko.gz"
+    needs = [f"kernel/{name}.ko.gz: {first if number == 1 else ''}" for number, name in enumerate(modules)]
     entries = [
         cpio.Entry("usr/bin/busybox", 0o100755, b"busybox"),
         cpio.Entry("usr/bin/kmod", 0o100755, b"kmod"),
@@ -57,10 +55,8 @@ def test_what_is_no_archive_is_refused() -> None:
 
 
 def test_the_first_file_system_holds_the_modules_in_the_order_of_their_needs() -> None:
-    made = {
-        entry.name: entry
-        for entry in cpio.read(guest.first_files(distribution("virtio", "virtio_blk", "virtio_net", "ext4")))
-    }
+    cut = guest.first_files(distribution("virtio", "virtio_blk", "virtio_net", "ext4"))
+    made = {entry.name: entry for entry in cpio.read(cut)}
 
     assert b"virtio.ko\nvirtio_blk.ko\nvirtio_net.ko\next4.ko" == made["order"].body
     assert b"usr/lib/modules/6/kernel/ext4.ko.gz" == made["ext4.ko"].body
@@ -73,12 +69,13 @@ def test_a_first_file_system_without_a_module_is_refused() -> None:
 
 
 def test_the_drive_holds_the_environment_for_its_owner_only() -> None:
-    drive = tarfile.open(fileobj=io.BytesIO(guest.drive(request(env={"DB": SECRET}), name="vm-1", uuid="u")))
-    user_data = drive.extractfile("user-data")
-    assert user_data is not None
+    made = io.BytesIO(guest.drive(request(env={"DB": SECRET}), name="vm-1", uuid="u"))
+    with tarfile.open(fileobj=made) as drive:
+        user_data = drive.extractfile("user-data")
+        assert user_data is not None
 
-    assert SECRET in user_data.read().decode()
-    assert {0o700} == {member.mode for member in drive.getmembers()}
+        assert SECRET in user_data.read().decode()
+        assert {0o700} == {member.mode for member in drive.getmembers()}
 
 
 # -- records ----------------------------------------------------------------------------------------------------------
@@ -251,30 +248,33 @@ def test_a_port_that_is_taken_is_told_and_nothing_is_left(tmp_path: Path) -> Non
         other.listen()
 
         with pytest.raises(Invalid, match=f"port {FRONT}"):
-            driver.register(balancer, [InstanceId(vm.record.id)])  # type: ignore[arg-type]
-        assert {} == driver.members(balancer)  # type: ignore[arg-type]
+            driver.register(balancer, [InstanceId(vm.record.id)])
+        assert {} == driver.members(balancer)
         assert [] == list((tmp_path / "local/balancers").glob("[0-9]*"))
-        assert ["balancer"] == [problem.path for problem in driver.check([], balancer)]  # type: ignore[arg-type]
+        assert ["balancer"] == [problem.path for problem in driver.check([], balancer)]
 
 
 @pytest.mark.parametrize("balancer", [{}, {"port": 0}, {"port": 80000}, {"port": 80, "health": "x"}, {"name": "x"}])
 def test_a_balancer_that_cannot_be_is_refused(tmp_path: Path, balancer: dict) -> None:
     with pytest.raises(Invalid, match="balancer"):
-        local(tmp_path).members(balancer)  # type: ignore[arg-type]
+        local(tmp_path).members(balancer)
+
+
+def the_proxy(folder: Path) -> AbstractContextManager[Handle | None]:
+    place = folder / f"local/balancers/{FRONT}"
+    return opened(place / "pid", str(place / "config.json"))
 
 
 def test_the_proxy_serves_drains_and_ends_with_its_last_member(tmp_path: Path) -> None:
     driver, balancer = local(tmp_path), {"port": FRONT}
     with pretended(tmp_path) as vm:
         id = InstanceId(vm.record.id)
-        driver.register(balancer, [id])  # type: ignore[arg-type]
-        with opened(
-            tmp_path / f"local/balancers/{FRONT}/pid", f"{tmp_path}/local/balancers/{FRONT}/config.json"
-        ) as proxy:
+        driver.register(balancer, [id])
+        with the_proxy(tmp_path) as proxy:
             assert proxy is not None
-            assert {id: Membership.UNHEALTHY} == driver.members(balancer)  # type: ignore[arg-type]
-            driver.deregister(balancer, [id])  # type: ignore[arg-type]
-            assert {} == driver.members(balancer)  # type: ignore[arg-type]
+            assert {id: Membership.UNHEALTHY} == driver.members(balancer)
+            driver.deregister(balancer, [id])
+            assert {} == driver.members(balancer)
             driver.terminate([id])
             vm.runs.wait(30)
             driver.instances(OURS)
@@ -287,17 +287,15 @@ def test_a_proxy_that_was_killed_serves_nobody_and_starts_again(tmp_path: Path) 
     driver, balancer = local(tmp_path), {"port": FRONT}
     with pretended(tmp_path) as vm:
         id = InstanceId(vm.record.id)
-        driver.register(balancer, [id])  # type: ignore[arg-type]
-        with opened(
-            tmp_path / f"local/balancers/{FRONT}/pid", f"{tmp_path}/local/balancers/{FRONT}/config.json"
-        ) as proxy:
+        driver.register(balancer, [id])
+        with the_proxy(tmp_path) as proxy:
             assert proxy is not None
             proxy.kill()
             proxy.ends_within(30)
-        assert {} == driver.members(balancer)  # type: ignore[arg-type]
-        driver.register(balancer, [id])  # type: ignore[arg-type]
+        assert {} == driver.members(balancer)
+        driver.register(balancer, [id])
 
-        assert {id} == set(driver.members(balancer))  # type: ignore[arg-type]
+        assert {id} == set(driver.members(balancer))
         driver.terminate([id])
         vm.runs.wait(30)
         driver.instances(OURS)
@@ -340,7 +338,7 @@ def test_staged_data_that_has_expired_is_removed_by_the_next(tmp_path: Path) -> 
 
 def test_use_is_averaged_over_the_last_seconds(tmp_path: Path) -> None:
     with pretended(tmp_path) as vm:
-        now = time.time()
+        now = 500_000.0
         uses = [meter.measure(vm.record, vm.folder, vcpus=1, now=now + step * meter.PERIOD_S) for step in range(3)]
 
         assert [now - 1000.0, meter.PERIOD_S, meter.PERIOD_S] == [round(use.period_s, 3) for use in uses if use]
