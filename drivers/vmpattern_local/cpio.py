@@ -37,9 +37,10 @@ def read(data: bytes) -> Iterator[Entry]:
     while True:
         if data[offset : offset + 6] != MAGIC:
             raise ValueError(f"no cpio archive: no entry begins at byte {offset}")
-        fields = [int(data[offset + 6 + 8 * field :][:8], 16) for field in range(13)]
+        header = data[offset : offset + HEADER]
+        fields = [int(header[place : place + 8], 16) for place in range(6, HEADER, 8)]
         mode, size, name_size = fields[1], fields[6], fields[11]
-        name = data[offset + HEADER :][: name_size - 1].decode()
+        name = data[offset + HEADER : offset + HEADER + name_size - 1].decode()
         begin = _padded(offset + HEADER + name_size)
         if name == END:
             return
