@@ -43,7 +43,8 @@ class LocalKit(Kit):
     image = ImageId("alpine")
     cloud = "checked"
     settle_s = 60.0
-    most = 4
+    most = 9
+    examples: int | None = 2
     may_cost = False
     base = "alpine"
     balancer: Options | None = immutabledict(port=FRONT)

@@ -38,7 +38,7 @@ CONSOLE_BYTES = 65536
 """So much of the end of a console is shown."""
 
 CAPABILITIES = Capabilities(
-    max_batch=16,
+    max_batch=8,
     max_terminate=1000,
     idempotency=Idempotency.INSTANCE,
     mutable_labels=True,
