@@ -70,9 +70,29 @@ def benchmarks(session: nox.Session) -> None:
 @nox.session(venv_backend="venv", default=False)
 def build(session: nox.Session) -> None:
     """Source archive and wheel; then the wheel alone, in an empty environment."""
-    folder = Path(session.create_tmp()) / "dist"
-    shutil.rmtree(folder, ignore_errors=True)
-    python(session, "-m", "build", "--outdir", folder)
-    session.install(*map(str, folder.glob("*.whl")))
-    session.chdir(folder)
+    wheel = built(session, ".")
+    session.install(str(wheel))
+    session.chdir(wheel.parent)
     session.run("vmpattern", "drivers")
+
+
+@nox.session(venv_backend="venv", default=False)
+def example(session: nox.Session) -> None:
+    """The example driver beside vmpattern, both as wheels in an empty environment: its tests, then its check."""
+    wheels = built(session, "."), built(session, "drivers/example")
+    session.install(f"{wheels[0]}[testing]", str(wheels[1]))
+    folder = wheels[1].parent
+    shutil.copytree("drivers/example/tests", folder / "tests")
+    shutil.copy("drivers/example/setup.cfg", folder)
+    session.chdir(folder)
+    session.run("python", "-m", "pytest", *session.posargs)
+    session.run("vmpattern", "drivers", "check", "example")
+
+
+def built(session: nox.Session, source: str) -> Path:
+    """Build a distribution's source archive, and from that its wheel, in a fresh folder."""
+    folder = Path(session.create_tmp(), "dist", Path(source).name)
+    shutil.rmtree(folder, ignore_errors=True)
+    python(session, "-m", "build", "--outdir", folder, source)
+    (wheel,) = folder.glob("*.whl")
+    return wheel

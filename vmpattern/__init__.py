@@ -17,6 +17,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ApplyFailed",
+    "BakeOutcome",
+    "BakeResult",
+    "BakeState",
     "Cloud",
     "DamagedPlan",
     "Deployment",
@@ -55,6 +58,7 @@ __all__ = [
     "VmpatternError",
     "__version__",
     "apply",
+    "bake",
     "connect",
     "dumps",
     "load",

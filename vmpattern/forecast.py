@@ -12,6 +12,7 @@ from vmpattern.errors import Problem, SpecError
 from vmpattern.executor import FleetOrder, VirtualRuntime, carry_out
 from vmpattern.model import (
     Action,
+    Bake,
     CloudObservation,
     Deployment,
     Event,
@@ -26,11 +27,22 @@ from vmpattern.model import (
     Placement,
     Plan,
     Reason,
+    Recipe,
     Result,
     Slot,
     Step,
 )
-from vmpattern.planner import Resolution, checks_of, limits, refuse_failing, resolve
+from vmpattern.planner import (
+    UNBAKED,
+    Resolution,
+    bakes,
+    checks_of,
+    image_reasons,
+    limits,
+    recipe_name,
+    refuse_failing,
+    resolve,
+)
 from vmpattern.simulation import SimulatedCloud, UnreadableCloud
 
 
@@ -41,7 +53,7 @@ def plan(
 
     Args:
         fleets: plan only these; empty: all, and those that the file no longer has are planned to vanish.
-        refresh: choose machine types anew, even where in-date instances show an earlier choice.
+        refresh: resolve anew what instances or images show an earlier choice of: machine types, bases, image names.
 
     Raises:
         SpecError: a fleet isn't there, something written doesn't exist in its cloud, or a driver says of a fleet that
@@ -49,6 +61,8 @@ def plan(
     """
     desired = with_retired(_only(deployment, fleets), observation, known=frozenset(deployment.fleets))
     resolutions = _resolutions(desired, deployment, observation, refresh)
+    running = [fleet for fleet in desired.fleets.values() if fleet.size]
+    baked = bakes(desired, observation, services=list(dict.fromkeys(f.service for f in running)), refresh=refresh)
     orders = [
         FleetOrder(fleet=fleet, slots=resolutions[name].slots, named=None) for name, fleet in desired.fleets.items()
     ]
@@ -56,7 +70,7 @@ def plan(
     drivers = {name: copies.get(name) or UnreadableCloud(cloud) for name, cloud in observation.clouds.items()}
     runtime = VirtualRuntime(observation.at, tuple(copies.values()))
     outcome = carry_out(desired, orders, drivers, runtime)
-    told = _Told(desired, resolutions, observation, outcome)
+    told = _Told(desired, resolutions, observation, outcome, baked)
     fleet_plans = {name: told.fleet(name) for name in desired.fleets}
     refuse_failing(fleet_plans, observation)
     return Plan(
@@ -68,7 +82,20 @@ def plan(
         observed={name: told.observed(name) for name in desired.fleets},
         observed_at={name: cloud.at for name, cloud in observation.clouds.items()},
         notes=tuple(told.notes()),
+        bakes=baked,
+        recipes=recipes(desired, observation),
     )
+
+
+def recipes(deployment: Deployment, observation: Observation) -> Mapping[str, Mapping[str, str]]:
+    """Return the digest of every recipe by service and cloud, as its files are."""
+    return {
+        name: {
+            cloud: recipe_name(service.image, cloud, observation.contents[name]).digest for cloud in deployment.clouds
+        }
+        for name, service in deployment.services.items()
+        if isinstance(service.image, Recipe) and name in observation.contents
+    }
 
 
 def _only(deployment: Deployment, names: Sequence[str]) -> Deployment:
@@ -84,7 +111,7 @@ def with_retired(deployment: Deployment, observation: Observation, *, known: fro
         return deployment
     clouds: dict[str, set[str]] = defaultdict(set)
     for instance in observation.instances():
-        if instance.fleet not in known and instance.phase.is_live:
+        if instance.fleet not in {*known, naming.BUILDERS} and instance.phase.is_live:
             clouds[instance.fleet].add(instance.cloud)
     service = next(iter(deployment.services), None)
     if not clouds or service is None:
@@ -132,12 +159,15 @@ class _Told:
         resolutions: Mapping[str, Resolution],
         observation: Observation,
         outcome: Outcome,
+        baked: Sequence[Bake],
     ) -> None:
         self._deployment = deployment
         self._resolutions = resolutions
         self._observation = observation
         self._outcome = outcome
         self._start = observation.at
+        self._bakes = baked
+        self._bakes_s = max((bake.duration_s for bake in baked), default=0.0)
         self._live: dict[str, dict[InstanceId, Instance]] = {name: {} for name in deployment.fleets}
         for instance in observation.instances():
             if instance.phase.is_live and instance.fleet in self._live:
@@ -159,6 +189,10 @@ class _Told:
         return tuple(sorted(self._live[name]))
 
     def notes(self) -> Iterator[str]:
+        baking = {bake.digest for bake in self._bakes}
+        for one in self._observation.instances():
+            if one.fleet == naming.BUILDERS and one.phase.is_live and one.revision not in baking:
+                yield f"{one.id} builds an image: if no bake is under way, `vmpattern bake` ends it"
         for event in self._events(EventKind.UNREADABLE):
             yield f"{event.cloud} couldn't be read: {event.message}"
         for check in checks_of(self._observation, self._deployment.fleets):
@@ -207,7 +241,7 @@ class _Told:
             alike[_WHAT_DIFFERS(live[instance])].append(live[instance])
         counts: Counter[tuple[str, str | int | None, str | int | None]] = Counter()
         for instances in alike.values():
-            for difference in _differences(instances[0], fleet, slots):
+            for difference in self._differences(instances[0], fleet, slots):
                 counts[difference] += len(instances)
         for (field, before, after), count in sorted(counts.items(), key=lambda item: (-item[1], str(item[0]))):
             yield Reason(field=field, before=before, after=after, count=count)
@@ -218,10 +252,49 @@ class _Told:
             field = f"fleets.{fleet.name}.placements"
             yield Reason(field=field, before=_zones(live.values()), after="even", count=len(gone))
 
+    def _differences(
+        self, instance: Instance, fleet: Fleet, slots: Sequence[Slot]
+    ) -> Iterator[tuple[str, str | int | None, str | int | None]]:
+        for field, before, after in _differences(instance, fleet, slots):
+            parts = self._parts(instance, fleet, after) if field == f"services.{fleet.service}.image" else ()
+            yield from parts or [(field, before, after)]
+
+    def _parts(
+        self, instance: Instance, fleet: Fleet, image: str | int | None
+    ) -> tuple[tuple[str, str | int | None, str | int | None], ...]:
+        """Tell which parts of a recipe differ between an instance's image and the one that it is to have."""
+        images = self._observation.clouds[instance.cloud].images
+        before = next((row for row in images if row.id == instance.image), None)
+        made = next((row for row in images if row.id == image), None)
+        bake = next((b for b in self._bakes if UNBAKED + b.digest == image and b.cloud == instance.cloud), None)
+        contents = self._observation.contents.get(fleet.service)
+        if before is None or contents is None or (made is None and bake is None):
+            return ()
+        text, base = (made.recipe, made.base) if made else ("", "")
+        if bake is not None:
+            text, base = bake.recipe, naming.base_label(bake.resolved)
+        path = f"services.{fleet.service}.image"
+        reasons = image_reasons(path, before, text, base, contents)
+        return tuple((reason.field, reason.before, reason.after) for reason in reasons)
+
     # -- everything ---------------------------------------------------------------------------------------------------
 
     def steps(self) -> Iterator[Step]:
-        """Pair each act with its end: a launch with its last instance's readiness, the others with their answer."""
+        """Pair each act with its end: a launch with its last instance's readiness, the others with their answer.
+
+        Bakes come first, all at the same time, and everything else after the last of them.
+        """
+        for bake in self._bakes:
+            yield Step(
+                action=Action.BAKE,
+                fleet="",
+                cloud=bake.cloud,
+                zone="",
+                count=1,
+                instances=(),
+                start_s=0.0,
+                duration_s=bake.duration_s,
+            )
         launches = {event.key: event for event in self._events(EventKind.LAUNCHED)}
         ready_at = {i: event.at for event in self._events(EventKind.READY) for i in event.instances}
         ended_at = {(event.fleet, event.instances): event.at for event in self._events(EventKind.TERMINATED)}
@@ -243,7 +316,7 @@ class _Told:
                 zone=event.zone,
                 count=event.count,
                 instances=ids,
-                start_s=round(event.at - self._start, 3),
+                start_s=round(self._bakes_s + event.at - self._start, 3),
                 duration_s=round(end - event.at, 3),
             )
 
@@ -251,19 +324,18 @@ class _Told:
         prices = _Prices(self._observation, self._resolutions)
         lowest, highest = {}, {}
         for name in self._deployment.fleets:
-            counts = [(event.ready, event.total) for event in self._outcome.events if event.fleet == name]
-            live = self._live[name]
-            before = len(live) if not counts else counts[0][1]
-            lowest[name] = min((ready for ready, _ in counts), default=before)
-            highest[name] = max([len(live), *(total for _, total in counts)])
+            told, before = [event for event in self._outcome.events if event.fleet == name], len(self._live[name])
+            lowest[name] = min([event.ready for event in told], default=before)
+            highest[name] = max([before, *[event.total for event in told]])
         for instances in self._live.values():
             for instance in instances.values():
                 prices.start(instance)
         prices.follow(self._outcome.events)
         complete = self._outcome.result in (Result.COMPLETE, Result.NOTHING)
+        acted = self._acted or not complete
         return Forecast(
-            duration_s=round(self._outcome.duration_s, 3) if self._acted or not complete else 0.0,
-            api_calls=self._outcome.api_calls if self._acted or not complete else 0,
+            duration_s=self._bakes_s + (round(self._outcome.duration_s, 3) if acted else 0.0),
+            api_calls=sum(CALLS_OF_A_BAKE for _ in self._bakes) + (self._outcome.api_calls if acted else 0),
             lowest_ready=lowest,
             highest_total=highest,
             price_before=prices.before,
@@ -272,6 +344,9 @@ class _Told:
             ends="complete" if complete else self._outcome.result.value,
         )
 
+
+CALLS_OF_A_BAKE = 30
+"""About so many calls does a bake take: a launch, a capture, an end, and looking how far it is."""
 
 _ACTIONS = {
     EventKind.LAUNCHING: Action.LAUNCH,
@@ -343,21 +418,21 @@ class _Prices:
     def start(self, instance: Instance) -> None:
         kind = self._types.get((instance.cloud, instance.machine_type))
         self._add(instance.id, kind.price(instance.market) if kind else None)
-        self._first = self._most = self._sum
+        self._first = self._sum
 
     def follow(self, events: Sequence[Event]) -> None:
         launching: dict[str, float | None] = {}
+        asked, launched, gone = EventKind.LAUNCHING, EventKind.LAUNCHED, (EventKind.TERMINATED, EventKind.GONE)
         for event in events:
-            if event.kind is EventKind.LAUNCHING:
+            if event.kind is asked:
                 slot = self._slots.get((event.fleet, event.cloud, event.zone, event.message))
                 launching[event.key] = slot.price_per_hour if slot else None
-            elif event.kind is EventKind.LAUNCHED:
+            elif event.kind is launched:
                 for instance in event.instances:
                     self._add(instance, launching.get(event.key))
-            elif event.kind in (EventKind.TERMINATED, EventKind.GONE):
+            elif event.kind in gone:
                 for instance in event.instances:
                     self._sum -= self._of.pop(instance, 0.0)
-            self._most = max(self._most, self._sum)
 
     def _add(self, instance: InstanceId, price: float | None) -> None:
         if price is None or math.isnan(price):
@@ -365,6 +440,7 @@ class _Prices:
         elif instance not in self._of:
             self._of[instance] = price
             self._sum += price
+            self._most = max(self._most, self._sum)
 
     @property
     def before(self) -> float | None:

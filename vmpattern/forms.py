@@ -103,13 +103,13 @@ def plan_from_json(data: Json) -> Plan:
     return plan
 
 
-_ADDED = ("version", "changes", "bakes", "digest")
+_ADDED = ("version", "changes", "digest")
 
 
 def _plan_document(plan: Plan) -> dict[str, Json]:
     form = cast(dict[str, Json], to_json(plan))
     head: dict[str, Json] = {"version": PLAN_VERSION, "changes": plan.changes}
-    return {**head, "fleets": form["fleets"], "bakes": [], **form}
+    return {**head, "fleets": form["fleets"], "bakes": form["bakes"], **form}
 
 
 def _digest(document: Mapping[str, Json]) -> str:

@@ -7,12 +7,23 @@ ten of them, so that every cloud takes them as they are.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from operator import attrgetter
 
 import attrs
 
-from vmpattern.model import Fleet, ImageId, InstanceId, LaunchKey, Placement, Revision, Secret, Service
+from vmpattern.model import (
+    Contents,
+    Fleet,
+    ImageId,
+    InstanceId,
+    LaunchKey,
+    Placement,
+    Recipe,
+    Revision,
+    Secret,
+    Service,
+)
 
 DEPLOYMENT = "vmpattern-deployment"
 FLEET = "vmpattern-fleet"
@@ -24,6 +35,7 @@ KEPT_UNTIL = "vmpattern-kept-until"
 SERVICE = "vmpattern-service"
 DIGEST = "vmpattern-digest"
 BASE = "vmpattern-base"
+RECIPE = "vmpattern-recipe"
 
 BUILDERS = "_builders"
 """The fleet of those that images are made of; no fleet of a file can be named so."""
@@ -50,6 +62,7 @@ _FORM = json.JSONEncoder(sort_keys=True, default=_plain, separators=(",", ":"))
 
 _INPUTS = {"i": "image", "e": "env", "r": "resources", "m": "machine_type", "p": "port", "o": "options"}
 """One letter for each part of a revision, and the field that a person changed."""
+_INPUT_SIZE = 6
 
 
 @attrs.frozen
@@ -77,7 +90,7 @@ def inputs(service: Service, fleet: Fleet, placement: Placement, image: str) -> 
         "p": service.port,
         "o": [placement.options, placement.market.value],
     }
-    text = "-".join(letter + digest(part, size=6) for letter, part in parts.items())
+    text = "-".join(letter + digest(part, size=_INPUT_SIZE) for letter, part in parts.items())
     return Inputs(Revision(digest(fleet.name, parts)), text)
 
 
@@ -86,18 +99,103 @@ def changed_inputs(before: str, after: str) -> tuple[tuple[str, str, str], ...]:
 
     A part that one side lacks (labels of another version) counts as different, with an empty digest.
     """
+    return _changed(_INPUTS, before, after)
+
+
+def image_input(inputs: str) -> str:
+    """Return the digest of the image in an `Inputs.text`; empty where there is none."""
+    return _digests(inputs).get("i", "")
+
+
+def image_digest(image: str) -> str:
+    """Return what `image_input` has of an image id or content digest."""
+    return digest(image, size=_INPUT_SIZE)
+
+
+def _changed(fields: Mapping[str, str], before: str, after: str) -> tuple[tuple[str, str, str], ...]:
     was, now = (_digests(text) for text in (before, after))
-    letters = [letter for letter in _INPUTS if was.get(letter) != now.get(letter)]
-    return tuple((_INPUTS[letter], was.get(letter, ""), now.get(letter, "")) for letter in letters)
+    letters = [letter for letter in fields if was.get(letter) != now.get(letter)]
+    return tuple((fields[letter], was.get(letter, ""), now.get(letter, "")) for letter in letters)
 
 
 def _digests(text: str) -> dict[str, str]:
     return {part[0]: part[1:] for part in text.split("-") if part}
 
 
+RECIPE_FORMAT = 1
+"""The form of what a recipe is made into. Another one makes other digests, so every image is baked again."""
+
+_RECIPE = {"b": "base", "p": "provision", "r": "run", "f": "files"}
+_FILES_TOLD = 6
+"""Of so many files a label has a digest each; where there are more, it only tells that one of them changed."""
+
+
+@attrs.frozen
+class RecipeName:
+    """A recipe's content digest, and a short digest of each of its parts for telling what changed."""
+
+    digest: str
+    text: str
+
+
+def recipe(base: str, recipe: Recipe, contents: Contents) -> RecipeName:
+    """Return the names of what a recipe makes in one cloud, from a base as written.
+
+    Guarantees:
+        Only what gets into the image enters: no path on this disk, no time, no order, and not what the base stands for.
+    """
+    parts = {"b": base, "p": contents.provision, "r": recipe.run, "f": contents.files}
+    text = "-".join(letter + digest(part, size=4) for letter, part in parts.items())
+    if 0 < len(contents.files) <= _FILES_TOLD:
+        files = (digest(path, size=3) + digest(part, size=3) for path, part in sorted(contents.files.items()))
+        text += "-x" + "".join(files)
+    return RecipeName(digest(RECIPE_FORMAT, parts), text)
+
+
+def refreshed(recipe_digest: str, base: ImageId) -> str:
+    """Return the digest of an image that is baked again because its base has moved."""
+    return f"{recipe_digest}-{digest(base, size=6)}"
+
+
+def is_of_recipe(image_digest: str, recipe_digest: str) -> bool:
+    """Tell whether an image's digest is that of a recipe, refreshed or not."""
+    return image_digest.partition("-")[0] == recipe_digest
+
+
+def changed_recipe(before: str, after: str, paths: Iterable[str]) -> tuple[tuple[str, str, str], ...]:
+    """Compare two `RecipeName.text`: (field, digest before, digest after) of each part that differs.
+
+    `paths` are those of the files after; one that is gone is told as `files`.
+    """
+    told: list[tuple[str, str, str]] = []
+    for field, was, now in _changed(_RECIPE, before, after):
+        told += (field == "files" and _changed_files(before, after, paths)) or [(field, was, now)]
+    return tuple(told)
+
+
+def _changed_files(before: str, after: str, paths: Iterable[str]) -> list[tuple[str, str, str]]:
+    was, now = (_file_digests(text) for text in (before, after))
+    if not was or not now or was.keys() - now.keys():
+        return []
+    names = {digest(path, size=3): path for path in paths}
+    return [
+        (f'files["{names[short]}"]', was.get(short, ""), part)
+        for short, part in now.items()
+        if short in names and was.get(short) != part
+    ]
+
+
+def _file_digests(text: str) -> dict[str, str]:
+    files = _digests(text).get("x", "")
+    return {files[at : at + 3]: files[at + 3 : at + 6] for at in range(0, len(files), 6)}
+
+
 @attrs.frozen(kw_only=True)
 class KeyScope:
-    """What a launch key depends on, apart from the instances that are visible and the attempt."""
+    """What a launch key depends on, apart from the instances that are visible and the attempt.
+
+    `written` is the form of all of it, found once: so many keys follow from it.
+    """
 
     deployment: str
     fleet: str
@@ -107,17 +205,25 @@ class KeyScope:
     machine_type: str
     market: str
     image: ImageId
+    written: str = attrs.field(
+        init=False, eq=False, repr=False, default=attrs.Factory(lambda scope: _written(scope), takes_self=True)
+    )
+
+
+def _written(scope: KeyScope) -> str:
+    return _FORM.encode(_PARTS(scope))[:-1]
 
 
 def launch_key(scope: KeyScope, *, count: int, visible: int, attempt: int) -> LaunchKey:
     """Return the key of a launch: who sees the same instances asks under the same key.
 
-    `visible` is `visible_digest` of the fleet's instances; `attempt` counts spent keys and like launches in flight.
+    `visible` is the sum of the visible instances' `id_digest`; `attempt` counts spent keys and like launches in flight.
     """
-    return LaunchKey("k" + digest(*_PARTS(scope), count, f"{visible:x}", attempt, size=31))
+    form = f'{scope.written},{count},"{visible:x}",{attempt}]'
+    return LaunchKey("k" + hashlib.sha256(form.encode()).hexdigest()[:31])
 
 
-_PARTS = attrgetter(*(field.name for field in attrs.fields(KeyScope)))
+_PARTS = attrgetter(*(field.name for field in attrs.fields(KeyScope) if field.init))
 
 
 def id_digest(instance: InstanceId) -> int:
@@ -138,9 +244,10 @@ def base_label(base: ImageId) -> str:
     return base if re.fullmatch("[a-z0-9_-]{1,63}", base) else "h" + digest(base)
 
 
-def image_labels(*, deployment: str, service: str, digest: str, base: ImageId) -> dict[str, str]:
+def image_labels(*, deployment: str, service: str, digest: str, base: ImageId, recipe: str = "") -> dict[str, str]:
     """Return the labels that a driver gives to an image."""
-    return {DEPLOYMENT: deployment, SERVICE: service, DIGEST: digest, BASE: base_label(base)}
+    labels = {DEPLOYMENT: deployment, SERVICE: service, DIGEST: digest, BASE: base_label(base), RECIPE: recipe}
+    return {name: value for name, value in labels.items() if value}
 
 
 def instance_id(key: LaunchKey, ordinal: int) -> InstanceId:

@@ -1,5 +1,9 @@
 """Where each public name lives. The package root offers these names and loads this module when one is asked for."""
 
+from vmpattern.bakery import (
+    apply as apply,
+    bake as bake,
+)
 from vmpattern.driver import connect as connect
 from vmpattern.errors import (
     ApplyFailed as ApplyFailed,
@@ -14,7 +18,6 @@ from vmpattern.errors import (
 )
 from vmpattern.executor import (
     StopSwitch as StopSwitch,
-    apply as apply,
     observe as observe,
 )
 from vmpattern.forecast import plan as plan
@@ -24,6 +27,9 @@ from vmpattern.forms import (
     plan_to_json as plan_to_json,
 )
 from vmpattern.model import (
+    BakeOutcome as BakeOutcome,
+    BakeResult as BakeResult,
+    BakeState as BakeState,
     Cloud as Cloud,
     Deployment as Deployment,
     Event as Event,
@@ -51,7 +57,7 @@ from vmpattern.model import (
     Service as Service,
     Share as Share,
 )
-from vmpattern.planner import (
+from vmpattern.planner.survey import (
     FleetSurvey as FleetSurvey,
     survey as survey,
 )

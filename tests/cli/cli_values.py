@@ -39,7 +39,7 @@ from vmpattern.model import (
     Slot,
     Step,
 )
-from vmpattern.planner import FleetSurvey, SurveyRow
+from vmpattern.planner.survey import FleetSurvey, SurveyRow
 
 NOW = 1_780_000_000.0
 

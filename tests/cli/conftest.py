@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import attrs
@@ -16,6 +18,14 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # for cli_values: pytest's importlib mode puts no folder there
 
 UPDATE = "VMPATTERN_UPDATE_GOLDEN"
+
+
+@pytest.fixture(autouse=True)
+def _hears_ctrl_c() -> Generator[None, None, None]:
+    """Leave Ctrl-C to pytest: a command that was interrupted ignores it from then on."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

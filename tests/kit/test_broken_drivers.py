@@ -39,6 +39,7 @@ def test_what_is_skipped_of_it_is_only_what_it_declares_otherwise() -> None:
         pytest.param(broken.ListsStrangers, "own-3", "model-1", id="lists what lacks our labels"),
         pytest.param(broken.LacksItsConsole, "fact-4", "", id="declares a console that it lacks"),
         pytest.param(broken.DeclaresLargerBatches, "launch-10", "list-2 launch-14 end-4", id="declares larger batches"),
+        pytest.param(broken.SellsNoSpot, "launch-15", "", id="declares a market that it lacks"),
         pytest.param(broken.DeclaresNoDelay, "list-6", "", id="declares fresher lists"),
         pytest.param(broken.ScopesTooWide, "error-4", "", id="a scope too wide"),
         pytest.param(broken.NamesNoZone, "error-5", "", id="a scope without its zone"),

@@ -1,8 +1,11 @@
 """The suite under pytest: a test for each clause, nothing left out in silence, skips that say why."""
 
+from functools import cached_property
+
+import attrs
 import pytest
 from hypothesis import given, strategies as st
-from whole_driver import WholeDriver, WholeKit
+from whole_driver import CAN, Place, WholeDriver, WholeKit
 
 from vmpattern.testing import CLAUSES, Clause, DriverSuite, Kit, Level, Status, execute, run, silent
 from vmpattern.testing.bench import Bench, expect
@@ -82,6 +85,71 @@ def test_a_kit_that_gives_little_skips_and_says_why() -> None:
 
     assert expected == {id: results[id].reason for id in expected}
     assert {Status.SKIPPED} == {results[id].status for id in expected}
+
+
+def test_what_the_kit_does_not_give_is_told_once() -> None:
+    class Poor(WholeKit):
+        connect_with = Kit.connect_with
+        recorded = Kit.recorded
+
+    assert ("connect_with", "recorded answers") == run(Poor()).missing
+
+
+class Stumbles(WholeKit):
+    """A kit with a mistake of its own."""
+
+    def plant_stranger(self, request):
+        raise LookupError("no such table")
+
+
+def test_an_error_that_comes_out_of_the_kit_is_told_with_its_place() -> None:
+    reason = execute(BY_ID["own-3"], Stumbles()).reason
+
+    assert reason.startswith("LookupError came out of plant_stranger (test_suite.py:")
+
+
+def test_a_suite_of_which_pytest_would_collect_nothing_is_refused() -> None:
+    with pytest.raises(TypeError, match="has an __init__"):
+
+        class Made(DriverSuite):
+            def __init__(self) -> None: ...
+
+
+class Unbalanced(WholeKit):
+    balancer = None
+
+
+def test_a_capability_that_is_declared_and_never_tried_fails_the_report() -> None:
+    report = run(Unbalanced())
+
+    assert (("balancer",), False) == (report.untried, report.ok)
+
+
+def test_a_capability_that_is_not_declared_needs_no_try() -> None:
+    report = run(Unbalanced(can=attrs.evolve(CAN, balancer=False)))
+
+    assert ((), {"balance-3"}) == (report.untried, {result.clause.id for result in report.results if not result.ok})
+
+
+def test_a_capability_of_which_only_some_clauses_were_chosen_is_not_judged() -> None:
+    assert run(Unbalanced(), clauses=[BY_ID["balance-1"]]).ok
+
+
+def test_a_suite_fails_where_a_declared_capability_was_never_tried() -> None:
+    class Suite(WholeKit, DriverSuite):
+        __init__ = object.__init__
+        balancer = None
+
+        @cached_property
+        def place(self) -> Place:
+            return WholeKit().place
+
+    for id in ("balance-1", "balance-2"):
+        with pytest.raises(pytest.skip.Exception):
+            getattr(Suite(), BY_ID[id].test_name)()
+
+    with pytest.raises(AssertionError, match="declared, and never tried: balancer"):
+        Suite.teardown_class()
 
 
 class NeverEnds(WholeDriver):

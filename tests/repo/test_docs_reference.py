@@ -219,10 +219,15 @@ def documented(command: str) -> set[str]:
 
 
 def test_every_field_of_a_plan_is_documented(deployment: vmp.Deployment) -> None:
+    recipe = vmp.Service(name="api", image=vmp.Recipe(base={"": "debian-12"}, run="/bin/true"))
+    fleet = attrs.evolve(deployment.fleets["web"], name="api", service="api")
+    deployment = attrs.evolve(
+        deployment, services={**deployment.services, "api": recipe}, fleets={**deployment.fleets, "api": fleet}
+    )
     document = vmp.plan_to_json(vmp.plan(deployment, vmp.observe(deployment)))
-    opaque = frozenset({"deployment", "fleets.NAME.slots[]"})
+    opaque = frozenset({"deployment", "fleets.NAME.slots[]", "bakes[].sites[]"})
 
-    assert documented("plan --json") == paths(document, frozenset({"web", "here"}), opaque)
+    assert documented("plan --json") == paths(document, frozenset({"web", "api", "here"}), opaque)
 
 
 def test_every_field_of_an_outcome_is_documented() -> None:

@@ -21,6 +21,7 @@ FLOORS = {
     "specfile": 2,
     "driver": 2,
     "planner": 3,
+    "recipe": 3,
     "simulation": 4,
     "store": 4,
     "executor": 5,

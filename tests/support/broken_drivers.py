@@ -140,6 +140,18 @@ class DeclaresLargerBatches(WholeDriver):
         return super().launch(request)
 
 
+class SellsNoSpot(WholeDriver):
+    """Declares the spot market, and launches on demand all the same."""
+
+    @property
+    def capabilities(self):
+        return attrs.evolve(CAN, markets=frozenset(Market))
+
+    def launch(self, request):
+        report = super().launch(attrs.evolve(request, market=Market.ON_DEMAND))
+        return attrs.evolve(report, created=tuple(attrs.evolve(row, market=request.market) for row in report.created))
+
+
 class DeclaresNoDelay(WholeDriver):
     """Lists what was launched ten seconds later, and declares no staleness."""
 

@@ -8,8 +8,9 @@ from immutabledict import immutabledict
 from situations import deployment, fleet, instance
 from stage import Stage
 
+from vmpattern.bakery import apply
 from vmpattern.errors import Locked, Refused, SpecError, StalePlan, UnknownDriver
-from vmpattern.executor import StopSwitch, VirtualRuntime, apply, observe
+from vmpattern.executor import StopSwitch, VirtualRuntime, observe
 from vmpattern.executor.applying import check_fresh
 from vmpattern.executor.lease import fleets_locked
 from vmpattern.forecast import plan

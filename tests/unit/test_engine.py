@@ -275,6 +275,13 @@ def test_nothing_is_ended_where(verb: str, how: Mapping[str, Any]) -> None:
     assert DESTRUCTIVE.isdisjoint(driver.verbs())
 
 
+def test_an_end_that_raises_something_undeclared_is_asked_for_once() -> None:
+    _, driver, outcome = misbehaved({"before": raises(ValueError("oops"), "terminate")})
+
+    assert (Result.FAILED, 1) == (outcome.result, driver.verbs().count("terminate"))
+    assert outcome.errors[0].message.startswith("demo: demo: terminate raised ValueError")
+
+
 def test_an_empty_list_now_and_then_ends_nobody() -> None:
     stage, _ = rolled()
     turns = iter(range(1000))

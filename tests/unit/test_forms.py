@@ -34,7 +34,8 @@ from vmpattern.model import (
     Share,
     Step,
 )
-from vmpattern.specfile import loads, starter
+from vmpattern.specfile import loads
+from vmpattern.specfile.starters import starter
 
 STEP = Step(
     action=Action.LAUNCH,
@@ -124,7 +125,7 @@ def test_a_plan_says_what_its_document_promises() -> None:
 def test_a_plan_says_more_only_to_be_read_back() -> None:
     more = plan_to_json(PLAN).keys() - {"changes", "fleets", "bakes", "steps", "forecast", "digest"}
 
-    assert {"version", "deployment", "at", "observed", "observed_at", "notes"} == more
+    assert {"version", "deployment", "at", "observed", "observed_at", "notes", "recipes"} == more
 
 
 def test_an_outcome_says_what_its_document_promises() -> None:

@@ -2,11 +2,13 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import attrs
+import pytest
 from hands import Listed
-from situations import fleet
+from situations import fleet, instance
 from stage import Stage
 
 from vmpattern.driver import LaunchReport, LaunchRequest
@@ -21,14 +23,15 @@ QUICK = attrs.evolve(
 )
 
 
-def real_stage() -> Stage:
+def real_stage(*, ago_s: float = 0.0) -> Stage:
+    """Return a stage with a cloud that began so long ago."""
     stage = Stage(capabilities=QUICK)
-    stage.clouds = {"demo": SimulatedCloud(CloudSpec(name="demo", capabilities=QUICK), start=time.time())}
+    stage.clouds = {"demo": SimulatedCloud(CloudSpec(name="demo", capabilities=QUICK), start=time.time() - ago_s)}
     return stage
 
 
-def apply(stage: Stage, size: int, driver: object = None) -> Outcome:
-    wanted = stage.deployment(fleet(size=size, rollout=Rollout(min_ready_s=0.1, progress_deadline_s=20.0)))
+def apply(stage: Stage, size: int, driver: object = None, image: str = "img-1") -> Outcome:
+    wanted = stage.deployment(fleet(size=size, rollout=Rollout(min_ready_s=0.1, progress_deadline_s=20.0)), image=image)
     made = stage.plan(wanted)
     orders = [
         FleetOrder(fleet=wanted.fleets[name], slots=part.slots, named=frozenset(part.terminates))
@@ -100,3 +103,56 @@ def test_a_termination_without_an_answer_is_never_taken_for_done() -> None:
     )
 
     assert (Result.FAILED, 0) == (outcome.result, outcome.fleets["web"].destroyed)
+
+
+def raising(verb: str, argument: object) -> None:
+    raise ValueError("oops")
+
+
+def hanging(verb: str, argument: object) -> None:
+    threading.Event().wait(5.0)
+
+
+def only(wanted: str, act: Callable[[str, object], None]) -> Mapping[str, Callable[[str, object], object]]:
+    """Return what a driver does before one of its verbs."""
+    return {"before": lambda verb, argument: act(verb, argument) if verb == wanted else None}
+
+
+def strange(wanted: str, change: Callable[[Any], object]) -> Mapping[str, Callable[[str, object], object]]:
+    """Return what a driver makes of the answer of one of its verbs."""
+    return {"after": lambda verb, answer: change(answer) if verb == wanted else answer}
+
+
+STRANGER = instance("stranger", deployment="other")
+
+
+@pytest.mark.parametrize(
+    ("verb", "how", "told"),
+    [
+        pytest.param("launch", only("launch", raising), "launch raised ValueError", id="a launch raises"),
+        pytest.param("launch", only("launch", hanging), "launch gave no answer in time", id="a launch hangs"),
+        pytest.param("instances", only("instances", hanging), "instances gave no answer in time", id="a list hangs"),
+        pytest.param("terminate", only("terminate", hanging), "terminate gave no answer in time", id="an end hangs"),
+        pytest.param(
+            "instances",
+            strange("instances", lambda rows: (*rows, STRANGER)),
+            "instances returned stranger",
+            id="a list shows a stranger",
+        ),
+    ],
+)
+def test_in_real_time_driver_and_verb_are_named_and_nothing_more_is_ended_where(
+    verb: str, how: Mapping[str, Any], told: str
+) -> None:
+    stage = real_stage(ago_s=1000.0)
+    stage.apply(stage.deployment(fleet(2)))
+    driver = Listed(stage.cloud, **how)
+
+    outcome = apply(stage, 2, driver, image="img-2")
+
+    assert (Result.FAILED, "demo: ", True) == (
+        outcome.result,
+        outcome.errors[0].message[:6],
+        told in outcome.errors[0].message,
+    )
+    assert (["terminate"] if verb == "terminate" else []) == [one for one in driver.verbs() if one == "terminate"]

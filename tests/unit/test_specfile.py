@@ -25,7 +25,8 @@ from vmpattern.model import (
     Service,
     Share,
 )
-from vmpattern.specfile import dumps, load, loads, starter
+from vmpattern.specfile import dumps, load, loads
+from vmpattern.specfile.starters import starter
 
 SHOP = """\
 deployment = "shop-prod"

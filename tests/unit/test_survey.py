@@ -6,7 +6,7 @@ from situations import NOW, deployment, fleet, instance
 from stage import Stage
 
 from vmpattern.model import Deployment, Health, Instance, InstanceId, MachineType, Market, Observation, Phase
-from vmpattern.planner import FleetSurvey, survey
+from vmpattern.planner.survey import FleetSurvey, survey
 
 
 @pytest.fixture(scope="module")

@@ -75,12 +75,19 @@ def _reason(result: Result) -> str:
 def render_summary(report: Report) -> RenderableType:
     """Render how many clauses are kept, broken, and couldn't be checked."""
     passed, failed, skipped = (report.count(status) for status in (Status.PASSED, Status.FAILED, Status.SKIPPED))
-    counts = f"{len(report.results)} clauses of contract {VERSION}: {passed} passed, {failed} failed, {skipped} skipped"
+    counts = (
+        f"{len(report.results)} clauses of contract {VERSION}: {passed} passed, {failed} failed, {skipped} skipped."
+    )
+    if report.missing:
+        counts += f"\nThe kit gives no {', no '.join(report.missing)}: more is checked with them."
     if report.ok:
         verdict = "keeps what it was checked for" if skipped else "keeps the contract"
-        return Text(f"\n{report.driver} {verdict}.\n{counts}.", "green")
+        verdict += ", though not every SHOULD" if failed else ""
+        return Text(f"\n{report.driver} {verdict}.\n{counts}", "green")
     broken = ", ".join(result.clause.id for result in report.results if not result.ok)
-    return Text(f"\n{report.driver} breaks the contract: {broken}.\n{counts}.", "red")
+    verdicts = [f"{report.driver} breaks the contract: {broken}."] if broken else []
+    verdicts += [f"{report.driver} declares {name}, and no clause of it could be checked." for name in report.untried]
+    return Text("\n".join(["", *verdicts, counts]), "red")
 
 
 def report_to_json(report: Report) -> dict[str, object]:
@@ -90,6 +97,8 @@ def report_to_json(report: Report) -> dict[str, object]:
         "contract": VERSION,
         "ok": report.ok,
         **{status.value: report.count(status) for status in Status},
+        "untried": list(report.untried),
+        "missing": list(report.missing),
         "clauses": [
             {
                 "id": result.clause.id,

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vmpattern.bakery import Pruned
     from vmpattern.driver import Driver, DriverFactory
     from vmpattern.executor import StopSwitch
-    from vmpattern.model import Cloud, Deployment, Event, Observation, Outcome, Plan
-    from vmpattern.planner import FleetSurvey
+    from vmpattern.model import BakeOutcome, Cloud, Deployment, Event, Observation, Outcome, Plan
+    from vmpattern.planner import ImageUse
+    from vmpattern.planner.survey import FleetSurvey
 
 
 class Engine:
@@ -23,7 +25,7 @@ class Engine:
 
     def starter(self, driver: str) -> str:
         """Return the text of a starter file."""
-        from vmpattern.specfile import starter
+        from vmpattern.specfile.starters import starter
 
         return starter(driver)
 
@@ -43,13 +45,49 @@ class Engine:
 
     def apply(self, plan: "Plan", *, on_event: "Callable[[Event], None]", stop: "StopSwitch") -> "Outcome":
         """Carry out a plan; blocks."""
-        from vmpattern.executor import apply
+        from vmpattern.bakery import apply
 
         return apply(plan, on_event=on_event, stop=stop)
 
+    def bake(
+        self,
+        deployment: "Deployment",
+        services: Sequence[str],
+        *,
+        refresh: bool,
+        smoke: bool,
+        keep_builder: bool,
+        on_event: "Callable[[Event], None]",
+        stop: "StopSwitch",
+    ) -> "BakeOutcome":
+        """Bake the images of services; blocks."""
+        from vmpattern.bakery import bake
+
+        return bake(
+            deployment,
+            services,
+            refresh=refresh,
+            smoke=smoke,
+            keep_builder=keep_builder,
+            on_event=on_event,
+            stop=stop,
+        )
+
+    def images(self, deployment: "Deployment", *, keep: int) -> "tuple[tuple[ImageUse, ...], Observation]":
+        """List the images, and what each is needed for."""
+        from vmpattern.bakery import images
+
+        return images(deployment, keep=keep)
+
+    def prune(self, deployment: "Deployment", *, keep: int) -> "Pruned":
+        """Delete the images that nothing needs."""
+        from vmpattern.bakery import prune
+
+        return prune(deployment, keep=keep)
+
     def survey(self, deployment: "Deployment", observation: "Observation") -> "Mapping[str, FleetSurvey]":
         """Judge every instance against what is desired."""
-        from vmpattern.planner import survey
+        from vmpattern.planner.survey import survey
 
         return survey(deployment, observation)
 

@@ -1,8 +1,9 @@
-"""Ctrl-C while an apply runs: the first asks it to stop, the second leaves at once."""
+"""Ctrl-C: while an apply runs, the first asks it to stop, the second leaves at once; elsewhere one is enough."""
 
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
@@ -34,6 +35,12 @@ def interruptible(*, on_first: Callable[[], None], on_second: Callable[[], None]
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def ignore_more() -> None:
+    """Ignore Ctrl-C from now on: the command is over, and another one must not cut short what it says of that."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _leave() -> None:

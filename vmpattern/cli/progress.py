@@ -15,6 +15,7 @@ from vmpattern.model import Event, EventKind, Plan
 
 BAR = 18
 ALARMING = {
+    EventKind.BAKE_FAILED,
     EventKind.UNREADABLE,
     EventKind.LAUNCH_FAILED,
     EventKind.LAUNCH_UNKNOWN,

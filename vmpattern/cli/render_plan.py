@@ -1,6 +1,6 @@
 """A plan as people like to read it: what changes and why, where, how long, how low, and what it costs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import StringIO
 from itertools import groupby
 
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from vmpattern.cli import words
 from vmpattern.cli.timeline import Row, timeline
-from vmpattern.model import FleetPlan, Plan, Reason, Slot
+from vmpattern.model import Bake, FleetPlan, Plan, Reason, Slot
 
 COUNTS = (("+", "create", "green"), ("~", "replace", "yellow"), ("-", "destroy", "red"), ("=", "keep", "dim"))
 BAR = 24
@@ -36,6 +36,9 @@ def _parts(plan: Plan, full: bool) -> Iterator[RenderableType]:
     yield _title(plan)
     changed = [name for name, fleet in plan.fleets.items() if fleet.changes]
     rows = max(MIN_ROWS, ROWS // max(1, len(changed)))
+    if plan.bakes:
+        yield Text()
+        yield from _bakes(plan.bakes)
     for name, fleet in plan.fleets.items():
         yield Text()
         yield from _fleet(plan, name, fleet, rows=rows, full=full)
@@ -50,6 +53,19 @@ def _title(plan: Plan) -> Text:
     clouds = ", ".join(plan.observed_at) or "no cloud"
     when = f" at {words.moment(read[0])}" if read else ""
     return Text.assemble(("Plan for ", "bold"), (plan.deployment.name, "bold cyan"), (f" · read {clouds}{when}", "dim"))
+
+
+def _bakes(bakes: Sequence[Bake]) -> Iterator[RenderableType]:
+    """Render what is baked before any fleet changes, and why."""
+    longest = words.duration(max(bake.duration_s for bake in bakes))
+    yield Text.assemble(("images", "bold cyan"), (f"  + {len(bakes):,} to bake", "green"), f", in about {longest}")
+    block = _block()
+    for bake in bakes:
+        source = bake.base if bake.base == bake.resolved else f"{bake.base} ({bake.resolved})"
+        block.add_row(bake.service, Text(f"{bake.digest} in {bake.cloud} from {source}"))
+        for index, reason in enumerate(bake.reasons):
+            block.add_row("" if index else "why", _change(reason, (f"services.{bake.service}.",)))
+    yield Padding(block, (0, 0, 0, 2), expand=False)
 
 
 def _fleet(plan: Plan, name: str, fleet: FleetPlan, *, rows: int, full: bool) -> Iterator[RenderableType]:
@@ -104,15 +120,17 @@ def _prefixes(plan: Plan, name: str) -> tuple[str, ...]:
 
 
 def _reason(reason: Reason, prefixes: tuple[str, ...]) -> Text:
+    return _change(reason, prefixes).append(f"  ({words.many(reason.count, 'instance')})", "not bold dim")
+
+
+def _change(reason: Reason, prefixes: tuple[str, ...]) -> Text:
     field = reason.field
     for prefix in prefixes:
         field = field.removeprefix(prefix)
     line = Text(field, "bold")
     if reason.before == reason.after:
-        line.append(" changed", "not bold")
-    else:
-        line = Text.assemble(line, " ", (_value(reason.before), "red"), " → ", (_value(reason.after), "green"))
-    return line.append(f"  ({words.many(reason.count, 'instance')})", "not bold dim")
+        return line.append(" changed", "not bold")
+    return Text.assemble(line, " ", (_value(reason.before), "red"), " → ", (_value(reason.after), "green"))
 
 
 def _value(value: str | int | None) -> str:

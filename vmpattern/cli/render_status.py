@@ -8,7 +8,7 @@ from rich.text import Text
 from vmpattern.cli import words
 from vmpattern.cli.columns import Column, table
 from vmpattern.model import Health, Observation
-from vmpattern.planner import FleetSurvey, SurveyRow
+from vmpattern.planner.survey import FleetSurvey, SurveyRow
 
 HEALTH_STYLES = {Health.HEALTHY: "green", Health.UNHEALTHY: "red", Health.UNKNOWN: "yellow"}
 

@@ -11,6 +11,7 @@ import click
 
 from vmpattern.cli import failures
 from vmpattern.cli.engine import Engine
+from vmpattern.cli.interrupt import ignore_more
 from vmpattern.cli.streams import flush, make_printable
 from vmpattern.cli.table import COMMANDS, LATER, overview
 
@@ -92,6 +93,8 @@ def _run(args: Sequence[str], engine: Engine | None) -> int:
     try:
         status: object = group.main(list(args), prog_name="vmpattern", standalone_mode=False, obj=engine or Engine())
     except Exception as error:
+        if isinstance(error, click.Abort):
+            ignore_more()
         color = False if "--no-color" in args or os.environ.get("NO_COLOR") else None
         verbose = "-v" in args or "--verbose" in args
         return failures.tell(error, json="--json" in args, verbose=verbose, color=color)

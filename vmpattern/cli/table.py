@@ -5,6 +5,8 @@ COMMANDS = {
     "plan": "show what would change, why, how long it takes and what it costs",
     "apply": "carry out a plan, with live progress",
     "status": "show every instance: health, revision, place, age, price",
+    "bake": "make the images of services, unless they are there",
+    "images": "show the images, and clear away those that nothing needs",
     "scale": "give a fleet another size",
     "destroy": "end every instance",
     "doctor": "check that the clouds can be reached and have what the file names",
@@ -12,8 +14,6 @@ COMMANDS = {
 }
 
 LATER = (
-    "bake",
-    "images",
     "rollback",
     "rehearse",
     "history",

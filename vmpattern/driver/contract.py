@@ -90,13 +90,17 @@ class LaunchRequest:
 
 @attrs.frozen(kw_only=True)
 class CaptureRequest:
-    """Which stopped builder becomes an image, and the labels that the image bears: `naming.image_labels` of these."""
+    """Which stopped builder becomes an image, and the labels that the image bears: `naming.image_labels` of these.
+
+    `recipe` tells the parts of what was baked apart: see `naming.recipe`.
+    """
 
     builder: InstanceId
     deployment: str
     service: str
     digest: str
     base: ImageId
+    recipe: str = ""
 
 
 @attrs.frozen(kw_only=True)

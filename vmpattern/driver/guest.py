@@ -1,6 +1,7 @@
 """What a VM runs at its first boot, as one shell script: drivers pass it on as user data, and know nothing of services.
 
-Every image that was baked has an executable `START`, which takes the environment from `ENV` and becomes the service.
+Every image that was baked has an executable `START`, which takes the environment from `ENV` and becomes the service,
+and says in `DIGEST` what was baked.
 Where there is systemd, the unit `UNIT` runs it; elsewhere the base image's own init does. It waits until `ENV` is
 there, which the script of a service's instance writes, so that a service never starts without its environment.
 """
@@ -13,6 +14,7 @@ from vmpattern.driver.contract import LaunchRequest
 FOLDER = "/etc/vmpattern"
 ENV = f"{FOLDER}/env"
 START = f"{FOLDER}/start"
+DIGEST = f"{FOLDER}/digest"
 UNIT = "vmpattern.service"
 
 _STARTS_SERVICE = f"""\

@@ -3,25 +3,51 @@
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Protocol
+
+import attrs
 
 from vmpattern.driver import Driver, Timekeeper, connect
-from vmpattern.errors import Refused, StalePlan
 from vmpattern.executor.carry import FleetOrder, carry_out
+from vmpattern.executor.freshness import check_fresh
 from vmpattern.executor.lease import fleets_locked
 from vmpattern.executor.observing import read_clouds
 from vmpattern.executor.probe import NetworkProber
 from vmpattern.executor.requests import resolved_env
 from vmpattern.executor.runtime import RealRuntime, Runtime, VirtualRuntime
 from vmpattern.model import (
+    BakeOutcome,
+    BakeState,
     Deployment,
     Event,
+    Failure,
     FleetOutcome,
+    ImageId,
     Observation,
     Outcome,
     Plan,
     Result,
 )
-from vmpattern.planner import UNRESOLVED, refuse_failing
+from vmpattern.planner import UNBAKED
+
+NOTHING_BAKED = BakeOutcome(results=(), duration_s=0.0, api_calls=0)
+
+
+class Bakery(Protocol):
+    """What makes the images of a plan."""
+
+    def __call__(
+        self,
+        plan: Plan,
+        drivers: Mapping[str, Driver],
+        runtime: Runtime,
+        *,
+        tell: Callable[[Event], None],
+        stop: Callable[[], bool],
+        locks: Path | None,
+    ) -> BakeOutcome:
+        """Make every image that isn't there yet; what a cloud does is in the outcome, never raised."""
+        ...
 
 
 class StopSwitch:
@@ -59,7 +85,7 @@ def observe(deployment: Deployment, *, check: bool = True) -> Observation:
         SpecError: a cloud's options are wrong.
         UnknownDriver: a cloud names a driver that isn't installed.
     """
-    with _connected(deployment) as drivers:
+    with connected(deployment) as drivers:
         return read_clouds(deployment, drivers, probe=_prober(deployment), check=check)
 
 
@@ -69,10 +95,12 @@ def apply(
     on_event: Callable[[Event], None] | None = None,
     stop: StopSwitch | None = None,
     locks: Path | None = None,
+    bake: Bakery,
 ) -> Outcome:
     """Carry out a plan, and return when the fleets are as asked for or can't get there.
 
     Args:
+        bake: makes the images that the plan has to bake, before anything else is touched.
         on_event: called with every event, in order, in the calling thread; what it raises ends the apply at once.
         stop: ask it to stop early; the outcome is then INTERRUPTED.
         locks: the folder of the lock files; the user's state folder by default.
@@ -92,68 +120,86 @@ def apply(
     deployment, switch = plan.deployment, stop or StopSwitch()
     if not plan.changes:
         return _nothing(plan)
-    with fleets_locked(deployment.name, tuple(deployment.fleets), folder=locks), _connected(deployment) as drivers:
+    with fleets_locked(deployment.name, tuple(deployment.fleets), folder=locks), connected(deployment) as drivers:
         probe = _prober(deployment)
         check_fresh(plan, read_clouds(deployment, drivers, probe=probe, check=True))
-        clocks = [driver for driver in drivers.values() if isinstance(driver, Timekeeper)]
-        runtime = _runtime(drivers, clocks)
+        runtime = runtime_for(drivers)
         switch.wakes(runtime)
-        return carry_out(
-            deployment,
-            _orders(plan),
-            drivers,
-            runtime,
-            probe=probe,
-            on_event=on_event,
-            stop=switch,
-        )
+        told: list[Event] = []
+
+        def tell(event: Event) -> None:
+            told.append(event)
+            if on_event is not None:
+                on_event(event)
+
+        baked = bake(plan, drivers, runtime, tell=tell, stop=switch, locks=locks) if plan.bakes else NOTHING_BAKED
+        if not baked.ok:
+            return _not_baked(plan, baked, told)
+        orders = _orders(plan, {(result.cloud, result.digest): result.image for result in baked.results})
+        outcome = carry_out(deployment, orders, drivers, runtime, probe=probe, on_event=on_event, stop=switch)
+        return _with_bakes(outcome, baked, told)
 
 
-def check_fresh(plan: Plan, observation: Observation) -> None:
-    """Hold a plan against what is there now.
-
-    Raises:
-        StalePlan: instances came or went since, or a cloud can be read that couldn't; the text names them.
-        Refused: no cloud can be read.
-        SpecError: a driver says that a launch of the plan is bound to fail.
-    """
-    if observation.clouds and all(cloud.error for cloud in observation.clouds.values()):
-        errors = "; ".join(f"{cloud.name}: {cloud.error}" for cloud in observation.clouds.values())
-        raise Refused(f"no cloud can be read, so nothing was touched: {errors}")
-    unread = {name for name, cloud in observation.clouds.items() if cloud.error}
-    live = {instance.id: instance for instance in observation.instances() if instance.phase.is_live}
-    for name, fleet in plan.fleets.items():
-        there = {i for i, instance in live.items() if instance.fleet == name}
-        known = set(plan.observed.get(name, ()))
-        came = sorted(there - known)
-        went = sorted(i for i in set(fleet.terminates) - there if not unread)
-        moved = [
-            f"{', '.join(ids[:3])}{' ...' if len(ids) > 3 else ''} {word}"
-            for ids, word in ((came, "came"), (went, "went"))
-            if ids
-        ]
-        blind = {slot.cloud for slot in fleet.slots if UNRESOLVED in (slot.zone, slot.machine_type)} - unread
-        if blind:
-            clouds = ", ".join(sorted(blind))
-            raise StalePlan(f"the plan was made while {clouds} couldn't be read, and now it can: make a new plan")
-        if moved:
-            raise StalePlan(f"fleet {name} has moved since the plan was made ({'; '.join(moved)}): make a new plan")
-    refuse_failing(plan.fleets, observation)
+def _with_bakes(outcome: Outcome, baked: BakeOutcome, told: Sequence[Event]) -> Outcome:
+    """Add what baking took to what the fleets took."""
+    made = outcome.result is Result.NOTHING and bool(baked.results)
+    return attrs.evolve(
+        outcome,
+        result=Result.COMPLETE if made else outcome.result,
+        duration_s=baked.duration_s + outcome.duration_s,
+        api_calls=baked.api_calls + outcome.api_calls,
+        events=(*told, *outcome.events),
+    )
 
 
-def _orders(plan: Plan) -> list[FleetOrder]:
+def _not_baked(plan: Plan, baked: BakeOutcome, told: Sequence[Event]) -> Outcome:
+    """Return the outcome of an apply that touched no fleet, since an image is missing."""
+    stopped = any(result.state is BakeState.INTERRUPTED for result in baked.results)
+    return Outcome(
+        result=Result.INTERRUPTED if stopped else Result.FAILED,
+        fleets={
+            name: FleetOutcome(created=0, destroyed=0, ready=plan.forecast.lowest_ready.get(name, 0), size=fleet.size)
+            for name, fleet in plan.fleets.items()
+        },
+        duration_s=baked.duration_s,
+        api_calls=baked.api_calls,
+        errors=tuple(
+            Failure(
+                code=result.code,
+                scope=f"image of {result.service} in {result.cloud}",
+                message="\n".join(filter(None, [result.message, result.console])),
+            )
+            for result in baked.results
+            if result.state is BakeState.FAILED
+        ),
+        remaining=tuple(
+            f"the image of {result.service} in {result.cloud} isn't baked, and no fleet was touched"
+            for result in baked.results
+            if result.image is None
+        ),
+        events=tuple(told),
+    )
+
+
+def _orders(plan: Plan, baked: Mapping[tuple[str, str], ImageId | None]) -> list[FleetOrder]:
+    """Compose the orders; slots that waited for an image have the one that was baked."""
     deployment, orders = plan.deployment, []
     for name, fleet in deployment.fleets.items():
         part = plan.fleets[name]
         service = deployment.services[fleet.service]
         directory = deployment.clouds[fleet.placements[0].cloud].directory
         env: Mapping[str, str] = resolved_env(service, directory) if part.create or part.replace else {}
-        orders.append(FleetOrder(fleet=fleet, slots=part.slots, named=frozenset(part.terminates), env=env))
+        slots = tuple(
+            attrs.evolve(slot, image=baked.get((slot.cloud, slot.image.removeprefix(UNBAKED))) or slot.image)
+            for slot in part.slots
+        )
+        orders.append(FleetOrder(fleet=fleet, slots=slots, named=frozenset(part.terminates), env=env))
     return orders
 
 
-def _runtime(drivers: Mapping[str, Driver], clocks: Sequence[Timekeeper]) -> Runtime:
-    """Virtual time where every cloud has a time of its own, else the real one."""
+def runtime_for(drivers: Mapping[str, Driver]) -> Runtime:
+    """Return virtual time where every cloud has a time of its own, else the real one."""
+    clocks = [driver for driver in drivers.values() if isinstance(driver, Timekeeper)]
     if clocks and len(clocks) == len(drivers):
         return VirtualRuntime(
             max(clock.clock.now() for clock in clocks), clocks, pace=min(clock.pace for clock in clocks)
@@ -166,7 +212,8 @@ def _prober(deployment: Deployment) -> NetworkProber:
 
 
 @contextmanager
-def _connected(deployment: Deployment) -> Generator[dict[str, Driver], None, None]:
+def connected(deployment: Deployment) -> Generator[dict[str, Driver], None, None]:
+    """Make the drivers of every cloud, by name, and close them at the end of the `with` block."""
     with ExitStack() as stack:
         yield {name: stack.enter_context(connect(deployment.clouds[name])) for name in deployment.clouds}
 

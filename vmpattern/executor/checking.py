@@ -16,7 +16,9 @@ from vmpattern.model import (
     FleetCheck,
     ImageId,
     LaunchKey,
+    PackerManifest,
     Placement,
+    Recipe,
     Secret,
     Service,
     Slot,
@@ -64,7 +66,7 @@ def _requests(
     deployment: Deployment, fleet: Fleet, service: Service, number: int, cloud: CloudObservation
 ) -> tuple[LaunchRequest, ...]:
     placement = fleet.placements[number]
-    image = service.image.ids.get(cloud.name, "") if isinstance(service.image, Existing) else ""
+    image = _image(service, cloud)
     env = {name: value.ref if isinstance(value, Secret) else value for name, value in service.env.items()}
     count = _lacking(fleet, cloud)
     return tuple(
@@ -95,6 +97,18 @@ def _slots(
             )
 
 
+def _image(service: Service, cloud: CloudObservation) -> str:
+    """Return the image that a launch would be from: of a recipe, its base, which has to be there to begin with."""
+    match service.image:
+        case Existing() as existing:
+            written = existing.ids.get(cloud.name, "")
+        case Recipe() as recipe:
+            written = recipe.base.get(cloud.name, recipe.base.get("", ""))
+        case PackerManifest():
+            return ""
+    return cloud.resolved.get(written, written)
+
+
 def _lacking(fleet: Fleet, cloud: CloudObservation) -> int:
     """How many instances the only placement of a fleet lacks; where it has several, at least one of them does."""
     live = sum(one.fleet == fleet.name and one.phase.is_live for one in cloud.instances)
@@ -105,9 +119,10 @@ def _path(inner: str, placement: str, fleet: Fleet, service: Service, cloud: str
     """Return where the file says what a request's field says."""
     field = inner.partition(".")[0].partition("[")[0]
     below = inner[len(field) :]
-    existing = f".existing.{cloud}" if isinstance(service.image, Existing) else ""
+    written = f".existing.{cloud}" if isinstance(service.image, Existing) else ""
+    written = ".base" if isinstance(service.image, Recipe) else written
     elsewhere = {
-        "image": f"services.{service.name}.image{existing}",
+        "image": f"services.{service.name}.image{written}",
         "env": f"services.{service.name}.env",
         "port": f"services.{service.name}.port",
         "disk_gib": f"services.{service.name}.resources.disk",

@@ -9,10 +9,15 @@ from vmpattern.errors import DriverError
 from vmpattern.model import Event, EventKind, Failure, Fleet, FleetOutcome, InstanceId, LaunchKey, Service
 from vmpattern.planner import Decision, FleetIndex, State, Transition
 
-TOLD = {State.BROKEN: EventKind.FAILED, State.AILING: EventKind.UNHEALTHY, State.READY: EventKind.READY}
+TOLD = {
+    State.BROKEN: EventKind.FAILED,
+    State.AILING: EventKind.UNHEALTHY,
+    State.READY: EventKind.READY,
+    None: EventKind.GONE,
+}
 
-EXPECTED = {(EventKind.READY, None), (EventKind.READY, State.PROVING), (EventKind.GONE, State.ENDING)}
-"""Changes that are no news: it was ready all the time, or its end was announced."""
+EXPECTED = {(None, State.READY), (State.PROVING, State.READY), (State.ENDING, None)}
+"""Changes that are no news, before and after: it was ready all the time, or its end was announced."""
 
 
 @attrs.define(eq=False)
@@ -79,9 +84,8 @@ class FleetRun:
     def tell_changes(self, changes: list[Transition], now: float) -> None:
         """Give off an event for each change of state that people care about."""
         for change in changes:
-            kind = EventKind.GONE if change.after is None else TOLD.get(change.after)
-            expected = (kind, change.before) in EXPECTED
-            if kind is not None and not expected:
+            kind = TOLD.get(change.after)
+            if kind is not None and (change.before, change.after) not in EXPECTED:
                 instance = change.row.instance
                 message = "" if kind in (EventKind.READY, EventKind.GONE) else change.reason
                 self.tell(

@@ -1,17 +1,19 @@
-"""One apply a fleet at a time on one machine: a lock file each, released when the process ends, however it ends."""
+"""One apply a fleet at a time on one machine: a lock file each, released when the process ends, however it ends.
 
-from collections.abc import Generator, Sequence
+What locks and finds folders is imported where it is used: a plan needs neither, and shall start fast.
+"""
+
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
-from platformdirs import user_state_path
 
 from vmpattern.errors import Locked
 
 
 def lock_folder() -> Path:
     """Return where the lock files are: the user's state folder, the same for every working directory."""
+    from platformdirs import user_state_path
+
     return user_state_path("vmpattern") / "locks"
 
 
@@ -26,14 +28,39 @@ def fleets_locked(
     Raises:
         Locked: another apply holds one of them after `wait_s` seconds.
     """
+
+    def refused(name: str) -> Locked:
+        fleet = name.rpartition(".")[2]
+        return Locked(f"another apply on this machine is changing fleet {fleet} of {deployment}: wait for its end")
+
+    with locked([f"{deployment}.{fleet}" for fleet in fleets], folder=folder, wait_s=wait_s, refused=refused):
+        yield
+
+
+@contextmanager
+def locked(
+    names: Sequence[str], *, folder: Path | None, wait_s: float, refused: Callable[[str], Locked | None]
+) -> Generator[None, None, None]:
+    """Hold the locks of these names, all or none, in sorted order.
+
+    Args:
+        refused: asked whenever another process has held a lock for `wait_s` seconds, with its name: the error to raise,
+            or None to go on waiting.
+
+    Raises:
+        Locked: what `refused` returned.
+    """
+    from filelock import FileLock, Timeout
+
     folder = folder or lock_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
-        for fleet in sorted(fleets):
-            lock = FileLock(folder / f"{deployment}.{fleet}.lock")
-            try:
-                held.enter_context(lock.acquire(timeout=wait_s))
-            except Timeout:
-                message = f"another apply on this machine is changing fleet {fleet} of {deployment}: wait for its end"
-                raise Locked(message) from None
+        for name in sorted(names):
+            lock = FileLock(folder / f"{name}.lock")
+            while not lock.is_locked:
+                try:
+                    held.enter_context(lock.acquire(timeout=wait_s))
+                except Timeout:
+                    if error := refused(name):
+                        raise error from None
         yield

@@ -163,14 +163,15 @@ class Lookout:
         self._schedule(cloud, reading, asked_at, now)
         self._refresh(cloud, asked_at, now)
         fleets, probed, members = cloud.fleets, reading.probed, reading.members
+        unknown, absent = Health.UNKNOWN, Membership.ABSENT
         for instance in reading.instances:
             run = fleets.get(instance.fleet)
             if run is not None:
                 changes = run.index.see(
                     instance,
                     now,
-                    probed=probed.get(instance.id, Health.UNKNOWN),
-                    membership=members.get(instance.id, Membership.ABSENT),
+                    probed=probed.get(instance.id, unknown),
+                    membership=members.get(instance.id, absent),
                     ours=instance.key in run.keys,
                 )
                 if changes:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
 import attrs
 
@@ -25,8 +26,7 @@ class FleetReading:
     balancer: Options | None = None
 
 
-@attrs.frozen(kw_only=True)
-class Reading:
+class Reading(NamedTuple):
     """One reading: the rows, whether they are all (or just what changed), and who said what of them."""
 
     instances: tuple[Instance, ...]

@@ -10,9 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar, cast
-
-import attrs
+from typing import NamedTuple, Protocol, TypeVar, cast
 
 from vmpattern.driver import Timekeeper
 from vmpattern.errors import ContractBroken, DriverError
@@ -21,8 +19,7 @@ from vmpattern.model import Capabilities
 T = TypeVar("T")
 
 
-@attrs.frozen
-class Answer:
+class Answer(NamedTuple):
     """What came of a call: a result, or the error that stood in its way."""
 
     ticket: int
@@ -30,8 +27,7 @@ class Answer:
     error: DriverError | None = None
 
 
-@attrs.frozen(kw_only=True)
-class Work:
+class Work(NamedTuple):
     """One attempt of one call: what to run, under which ticket, how long it may take and how long it usually takes."""
 
     ticket: int
@@ -72,25 +68,13 @@ def attempt(work: Work) -> Answer:
 def attempt_now(run: Callable[[], object], what: str, ticket: int = -1) -> Answer:
     """Run something; whatever isn't a `DriverError` is the driver's breach of contract, with its cause kept."""
     try:
-        return Answer(ticket, result=declared(run, what))
+        return Answer(ticket, run())
     except DriverError as error:
         return Answer(ticket, error=error)
-
-
-def declared(run: Callable[[], T], what: str) -> T:
-    """Run something of a driver's.
-
-    Raises:
-        ContractBroken: it raised what isn't a `DriverError`; the cause is kept.
-        DriverError: it raised that.
-    """
-    try:
-        return run()
-    except DriverError:
-        raise
     except Exception as cause:
-        text = f"{what} raised {type(cause).__name__}, which the contract doesn't know: {cause}"
-        raise ContractBroken(text) from cause
+        broken = ContractBroken(f"{what} raised {type(cause).__name__}, which the contract doesn't know: {cause}")
+        broken.__cause__ = cause
+        return Answer(ticket, error=broken)
 
 
 class VirtualRuntime:
@@ -126,12 +110,12 @@ class VirtualRuntime:
 
     def wait(self, until: float) -> list[Answer]:
         """Move the time to the next answer or to `until`, whichever is first."""
-        following = min(until, self._answers[0][0] if self._answers else math.inf)
-        if math.isinf(following):
+        following = self._answers[0][0] if self._answers and self._answers[0][0] < until else until
+        if following == math.inf:
             raise RuntimeError("nothing is in flight and nothing is awaited: virtual time would stand still")
-        if self._pace and following > self._now:
-            self._woken.wait((following - self._now) / self._pace)
         if following > self._now:
+            if self._pace:
+                self._woken.wait((following - self._now) / self._pace)
             self._now = following
             for cloud in self._clouds:
                 cloud.advance(following)

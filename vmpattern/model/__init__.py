@@ -1,5 +1,6 @@
 """The domain as frozen values: what is desired, observed, planned, and what came of it. No clock, no I/O."""
 
+from vmpattern.model.baked import Bake, BakeOutcome, BakeResult, BakeState, BuildSite, Contents, Reason
 from vmpattern.model.fleet import Cloud, Deployment, Fleet, Placement, Rollout
 from vmpattern.model.observed import (
     Capabilities,
@@ -15,7 +16,7 @@ from vmpattern.model.observed import (
     Usage,
 )
 from vmpattern.model.outcome import Event, EventKind, Failure, FleetOutcome, Outcome, Result
-from vmpattern.model.planned import Action, FleetPlan, Forecast, Plan, Reason, Slot, Step
+from vmpattern.model.planned import Action, FleetPlan, Forecast, Plan, Slot, Step
 from vmpattern.model.service import (
     Existing,
     HealthCheck,
@@ -49,9 +50,15 @@ from vmpattern.model.words import (
 __all__ = [
     "NAME_RULE",
     "Action",
+    "Bake",
+    "BakeOutcome",
+    "BakeResult",
+    "BakeState",
+    "BuildSite",
     "Capabilities",
     "Cloud",
     "CloudObservation",
+    "Contents",
     "Deployment",
     "Event",
     "EventKind",

@@ -110,6 +110,11 @@ class Deployment:
             if missing := sorted(used - set(self.clouds)):
                 raise ValueError(f"fleet {fleet.name} names the cloud {missing[0]}, which isn't there")
 
+    @property
+    def directory(self) -> str:
+        """Where the relative paths of services start: the folder of the file."""
+        return next((cloud.directory for cloud in self.clouds.values()), ".")
+
     def resized(self, sizes: Mapping[str, int]) -> "Deployment":
         """Return this deployment with other sizes for the fleets that `sizes` names.
 

@@ -10,6 +10,7 @@ import attrs
 from immutabledict import immutabledict
 
 from vmpattern.errors import Problem
+from vmpattern.model.baked import Contents
 from vmpattern.model.words import (
     Health,
     ImageId,
@@ -55,7 +56,8 @@ class Instance:
 class Image:
     """A VM image that bears our labels: which service it holds, the digest of what was baked, the base it came from.
 
-    `base` is as the label has it: see `naming.base_label`.
+    `base` is as the label has it (see `naming.base_label`), `recipe` tells the recipe's parts apart (see
+    `naming.recipe`).
     """
 
     id: ImageId
@@ -65,6 +67,7 @@ class Image:
     digest: str
     created_at: float
     base: str = ""
+    recipe: str = ""
     state: ImageState = ImageState.AVAILABLE
 
 
@@ -121,13 +124,18 @@ class RequestBudget:
 
 @attrs.frozen(kw_only=True)
 class Latencies:
-    """Typical seconds: of a call, from launch to running, from running to healthy, from terminate to gone."""
+    """Typical seconds: of a call, from launch to running, from running to healthy, from terminate to gone.
+
+    `build_s` is how long a builder's script takes, `capture_s` how long until an image of it is available.
+    """
 
     call_s: float = 1.0
     boot_s: float = 20.0
     ready_s: float = 10.0
     terminate_s: float = 20.0
     drain_s: float = 10.0
+    build_s: float = 60.0
+    capture_s: float = 30.0
 
 
 @attrs.frozen(kw_only=True)
@@ -182,6 +190,9 @@ class CloudObservation:
     `error` None: `instances` is every instance of the deployment there, complete. `error` set: the cloud couldn't be
     read, the rest says nothing, and no destructive act may follow from it. `probed` and `members` hold the words of the
     health check and of the balancer, for the instances that were asked; `checks` what a driver foresees of launches.
+
+    `images` are the deployment's, read where a service is baked. `resolved` says what bases and existing images, as
+    written, stand for there, and `unresolved` why one stands for nothing; both are empty where the driver can't bake.
     """
 
     name: str
@@ -191,6 +202,9 @@ class CloudObservation:
     machine_types: tuple[MachineType, ...] = ()
     probed: Mapping[InstanceId, Health] = attrs.field(factory=immutabledict, converter=immutabledict)
     members: Mapping[InstanceId, Membership] = attrs.field(factory=immutabledict, converter=immutabledict)
+    images: tuple[Image, ...] = ()
+    resolved: Mapping[str, ImageId] = attrs.field(factory=immutabledict, converter=immutabledict)
+    unresolved: Mapping[str, str] = attrs.field(factory=immutabledict, converter=immutabledict)
     checks: tuple[FleetCheck, ...] = ()
     error: str | None = None
 
@@ -202,11 +216,15 @@ class CloudObservation:
 
 @attrs.frozen(kw_only=True)
 class Observation:
-    """Every cloud of a deployment, as read together; `calls` counts the API calls that the reading cost."""
+    """Every cloud of a deployment, as read together; `calls` counts the API calls that the reading cost.
+
+    `contents` are digests of what recipes name, by service, as the files were then.
+    """
 
     at: float
     clouds: Mapping[str, CloudObservation] = attrs.field(converter=immutabledict)
     calls: int = 0
+    contents: Mapping[str, Contents] = attrs.field(factory=immutabledict, converter=immutabledict)
 
     def instances(self) -> tuple[Instance, ...]:
         """Return every observed instance, by cloud in the deployment's order, then as listed."""

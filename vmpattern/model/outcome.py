@@ -10,12 +10,15 @@ import attrs
 from immutabledict import immutabledict
 
 from vmpattern.errors import ApplyFailed
-from vmpattern.model.words import InstanceId
+from vmpattern.model.words import InstanceId, Word
 
 
-class EventKind(enum.Enum):
+class EventKind(Word):
     """What an event tells."""
 
+    BAKING = "baking"
+    BAKED = "baked"
+    BAKE_FAILED = "bake-failed"
     READ = "read"
     UNREADABLE = "unreadable"
     SETTLED = "settled"

@@ -10,6 +10,7 @@ from typing import ClassVar
 import attrs
 from immutabledict import immutabledict
 
+from vmpattern.model.baked import Bake, Reason
 from vmpattern.model.fleet import Deployment
 from vmpattern.model.words import ImageId, InstanceId, Market, Options, Revision
 
@@ -39,6 +40,7 @@ class Slot:
 class Action(enum.Enum):
     """What a step does."""
 
+    BAKE = "bake"
     LAUNCH = "launch"
     REGISTER = "register"
     DRAIN = "drain"
@@ -50,8 +52,9 @@ class Action(enum.Enum):
 class Step:
     """One act of a plan: seconds count from the start of the apply.
 
-    A launch lasts until its instances are ready, a drain until the balancer let go, a terminate until the provider
-    accepted. `instances` are provider ids; those of a launch are the forecast's guess.
+    A bake is of no fleet and lasts until the image is available, a launch until its instances are ready, a drain until
+    the balancer let go, a terminate until the provider accepted. `instances` are provider ids; those of a launch are
+    the forecast's guess.
     """
 
     action: Action
@@ -62,16 +65,6 @@ class Step:
     instances: tuple[InstanceId, ...]
     start_s: float
     duration_s: float
-
-
-@attrs.frozen(kw_only=True)
-class Reason:
-    """Why instances change: the field, what it was and what it will be (digests where values may be secret)."""
-
-    field: str
-    before: str | int | None
-    after: str | int | None
-    count: int
 
 
 @attrs.frozen(kw_only=True)
@@ -116,12 +109,17 @@ class Forecast:
     ends: str = "complete"
 
 
+def _by_service(recipes: Mapping[str, Mapping[str, str]]) -> immutabledict[str, immutabledict[str, str]]:
+    return immutabledict({service: immutabledict(clouds) for service, clouds in recipes.items()})
+
+
 @attrs.frozen(kw_only=True)
 class Plan:
     """A forecast of an apply: frozen, comparable, with a JSON form (`forms.plan_to_json`).
 
     `observed_at` tells when each cloud was read. `observed` lists the ids seen, by fleet, and `assumed` what the
-    forecast took for granted, in words.
+    forecast took for granted, in words. `bakes` come before everything else. `recipes` are the digests of the recipes,
+    by service and cloud, by which a saved plan is known to be older than the files.
     """
 
     deployment: Deployment
@@ -132,6 +130,8 @@ class Plan:
     observed: Mapping[str, tuple[InstanceId, ...]] = attrs.field(converter=immutabledict)
     observed_at: Mapping[str, float] = attrs.field(converter=immutabledict)
     notes: tuple[str, ...] = ()
+    bakes: tuple[Bake, ...] = ()
+    recipes: Mapping[str, Mapping[str, str]] = attrs.field(factory=immutabledict, converter=_by_service)
 
     as_text: ClassVar[Callable[["Plan"], str]] = repr
     """Writes a plan for people. The floors above bring their own, since a value knows nothing of terminals."""
@@ -143,4 +143,4 @@ class Plan:
     @property
     def changes(self) -> bool:
         """Whether applying the plan would change anything."""
-        return any(fleet.changes for fleet in self.fleets.values())
+        return bool(self.bakes) or any(fleet.changes for fleet in self.fleets.values())

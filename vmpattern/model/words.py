@@ -50,7 +50,13 @@ def not_negative(instance: object, attribute: "attrs.Attribute[Number]", value: 
         raise ValueError(f"{attribute.name} must be 0 or above, not {value}")
 
 
-class Phase(enum.Enum):
+class Word(enum.Enum):
+    """An enumeration whose members hash as they compare: by identity."""
+
+    __hash__ = object.__hash__
+
+
+class Phase(Word):
     """What the provider says of a VM, in the order of its life."""
 
     PENDING = "pending"
@@ -62,10 +68,13 @@ class Phase(enum.Enum):
     @property
     def is_live(self) -> bool:
         """Whether the VM still counts, which it does while it exists and nobody asked for its end."""
-        return self in (Phase.PENDING, Phase.RUNNING, Phase.STOPPED)
+        return self in _LIVE
 
 
-class Health(enum.Enum):
+_LIVE = (Phase.PENDING, Phase.RUNNING, Phase.STOPPED)
+
+
+class Health(Word):
     """One witness's word on a VM. UNKNOWN means not asked or no answer, and is never taken for either."""
 
     HEALTHY = "healthy"
@@ -73,7 +82,7 @@ class Health(enum.Enum):
     UNKNOWN = "unknown"
 
 
-class Membership(enum.Enum):
+class Membership(Word):
     """Where a VM stands with a balancer: absent, served (healthy or not), or on its way out."""
 
     ABSENT = "absent"
@@ -90,7 +99,7 @@ class ImageState(enum.Enum):
     FAILED = "failed"
 
 
-class Market(enum.Enum):
+class Market(Word):
     """How a VM is paid for."""
 
     ON_DEMAND = "on-demand"

@@ -1,6 +1,7 @@
 """What can be decided for a fleet, as values."""
 
 import math
+from typing import NamedTuple
 
 import attrs
 
@@ -53,8 +54,7 @@ class Keep:
 FleetAction = Launch | Register | Drain | Terminate | Keep
 
 
-@attrs.frozen(kw_only=True)
-class Decision:
+class Decision(NamedTuple):
     """What to do now, what is being waited for, and when to decide again at the latest.
 
     `done`: the fleet is as asked for. `paused`, `stuck`: why nothing more will be done; empty otherwise.

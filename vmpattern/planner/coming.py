@@ -12,7 +12,7 @@ def register(turn: Turn) -> None:
     rows = [row for row in turn.rows(turn.index.joining) if row.dated and not row.register_sent]
     joining = [row for row in rows if row.membership is Membership.ABSENT]
     for cloud, ids in by_cloud(joining):
-        if cloud in turn.acts_in and turn.take_call():
+        if turn.may_act(cloud) and turn.take_call():
             turn.actions.append(Register(cloud, ids))
 
 
@@ -35,7 +35,7 @@ def launch(turn: Turn) -> None:
         return
     for slot, count in enumerate(_fill(wanted, room)):
         cloud = index.slots[slot].cloud
-        if count and cloud not in turn.acts_in:
+        if count and not turn.may_act(cloud):
             turn.waiting.append(f"a second look at {cloud}")
             continue
         batch = index.clouds[cloud].capabilities.max_batch if count else 1
@@ -58,7 +58,7 @@ def _fill(wanted: list[int], room: int) -> list[int]:
         return wanted
     left, taken = list(wanted), [0] * len(wanted)
     for _ in range(room):
-        slot = max(range(len(left)), key=lambda number: (left[number], -number))
+        slot = max(range(len(left)), key=left.__getitem__)
         left[slot] -= 1
         taken[slot] += 1
     return taken

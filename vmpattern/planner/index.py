@@ -6,6 +6,7 @@ One owner updates it by what happened; `decide` only reads it. Nothing here know
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import NamedTuple
 
 import attrs
 
@@ -20,13 +21,24 @@ from vmpattern.model import (
     InstanceId,
     LaunchKey,
     Membership,
-    Phase,
     Slot,
 )
 from vmpattern.planner.limits import Limits, limits
 from vmpattern.planner.places import Places, covers
 from vmpattern.planner.quotas import quotas
-from vmpattern.planner.rows import Row, State, Terms, classify, due
+from vmpattern.planner.rows import (
+    ABSENT,
+    BROKEN,
+    ENDING,
+    READY,
+    TERMINATED,
+    UNKNOWN,
+    Row,
+    State,
+    Terms,
+    classify,
+    due,
+)
 from vmpattern.planner.sighting import judge, reconciled, standing, take_in, verdict
 from vmpattern.planner.tally import Tally
 
@@ -57,8 +69,7 @@ class Launching:
     count: int
 
 
-@attrs.frozen
-class Transition:
+class Transition(NamedTuple):
     """A change of one instance's state: what it was (None: first seen), what it is (None: gone), and why."""
 
     row: Row
@@ -154,7 +165,7 @@ class FleetIndex(Tally):
 
     def is_terminable(self, row: Row) -> bool:
         """Whether the plan's envelope holds it: named by the plan, launched under it, or two witnesses against it."""
-        return row.named or row.ours or row.approved or (row.state is State.BROKEN and row.witnesses >= 2)
+        return row.named or row.ours or row.approved or (row.state is BROKEN and row.witnesses >= 2)
 
     def shares(self, have: list[int], full: list[bool]) -> list[int]:
         """Return `quotas` for this fleet, remembered while the same counts come again."""
@@ -181,7 +192,7 @@ class FleetIndex(Tally):
         other.__dict__.update(self.__dict__)
         Tally.__init__(other, len(self.slots), self.clouds)
         for row in self.rows.values():
-            copy = attrs.evolve(row, state=State.ENDING, due=math.inf)
+            copy = attrs.evolve(row, state=ENDING, due=math.inf)
             copy.state, _ = classify(copy, other.terms, now)
             other.rows[copy.instance.id] = copy
             other.enter(copy)
@@ -197,8 +208,8 @@ class FleetIndex(Tally):
         instance: Instance,
         now: float,
         *,
-        probed: Health = Health.UNKNOWN,
-        membership: Membership = Membership.ABSENT,
+        probed: Health = UNKNOWN,
+        membership: Membership = ABSENT,
         ours: bool = False,
         listed: bool = True,
     ) -> list[Transition]:
@@ -210,7 +221,7 @@ class FleetIndex(Tally):
         row = self.rows.get(instance.id)
         first = row is None
         if row is None:
-            if instance.phase is Phase.TERMINATED:
+            if instance.phase is TERMINATED:
                 return []
             row = self._new_row(instance, now, ours, listed)
         else:
@@ -220,7 +231,7 @@ class FleetIndex(Tally):
             if known and row.instance == instance:
                 return []
             instance = reconciled(instance, row.instance)
-        if instance.phase is Phase.TERMINATED:
+        if instance.phase is TERMINATED:
             return self.forget(row.instance.id)
         return self._change(row, now, instance, probed, membership, first=first)
 
@@ -324,12 +335,12 @@ class FleetIndex(Tally):
     def _change(
         self, row: Row, now: float, instance: Instance, probed: Health, membership: Membership, *, first: bool
     ) -> list[Transition]:
-        before = standing(row, row.state)
+        before = None if first else standing(row, row.state)
         native = self.clouds[instance.cloud].capabilities.native_health
         take_in(row, instance, probed, membership, now, first=first)
         judge(row, verdict(row, self.check, native=native), now, self.terms, first=first)
         state, reason = classify(row, self.terms, now)
-        if not first and before == standing(row, state):
+        if before is not None and before == standing(row, state):
             self.schedule(row, due(row, self.terms, now))
             return []
         return self._put(row, now, None if first else row.state, state, reason)
@@ -340,11 +351,11 @@ class FleetIndex(Tally):
 
     def _put(self, row: Row, now: float, before: State | None, state: State, reason: str) -> list[Transition]:
         row.state = state
-        if row.state is State.BROKEN and row.ours and row.dated and not row.failed:
+        if state is BROKEN and row.ours and row.dated and not row.failed:
             row.failed = True
             self.failures += 1
-        if row.state is State.READY and before is not State.READY and row.ours:
+        if state is READY and before is not READY and row.ours:
             self.progress_at = now
         self.enter(row)
         self.schedule(row, due(row, self.terms, now))
-        return [] if row.state is before else [Transition(row, before, row.state, reason)]
+        return [] if state is before else [Transition(row, before, state, reason)]

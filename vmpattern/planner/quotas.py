@@ -21,9 +21,9 @@ def apportion(total: int, weights: Sequence[int], caps: Sequence[int | None], ha
     free = list(range(len(weights)))
     left = total
     while free and left > 0:
-        weight = sum(weights[index] for index in free)
-        exact = {index: divmod(left * weights[index], weight) for index in free}
-        over = [index for index in free if (cap := caps[index]) is not None and exact[index][0] >= cap]
+        weight = sum([weights[index] for index in free])
+        whole = {index: left * weights[index] // weight for index in free}
+        over = [index for index in free if (cap := caps[index]) is not None and whole[index] >= cap]
         if over:
             for index in over:
                 shares[index] = caps[index] or 0
@@ -31,9 +31,10 @@ def apportion(total: int, weights: Sequence[int], caps: Sequence[int | None], ha
             free = [index for index in free if index not in over]
             continue
         for index in free:
-            shares[index] = exact[index][0]
+            shares[index] = whole[index]
         rest = total - sum(shares)
-        order = sorted(free, key=lambda index: (-exact[index][1], exact[index][0] - have[index], index))
+        ranked = sorted([(-(left * weights[index] % weight), whole[index] - have[index], index) for index in free])
+        order = [index for _, _, index in ranked]
         for index in order[:rest]:
             shares[index] += 1
         break

@@ -6,8 +6,8 @@ from vmpattern import naming
 from vmpattern.errors import Problem, SpecError
 from vmpattern.model import (
     CloudObservation,
+    Contents,
     Deployment,
-    Existing,
     Fleet,
     ImageId,
     MachineType,
@@ -18,11 +18,12 @@ from vmpattern.model import (
     Service,
     Slot,
 )
+from vmpattern.planner.images import Chosen, NoImage, choose
 from vmpattern.planner.limits import limits
 from vmpattern.planner.quotas import apportion
 
 UNRESOLVED = "unknown"
-"""The zone or machine type of a slot in a cloud that couldn't be read and isn't written out in full."""
+"""The zone, machine type or image of a slot in a cloud that couldn't be read and isn't written out in full."""
 
 
 @attrs.frozen
@@ -37,7 +38,8 @@ def resolve(deployment: Deployment, fleet: Fleet, observation: Observation, *, r
     """Resolve a fleet's placements against what the clouds offer.
 
     A machine type that in-date instances show is used again; with `refresh` it is chosen anew: the smallest that fits,
-    by vCPUs, memory, price, name. A cloud that couldn't be read gets slots only for what is written in full.
+    by vCPUs, memory, price, name. The same holds for what an image as written stands for. A cloud that couldn't be read
+    gets slots only for what is written in full.
 
     Raises:
         SpecError: a zone, machine type or image that isn't there, or resources that no type fits; all at once.
@@ -46,11 +48,14 @@ def resolve(deployment: Deployment, fleet: Fleet, observation: Observation, *, r
     notes: list[str] = []
     slots: list[Slot] = []
     service = deployment.services[fleet.service]
+    contents = observation.contents.get(service.name, Contents())
     _check_balancers(fleet, observation, problems)
     for number, placement in enumerate(fleet.placements):
         cloud = observation.clouds[placement.cloud]
         path = f"fleets.{fleet.name}.placements[{number}]"
-        slots += _slots(service, fleet, number, placement, cloud, path, problems, notes, refresh)
+        chosen = _image(service, fleet, cloud, contents, problems, refresh)
+        notes += [note for note in chosen.notes if note not in notes]
+        slots += _slots(service, fleet, number, placement, cloud, path, problems, notes, refresh, chosen)
     if problems:
         raise SpecError(problems)
     return Resolution(tuple(_ranked(slots, fleet.place)), tuple(notes))
@@ -66,14 +71,14 @@ def _slots(
     problems: list[Problem],
     notes: list[str],
     refresh: bool,
+    chosen: Chosen,
 ) -> list[Slot]:
     if placement.market not in cloud.capabilities.markets:
         offered = ", ".join(sorted(market.value for market in cloud.capabilities.markets))
         problems.append(Problem(f"{path}.market", f"{cloud.name} offers {offered}, not {placement.market.value}"))
     if fleet.rollout.keep_failed and not cloud.capabilities.mutable_labels:
         notes.append(f"{cloud.name} can't change labels: an instance that fails is ended, not kept for a look")
-    image = _image(service, placement.cloud, problems)
-    inputs = naming.inputs(service, fleet, placement, image)
+    inputs = naming.inputs(service, fleet, placement, chosen.written)
     zones = placement.zones or cloud.zones
     if cloud.error is not None:
         notes.append(f"{cloud.name} couldn't be read ({cloud.error}): its share counts as live and not ready")
@@ -85,8 +90,8 @@ def _slots(
     slots = []
     for zone in zones:
         types = admitted(cloud, placement, service.resources, zone)
-        chosen = _chosen(cloud, types, inputs, placement, refresh)
-        if chosen is None and cloud.error is None:
+        kind = _chosen(cloud, types, inputs, placement, refresh)
+        if kind is None and cloud.error is None:
             if placement.zones or placement.machine_type is None or len(zones) == 1:
                 problems.append(_no_type(path, cloud, placement, service.resources, zone))
             else:
@@ -97,14 +102,14 @@ def _slots(
                 cloud=cloud.name,
                 zone=zone,
                 placement=number,
-                machine_type=chosen.name if chosen else placement.machine_type or UNRESOLVED,
+                machine_type=kind.name if kind else placement.machine_type or UNRESOLVED,
                 market=placement.market,
                 revision=inputs.revision,
                 inputs=inputs.text,
-                image=ImageId(image),
+                image=chosen.id,
                 admits=frozenset(kind.name for kind in types) | {placement.machine_type or ""} - {""},
                 weight=placement.weight,
-                price_per_hour=chosen.price(placement.market) if chosen else None,
+                price_per_hour=kind.price(placement.market) if kind else None,
                 options=placement.options,
             )
         )
@@ -167,16 +172,23 @@ def _chosen(
     return next(iter(shown if shown and not refresh else types), None)
 
 
-def _image(service: Service, cloud: str, problems: list[Problem]) -> str:
-    path = f"services.{service.name}.image"
-    if not isinstance(service.image, Existing):
-        what = "baking a recipe" if hasattr(service.image, "run") else "reading a Packer manifest"
-        problems.append(Problem(path, f"{what} comes with a later version; until then name images in image.existing"))
-        return ""
-    if cloud not in service.image.ids:
-        problems.append(Problem(f"{path}.existing", f"names no image for the cloud {cloud}"))
-        return ""
-    return service.image.ids[cloud]
+def _image(
+    service: Service,
+    fleet: Fleet,
+    cloud: CloudObservation,
+    contents: Contents,
+    problems: list[Problem],
+    refresh: bool,
+) -> Chosen:
+    """Choose the image; a fleet that vanishes needs none, and in a cloud that couldn't be read nobody knows its id."""
+    try:
+        chosen = choose(service, cloud, contents, fleet=fleet, refresh=refresh)
+    except NoImage as none:
+        if fleet.size and none.problem not in problems:
+            problems.append(none.problem)
+        return Chosen(written="", id=ImageId(UNRESOLVED))
+    unknown = chosen.to_bake and cloud.error is not None
+    return attrs.evolve(chosen, id=ImageId(UNRESOLVED)) if unknown else chosen
 
 
 def _no_type(path: str, cloud: CloudObservation, placement: Placement, need: Resources, zone: str) -> Problem:

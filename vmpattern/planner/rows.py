@@ -27,16 +27,22 @@ class State(enum.IntEnum):
         return _WORDS[self]
 
 
+# Members have plain names here: looked up through its class, each would cost as much as a call (Python 3.11).
+ENDING, LEAVING, KEPT, BROKEN, READY, JOINING, PROVING, AILING, STARTING = State
+PENDING, RUNNING, STOPPED, TERMINATING, TERMINATED = Phase
+WELL, SICK, UNKNOWN = Health
+ABSENT, SERVED, SHUNNED, DRAINING = Membership
+
 _WORDS = {
-    State.ENDING: "ending",
-    State.LEAVING: "draining",
-    State.KEPT: "kept",
-    State.BROKEN: "failed",
-    State.READY: "ready",
-    State.JOINING: "joining",
-    State.PROVING: "ready",
-    State.AILING: "unhealthy",
-    State.STARTING: "starting",
+    ENDING: "ending",
+    LEAVING: "draining",
+    KEPT: "kept",
+    BROKEN: "failed",
+    READY: "ready",
+    JOINING: "joining",
+    PROVING: "ready",
+    AILING: "unhealthy",
+    STARTING: "starting",
 }
 
 
@@ -80,10 +86,10 @@ class Row:
     named: bool
     served: bool
     known_at: float
-    health: Health = Health.UNKNOWN
-    provider: Health = Health.UNKNOWN
-    probed: Health = Health.UNKNOWN
-    membership: Membership = Membership.ABSENT
+    health: Health = UNKNOWN
+    provider: Health = UNKNOWN
+    probed: Health = UNKNOWN
+    membership: Membership = ABSENT
     healthy_at: float | None = None
     unhealthy_at: float | None = None
     was_healthy: bool = False
@@ -112,22 +118,18 @@ class Row:
     @property
     def is_certain(self) -> bool:
         """Whether nobody doubts that it is broken: it stopped by itself, was kept as failed, or has two witnesses."""
-        return self.instance.phase is Phase.STOPPED or self.instance.kept_until is not None or self.witnesses >= 2
+        return self.instance.phase is STOPPED or self.instance.kept_until is not None or self.witnesses >= 2
 
     @property
     def is_doubtful(self) -> bool:
         """Whether somebody speaks against it, though not enough of them: one witness, or a balancer that shuns it."""
-        lacking = self.served and self.membership in (Membership.ABSENT, Membership.UNHEALTHY)
-        return not self.missing and (self.health is Health.UNHEALTHY or lacking)
+        lacking = self.served and self.membership in (ABSENT, SHUNNED)
+        return not self.missing and (self.health is SICK or lacking)
 
     @property
     def witnesses(self) -> int:
         """How many independent sources call it dead or unhealthy: provider, health check, balancer."""
-        return (
-            (self.provider is Health.UNHEALTHY)
-            + (self.probed is Health.UNHEALTHY)
-            + (self.membership is Membership.UNHEALTHY)
-        )
+        return (self.provider is SICK) + (self.probed is SICK) + (self.membership is SHUNNED)
 
 
 def classify(row: Row, terms: Terms, now: float) -> tuple[State, str]:
@@ -136,51 +138,47 @@ def classify(row: Row, terms: Terms, now: float) -> tuple[State, str]:
     The rules stand in their order, and the first one that holds decides.
     """
     if row.ending:
-        return State.ENDING, "its termination was accepted"
+        return ENDING, "its termination was accepted"
     if row.ending_sent:
-        return State.LEAVING, "its termination was sent"
-    if _is_kept(row, terms, now):
-        return State.KEPT, "it failed and is kept for a look"
+        return LEAVING, "its termination was sent"
+    until = row.instance.kept_until
+    if until is not None and now < until and terms.wanted:
+        return KEPT, "it failed and is kept for a look"
     if row.draining_at is not None:
-        return State.LEAVING, "its balancer lets go of it"
+        return LEAVING, "its balancer lets go of it"
     if (reason := _failure(row, terms, now)) is not None:
-        return State.BROKEN, reason
+        return BROKEN, reason
     if row.missing:
-        return State.AILING, "the last list didn't show it"
+        return AILING, "the last list didn't show it"
     if not row.listed:
-        return State.STARTING, "only its launch's answer has told of it"
+        return STARTING, "only its launch's answer has told of it"
     if row.healthy_at is not None:
-        serves = not row.served or row.membership is Membership.HEALTHY
+        serves = not row.served or row.membership is SERVED
         is_proven = now >= row.healthy_at + terms.rollout.min_ready_s
         if serves and is_proven:
-            return State.READY, "healthy for min_ready"
+            return READY, "healthy for min_ready"
         if serves and row.found_healthy:
-            return State.PROVING, "healthy when first seen"
+            return PROVING, "healthy when first seen"
         if is_proven:
-            return State.JOINING, "healthy for min_ready, not yet behind its balancer"
+            return JOINING, "healthy for min_ready, not yet behind its balancer"
     if row.unhealthy_at is not None and row.was_healthy:
-        return State.AILING, "it answers badly"
-    return State.STARTING, "nothing is known against it"
-
-
-def _is_kept(row: Row, terms: Terms, now: float) -> bool:
-    until = row.instance.kept_until
-    return until is not None and now < until and terms.wanted
+        return AILING, "it answers badly"
+    return STARTING, "nothing is known against it"
 
 
 def _failure(row: Row, terms: Terms, now: float) -> str | None:
     """Tell why it is broken, None if it isn't."""
     instance, rollout = row.instance, terms.rollout
-    if instance.phase is Phase.STOPPED:
+    if instance.phase is STOPPED:
         return "the VM stopped by itself"
     if instance.kept_until is not None:
         return "it failed, and its time is over"
     if row.was_healthy:
         if row.unhealthy_at is not None and now >= row.unhealthy_at + terms.patience_s:
             return "it was healthy and is not any more"
-    elif row.health is Health.UNHEALTHY and now >= instance.launched_at + rollout.ready_deadline_s:
+    elif row.health is SICK and now >= instance.launched_at + rollout.ready_deadline_s:
         return "its deadline is over"
-    if instance.phase is Phase.PENDING and now >= instance.launched_at + rollout.launch_deadline_s:
+    if instance.phase is PENDING and now >= instance.launched_at + rollout.launch_deadline_s:
         return "its deadline is over"
     if row.shunned_at is not None and now >= row.shunned_at + rollout.ready_deadline_s:
         return "its balancer finds it unhealthy for too long"
@@ -203,7 +201,7 @@ def due(row: Row, terms: Terms, now: float) -> float:
         times.append(row.unhealthy_at + terms.patience_s)
     if row.shunned_at is not None:
         times.append(row.shunned_at + rollout.ready_deadline_s)
-    if instance.phase is Phase.PENDING:
+    if instance.phase is PENDING:
         times.append(instance.launched_at + rollout.launch_deadline_s)
     elif not row.was_healthy:
         times.append(instance.launched_at + rollout.ready_deadline_s)

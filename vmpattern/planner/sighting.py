@@ -3,14 +3,30 @@
 import attrs
 
 from vmpattern.model import Health, HealthCheck, Instance, Membership, Phase
-from vmpattern.planner.rows import Row, State, Terms
+from vmpattern.planner.rows import (
+    ABSENT,
+    BROKEN,
+    DRAINING,
+    RUNNING,
+    SHUNNED,
+    SICK,
+    STOPPED,
+    TERMINATING,
+    UNKNOWN,
+    WELL,
+    Row,
+    State,
+    Terms,
+)
 
 _PHASES = {phase: number for number, phase in enumerate(Phase)}
 
 
 def reconciled(instance: Instance, known: Instance) -> Instance:
     """Return an instance as seen, with what an older list can't take back: how far it has come, and its launch."""
-    phase = max(instance.phase, known.phase, key=_PHASES.__getitem__)
+    phase = instance.phase
+    if phase is not known.phase:
+        phase = max(phase, known.phase, key=_PHASES.__getitem__)
     if phase is instance.phase and instance.launched_at == known.launched_at:
         return instance
     return attrs.evolve(instance, phase=phase, launched_at=known.launched_at)
@@ -19,15 +35,15 @@ def reconciled(instance: Instance, known: Instance) -> Instance:
 def take_in(row: Row, instance: Instance, probed: Health, membership: Membership, now: float, *, first: bool) -> None:
     """Enter what is seen into the row; `first`: it was never seen before."""
     row.instance, row.missing, row.listed = instance, False, row.listed or not first
-    row.provider = Health.UNHEALTHY if instance.phase is Phase.STOPPED else instance.health
+    row.provider = SICK if instance.phase is STOPPED else instance.health
     row.probed = probed
-    if instance.phase is Phase.TERMINATING:
+    if instance.phase is TERMINATING:
         row.ending = True
-    if row.draining_at is not None and membership is Membership.ABSENT:
+    if row.draining_at is not None and membership is ABSENT:
         row.drained = True
-    elif row.draining_at is None and membership is Membership.DRAINING:
+    elif row.draining_at is None and membership is DRAINING:
         row.draining_at = now
-    if membership is not Membership.UNHEALTHY:
+    if membership is not SHUNNED:
         row.shunned_at = None
     elif row.shunned_at is None:
         # Since when is only known of what was seen before; the others have had their time since their launch.
@@ -38,26 +54,26 @@ def take_in(row: Row, instance: Instance, probed: Health, membership: Membership
 def verdict(row: Row, check: HealthCheck | None, *, native: bool) -> Health:
     """Return whether it is well, by the word that the service's owner chose: the check's, else the provider's."""
     if not row.listed:
-        return Health.UNKNOWN
-    if row.instance.phase is Phase.STOPPED:
-        return Health.UNHEALTHY
-    if row.instance.phase is not Phase.RUNNING:
-        return Health.UNKNOWN
+        return UNKNOWN
+    if row.instance.phase is STOPPED:
+        return SICK
+    if row.instance.phase is not RUNNING:
+        return UNKNOWN
     if check is not None:
         return row.probed
-    return row.provider if native else Health.HEALTHY
+    return row.provider if native else WELL
 
 
 def judge(row: Row, health: Health, now: float, terms: Terms, *, first: bool) -> None:
     """Follow the health; a word that nobody gives now breaks what was continuous, good or bad."""
-    if health is Health.HEALTHY:
+    if health is WELL:
         row.unhealthy_at = None
         if row.healthy_at is None:
             row.healthy_at = now
             age = now - row.instance.launched_at
             row.found_healthy = first and not row.ours and age >= terms.rollout.min_ready_s
         row.was_healthy = True
-    elif health is Health.UNHEALTHY:
+    elif health is SICK:
         row.healthy_at, row.found_healthy = None, False
         row.unhealthy_at = now if row.unhealthy_at is None else row.unhealthy_at
     else:
@@ -67,5 +83,5 @@ def judge(row: Row, health: Health, now: float, terms: Terms, *, first: bool) ->
 
 def standing(row: Row, state: State) -> tuple[State, bool, Membership, int, Health | None]:
     """Return everything of a row that a decision can depend on and that a reading can change."""
-    condemned = row.witnesses if state is State.BROKEN or not row.dated else 0
+    condemned = row.witnesses if state is BROKEN or not row.dated else 0
     return (state, row.drained, row.membership, condemned, None if row.dated else row.health)

@@ -6,7 +6,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 
 from vmpattern.model import InstanceId
-from vmpattern.planner.rows import Order, Row, State
+from vmpattern.planner.rows import BROKEN, ENDING, JOINING, KEPT, LEAVING, PROVING, READY, Order, Row, State
 
 
 class Tally:
@@ -56,7 +56,7 @@ class Tally:
     def enter(self, row: Row) -> None:
         """Count the row, and queue it, as it stands, instead of as it was entered before."""
         state = row.state
-        if state is row.counted and state is not State.LEAVING:
+        if state is row.counted and state is not LEAVING:
             self.version += 1
             return
         self.leave(row)
@@ -105,35 +105,34 @@ class Tally:
 
     def _count(self, row: Row, state: State, sign: int) -> None:
         """Count a row in or out. One whose end was accepted counts nowhere: no decision depends on it."""
-        if state is State.ENDING:
+        if state is ENDING:
             return
         self.version += 1
         self.live += sign
         self.visible = (self.visible + sign * row.digest) % 2**128
-        if state is State.READY:
-            self.ready_in[row.instance.cloud] += sign
-            self.serving += sign * row.dated
-            self.reported += sign
-        elif state is State.PROVING:
-            self.serving += sign * row.dated
-            self.reported += sign
-        elif state is State.KEPT:
+        if state >= READY:
+            if row.dated:
+                self.have[row.slot] += sign
+            if state is READY:
+                self.ready_in[row.instance.cloud] += sign
+            if state is READY or state is PROVING:
+                self.serving += sign * row.dated
+                self.reported += sign
+        elif state is KEPT:
             self.kept += sign
-        elif state is State.LEAVING:
+        elif state is LEAVING:
             self.leaving += sign
-        if row.dated and state >= State.READY:
-            self.have[row.slot] += sign
 
     def _queues(self, row: Row) -> tuple[list[Order], ...]:
         """Return the queues in which a row stands; by its state, and for a leaving one by how far it is."""
         state = row.state
-        if state is State.BROKEN:
+        if state is BROKEN:
             return (self.broken_new if row.dated else self.broken_old,)
-        if state is State.LEAVING:
+        if state is LEAVING:
             return (self.drained,) if row.drained and not row.ending_sent else ()
-        if state < State.READY:
+        if state < READY:
             return ()
         if not row.dated:
-            return (self.old_ready if state is State.READY else self.old_idle,)
+            return (self.old_ready if state is READY else self.old_idle,)
         queue = self.dated[row.slot]
-        return (queue, self.joining) if state is State.JOINING else (queue,)
+        return (queue, self.joining) if state is JOINING else (queue,)

@@ -14,8 +14,8 @@ from vmpattern.planner.rows import Row, State
 class Turn:
     """What one call of `decide` knows and has used up.
 
-    `ready` falls with every ready instance that is let go; `calls` with every action. `acts_in` are the clouds that
-    were read lately and have settled; `stop` says why nothing voluntary is done any more, empty if it is.
+    `ready` falls with every ready instance that is let go; `calls` with every action. `stop` says why nothing voluntary
+    is done any more, empty if it is.
     """
 
     def __init__(self, fleet: Fleet, index: FleetIndex, now: float) -> None:
@@ -25,7 +25,6 @@ class Turn:
         self.waiting: list[str] = []
         self.wake_at = index.next_unblock(now) if index.blocks else math.inf
         self.ready = index.ready(now)
-        self.acts_in = {name for name in index.clouds if index.may_act(name, now)}
         self._doubtful = -1
         self._quotas: list[int] | None = None
         self._unseen = [not index.clouds[slot.cloud].seen for slot in index.slots]
@@ -67,6 +66,9 @@ class Turn:
             wanted = [0 if is_unseen else count for count, is_unseen in zip(wanted, self._unseen, strict=True)]
         return wanted
 
+    def may_act(self, cloud: str) -> bool:
+        return self.index.may_act(cloud, self.now)
+
     def is_anything_coming(self) -> bool:
         """Whether calls, launches, ends or readiness are awaited: then things may move without another decision."""
         index = self.index
@@ -100,7 +102,7 @@ class Turn:
 
     def may_touch(self, row: Row) -> bool:
         """Whether its cloud was read lately, and whether it is behind its balancer is known."""
-        return row.instance.cloud in self.acts_in and not row.register_sent
+        return not row.register_sent and self.may_act(row.instance.cloud)
 
     def is_proven(self, row: Row) -> bool:
         return row.state is not State.PROVING or self.fleet.size == 0
@@ -116,7 +118,7 @@ class Turn:
             return False
         going = [other.instance.cloud == cloud for other in leaving if other.state is State.READY]
         here = index.ready_in[cloud] - sum(going)
-        others = [name for name in self.acts_in if name != cloud]
+        others = [name for name in index.clouds if name != cloud and self.may_act(name)]
         elsewhere = sum(index.ready_in[name] for name in others) - (len(going) - sum(going))
         wanted = any(quota for quota, slot in zip(self.quotas, index.slots, strict=True) if slot.cloud == cloud)
         return here <= is_ready and (wanted or elsewhere < max(1, index.limits.least))
@@ -131,11 +133,12 @@ class Turn:
             self.terminate(cloud, ids)
 
     def terminate(self, cloud: str, ids: tuple[InstanceId, ...]) -> None:
-        if cloud not in self.acts_in:
+        if not self.may_act(cloud):
             return
         index = self.index
-        planned = tuple(i for i in ids if index.rows[i].named or index.rows[i].ours)
-        unplanned = tuple(i for i in ids if i not in set(planned))
+        rows = {i: index.rows[i] for i in ids}
+        planned = tuple([i for i, row in rows.items() if row.named or row.ours])
+        unplanned = tuple([i for i, row in rows.items() if not (row.named or row.ours)])
         size = index.clouds[cloud].capabilities.max_terminate
         for group, is_planned in ((planned, True), (unplanned, False)):
             for start in range(0, len(group), size):

@@ -263,10 +263,11 @@ class SimulatedCloud(DriverVerbs):
     def advance(self, until: float) -> None:
         """Let time pass until then, with everything that is due on the way; backward is ignored."""
         with self._lock:
-            while (due := self._balancers.next_at()) <= until:
-                self._world.advance(due)
-                self._balancers.finish_one()
-            self._world.advance(until)
+            world, balancers = self._world, self._balancers
+            while balancers.draining and (due := balancers.next_at()) <= until:
+                world.advance(due)
+                balancers.finish_one()
+            world.advance(until)
 
     def calm_down(self) -> None:
         """End every fault for good; what it did to instances stays."""

@@ -66,8 +66,9 @@ class Images:
             digest=request.digest,
             created_at=self._world.at,
             base=naming.base_label(request.base),
+            recipe=request.recipe,
         )
-        self.ready[id] = self._world.at + self._world.spec.capture_s
+        self.ready[id] = self._world.at + self._world.spec.capabilities.latencies.capture_s
         return id
 
     def delete(self, ids: Sequence[ImageId]) -> None:

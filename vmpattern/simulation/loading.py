@@ -1,11 +1,11 @@
 """Loading a world with what was observed, so that it goes on from there."""
 
 from vmpattern import naming
-from vmpattern.model import CloudObservation, Health, Instance, InstanceId, LaunchKey, Membership, Phase
+from vmpattern.model import CloudObservation, Health, Instance, InstanceId, LaunchKey, Membership
 from vmpattern.simulation.ledger import UNKNOWN, Ledger
 from vmpattern.simulation.spec import CloudSpec
 from vmpattern.simulation.vm import Turn, Vm, changed
-from vmpattern.simulation.world import World
+from vmpattern.simulation.world import HEALTHY, PENDING, RUNNING, TERMINATING, UNHEALTHY, World
 
 STRANGE = 1_000_000
 """Above every ordinal of a launch: for ids that another cloud gave."""
@@ -38,19 +38,19 @@ def _load(world: World, row: Instance, probed: Health, *, shunned: bool) -> None
     latencies = world.spec.capabilities.latencies
     running_at = row.launched_at + latencies.boot_s
     ready_at = running_at + latencies.ready_s
-    if row.phase is Phase.PENDING:
+    if row.phase is PENDING:
         world.place(Vm(row), Turn.RUN, max(world.at, running_at))
-    elif row.phase is Phase.TERMINATING:
+    elif row.phase is TERMINATING:
         world.place(Vm(row), Turn.GONE, world.at + latencies.terminate_s)
-    elif row.phase is not Phase.RUNNING:
+    elif row.phase is not RUNNING:
         world.place(Vm(row), None, 0.0)
     elif _is_starting(world, row, probed) and ready_at > world.at:
         world.place(Vm(row), Turn.WELL, ready_at)
     else:
         word = row.health if probed is Health.UNKNOWN else probed
         if word is Health.UNKNOWN and shunned:
-            word = Health.UNHEALTHY
-        own = Health.UNHEALTHY if word is Health.UNHEALTHY else Health.HEALTHY
+            word = UNHEALTHY
+        own = UNHEALTHY if word is UNHEALTHY else HEALTHY
         shown = own if world.spec.capabilities.native_health else row.health
         if row.health is not shown:
             row = changed(row, phase=row.phase, health=shown, kept_until=row.kept_until)
@@ -60,4 +60,4 @@ def _load(world: World, row: Instance, probed: Health, *, shunned: bool) -> None
 def _is_starting(world: World, row: Instance, probed: Health) -> bool:
     """Whether nobody calls it healthy, the provider doesn't call it sick, and somebody was in a position to tell."""
     asked = probed is not Health.UNKNOWN or world.spec.capabilities.native_health
-    return asked and probed is not Health.HEALTHY and row.health is Health.UNKNOWN
+    return asked and probed is not HEALTHY and row.health is Health.UNKNOWN

@@ -92,9 +92,8 @@ class CloudSpec:
 
     `capacity` maps (zone, machine type), or (zone, None) for all types together, to the most live instances there;
     `quota` is the most in the account. Instances of `bad_images` never get ready, and builders from them never finish.
-    A builder's script takes `build_s`, making an image of it `capture_s`. `bases` are the names under which images to
-    build upon are known. A `strict` cloud refuses images whose
-    id doesn't begin with `img-` and balancers without a name; any other takes whatever it is asked for.
+    `bases` are the names under which images to build upon are known. A `strict` cloud refuses images whose id doesn't
+    begin with `img-` and balancers without a name; any other takes whatever it is asked for.
     """
 
     name: str = "memory"
@@ -106,8 +105,6 @@ class CloudSpec:
     capacity: Mapping[tuple[str, str | None], int] = attrs.field(default=_NO_CAPACITY, converter=_capacity)
     quota: int | None = None
     bad_images: frozenset[ImageId] = frozenset()
-    build_s: float = 60.0
-    capture_s: float = 30.0
     bases: tuple[str, ...] = ("alpine-3.23", "debian-12", "debian-13", "ubuntu-24.04")
     strict: bool = True
 

@@ -23,6 +23,11 @@ from vmpattern.simulation.weather import Weather
 SHOWN_AFTER_END_S = 60.0
 REMEMBERED_S = 86400.0
 
+# Members have plain names here: looked up through its class, each would cost as much as a call (Python 3.11).
+PENDING, RUNNING, STOPPED, TERMINATING, TERMINATED = Phase
+HEALTHY, UNHEALTHY, UNKNOWN = Health
+RUN, WELL, STOP, SICK, GONE = Turn
+
 
 Ahead = tuple[float, int, Vm]
 """A turn that is ahead: when, the number that tells it from turns which were called off, and whose."""
@@ -65,12 +70,12 @@ class World:
         """Put a VM that was just launched into the world; with a script it is a builder."""
         vm = Vm(row, fate, flaps=fate.flaps, script=script)
         boot_s = self.spec.capabilities.latencies.boot_s
-        self.place(vm, Turn.RUN, self.at + (boot_s * SLOW_FACTOR if fate.slow_boot else boot_s))
+        self.place(vm, RUN, self.at + (boot_s * SLOW_FACTOR if fate.slow_boot else boot_s))
 
     def place(self, vm: Vm, turn: Turn | None, due: float) -> None:
         """Put a VM into the world as it is, with what happens to it next."""
         self._enter(vm)
-        if vm.row.phase is Phase.TERMINATED:
+        if vm.row.phase is TERMINATED:
             self.vanishing.append((self.at + SHOWN_AFTER_END_S, vm.row.id))
         self._schedule(vm, turn, due)
         self._tell(vm.row)
@@ -106,13 +111,13 @@ class World:
             return
         self.live[vm.row.zone, vm.row.machine_type] -= 1
         terminate_s = HANG_S if vm.fate.delete_hangs else self.spec.capabilities.latencies.terminate_s
-        self._schedule(vm, Turn.GONE, self.at + terminate_s)
-        self.show(vm, Phase.TERMINATING, vm.row.kept_until)
+        self._schedule(vm, GONE, self.at + terminate_s)
+        self.show(vm, TERMINATING, vm.row.kept_until)
 
     def show(self, vm: Vm, phase: Phase, kept_until: float | None) -> None:
         """Bring a VM's row up to date and tell it as a change."""
-        native = self.spec.capabilities.native_health and phase is Phase.RUNNING
-        health = self._health(vm) if native else Health.UNKNOWN
+        native = self.spec.capabilities.native_health and phase is RUNNING
+        health = self._health(vm) if native else UNKNOWN
         vm.row = changed(vm.row, phase=phase, health=health, kept_until=kept_until)
         self._tell(vm.row)
 
@@ -126,9 +131,9 @@ class World:
 
     def probe(self, vm: Vm) -> Health:
         """Return what the VM's service answers now: nothing unless it runs, and a refusal until it serves."""
-        if vm.row.phase is not Phase.RUNNING:
-            return Health.UNKNOWN
-        return Health.HEALTHY if self._health(vm) is Health.HEALTHY else Health.UNHEALTHY
+        if vm.row.phase is not RUNNING:
+            return UNKNOWN
+        return HEALTHY if self._health(vm) is HEALTHY else UNHEALTHY
 
     def count_live(self, zone: str | None = None, machine_type: str | None = None) -> int:
         """Count what isn't ending, of a zone and a machine type; None means of all."""
@@ -160,10 +165,10 @@ class World:
 
     def next_at(self) -> float:
         """Return when something will next change by itself but the end of what is ending; infinity for never."""
-        heap = self._lives
+        heap, weather = self._lives, self.weather.next_at
         while heap and heap[0][1] != heap[0][2].seq:
             heapq.heappop(heap)
-        return min(heap[0][0], self.weather.next_at) if heap else self.weather.next_at
+        return heap[0][0] if heap and heap[0][0] < weather else weather
 
     def advance(self, until: float) -> None:
         """Let time pass and everything happen that is due, in order; backward is ignored."""
@@ -171,7 +176,7 @@ class World:
             lives, ends, weather = self._lives, self._ends, self.weather.next_at
             heap = lives if lives and (not ends or lives[0][0] <= ends[0][0]) else ends
             due = heap[0][0] if heap else math.inf
-            if min(due, weather) > until:
+            if due > until and weather > until:
                 break
             if weather <= due:
                 self._pass(weather)
@@ -196,7 +201,7 @@ class World:
         self.past.record(at, id, None)
 
     def _heap(self, turn: Turn) -> list[Ahead]:
-        return self._ends if turn is Turn.GONE else self._lives
+        return self._ends if turn is GONE else self._lives
 
     def _schedule(self, vm: Vm, turn: Turn | None, due: float) -> None:
         self.seq += 1
@@ -207,35 +212,35 @@ class World:
     def _take_turn(self, vm: Vm) -> None:
         row, turn = vm.row, vm.turn
         vm.turn = None
-        if turn is Turn.RUN:
+        if turn is RUN:
             if vm.script:
                 self._run(vm)
             elif not vm.fate.never_ready:
-                self._schedule(vm, Turn.WELL, self.at + self.spec.capabilities.latencies.ready_s)
-            self.show(vm, Phase.RUNNING, row.kept_until)
-        elif turn is Turn.STOP:
-            self.show(vm, Phase.STOPPED, row.kept_until)
-        elif turn is Turn.GONE:
+                self._schedule(vm, WELL, self.at + self.spec.capabilities.latencies.ready_s)
+            self.show(vm, RUNNING, row.kept_until)
+        elif turn is STOP:
+            self.show(vm, STOPPED, row.kept_until)
+        elif turn is GONE:
             self.vanishing.append((self.at + SHOWN_AFTER_END_S, row.id))
-            self.show(vm, Phase.TERMINATED, row.kept_until)
+            self.show(vm, TERMINATED, row.kept_until)
         else:
-            vm.own = Health.HEALTHY if turn is Turn.WELL else Health.UNHEALTHY
+            vm.own = HEALTHY if turn is WELL else UNHEALTHY
             self._plan_illness(vm)
             self.show(vm, row.phase, row.kept_until)
 
     def _run(self, vm: Vm) -> None:
         if powers_off(vm.script) and not vm.fate.never_ready:
-            self._schedule(vm, Turn.STOP, self.at + self.spec.build_s)
+            self._schedule(vm, STOP, self.at + self.spec.capabilities.latencies.build_s)
 
     def _plan_illness(self, vm: Vm) -> None:
-        if vm.own is Health.HEALTHY:
+        if vm.own is HEALTHY:
             if vm.fate.dies_after_s is not None:
-                self._schedule(vm, Turn.SICK, self.at + vm.fate.dies_after_s)
+                self._schedule(vm, SICK, self.at + vm.fate.dies_after_s)
             elif vm.flaps:
-                self._schedule(vm, Turn.SICK, self.at + FLAP_WELL_S)
+                self._schedule(vm, SICK, self.at + FLAP_WELL_S)
         elif vm.flaps:
             vm.flaps -= 1
-            self._schedule(vm, Turn.WELL, self.at + FLAP_SICK_S)
+            self._schedule(vm, WELL, self.at + FLAP_SICK_S)
 
     def calm_down(self) -> None:
         """End every fault for good; the fates of instances stay."""
@@ -245,11 +250,11 @@ class World:
 
     def _show_zones(self, zones: frozenset[str]) -> None:
         for vm in self.vms.values() if zones else ():
-            if vm.row.zone in zones and vm.row.phase is Phase.RUNNING:
-                self.show(vm, Phase.RUNNING, vm.row.kept_until)
+            if vm.row.zone in zones and vm.row.phase is RUNNING:
+                self.show(vm, RUNNING, vm.row.kept_until)
 
     def _health(self, vm: Vm) -> Health:
-        return Health.UNHEALTHY if vm.row.zone in self.weather.out else vm.own
+        return UNHEALTHY if vm.row.zone in self.weather.out else vm.own
 
     def _tell(self, row: Instance) -> None:
         self.tell(row.id)

@@ -12,10 +12,9 @@ from vmpattern.errors import Problem, SpecError
 from vmpattern.model import Deployment
 from vmpattern.specfile.documents import DEPLOYMENT, write_document
 from vmpattern.specfile.sheet import Sheet, Spot
-from vmpattern.specfile.starters import starter
 from vmpattern.specfile.writing import render
 
-__all__ = ["dumps", "load", "loads", "starter"]
+__all__ = ["dumps", "load", "loads"]
 
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
 

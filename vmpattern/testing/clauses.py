@@ -21,12 +21,16 @@ class Level(enum.Enum):
 
 @attrs.frozen
 class Clause:
-    """One promise of the contract: a stable id, its level, its text, and the check that tells whether it is kept."""
+    """One promise of the contract: a stable id, its level, its text, and the check that tells whether it is kept.
+
+    `exercises` names the capability that the check tries where it is declared; empty for what every driver has.
+    """
 
     id: str
     level: Level
     text: str
     check: Check = attrs.field(eq=False, repr=False)
+    exercises: str = ""
 
     @property
     def test_name(self) -> str:
@@ -37,7 +41,7 @@ class Clause:
 _CLAUSES: dict[str, Clause] = {}
 
 
-def clause(id: str, text: str, *, level: Level = Level.MUST) -> Callable[[Check], Check]:
+def clause(id: str, text: str, *, level: Level = Level.MUST, exercises: str = "") -> Callable[[Check], Check]:
     """Register a check as that of a new clause.
 
     Raises:
@@ -47,7 +51,7 @@ def clause(id: str, text: str, *, level: Level = Level.MUST) -> Callable[[Check]
     def register(check: Check) -> Check:
         if id in _CLAUSES:
             raise ValueError(f"two clauses are named {id}")
-        _CLAUSES[id] = Clause(id, level, text, check)
+        _CLAUSES[id] = Clause(id, level, text, check, exercises)
         return check
 
     return register

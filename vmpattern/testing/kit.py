@@ -17,6 +17,14 @@ class Skipped(Exception):
     """A clause can't be checked here; the text says why, after the word *because*."""
 
 
+class NotGiven(Skipped):
+    """A clause can't be checked since the kit doesn't say how to do `what`."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"the kit gives no {what}")
+        self.what = what
+
+
 class Fault(enum.Enum):
     """What may befall the first request of a connection."""
 
@@ -41,11 +49,12 @@ class Recorded:
 
 
 def _not_given(name: str) -> NoReturn:
-    raise Skipped(f"the kit gives no {name}")
+    raise NotGiven(name)
 
 
 class Kit:
-    """What the checks need to know of one driver and one cloud. Subclass it; only the first four lines are required.
+    """What the checks need to know of one driver and one cloud. Subclass it; `zone`, `machine_type`, `image` and
+    `connect` are required, every other method that is missing leaves clauses unchecked.
 
     `cloud` is the name that `connect` gives to the cloud. `settle_s` is how long anything may take at most, from the
     call to when every list shows it, in seconds. `most` is how many instances may run at a time; clauses that need more

@@ -2,11 +2,11 @@
 
 import inspect
 from collections.abc import Callable
-from typing import cast
+from typing import ClassVar, cast
 
 from vmpattern.testing.clauses import Clause, registered
 from vmpattern.testing.kit import Kit
-from vmpattern.testing.report import Status, execute
+from vmpattern.testing.report import Result, Status, execute, untried
 
 _GUARD = "test_no_clause_is_left_out"
 
@@ -18,18 +18,32 @@ class DriverSuite(Kit):
     override makes the test `test_no_clause_is_left_out` fail.
     """
 
+    results: ClassVar[list[Result]]
+
     def __init_subclass__(cls) -> None:
-        """Refuse a subclass without the guard.
+        """Refuse a subclass without the guard, and one that pytest would leave out.
 
         Raises:
-            TypeError: it overrides `test_no_clause_is_left_out`.
+            TypeError: it overrides `test_no_clause_is_left_out`, or has an `__init__`, with which pytest would collect
+                no test of it.
         """
+        if cls.__init__ is not object.__init__:
+            raise TypeError(
+                f"{cls.__name__} has an __init__, so pytest collects none of its tests: use cached_property"
+            )
         if inspect.getattr_static(cls, _GUARD, None) is not vars(DriverSuite)[_GUARD]:
             raise TypeError(f"{cls.__name__} overrides {_GUARD}")
+        cls.results = []
 
     def teardown_method(self) -> None:
         """Close the kit after each test."""
         self.close()
+
+    @classmethod
+    def teardown_class(cls) -> None:
+        """Fail where a capability is declared, and every test of it was run and skipped."""
+        if names := untried(cls.results):
+            raise AssertionError(f"declared, and never tried: {', '.join(names)}")
 
     def test_no_clause_is_left_out(self) -> None:
         """Fail where a subclass takes the place of a clause's test without saying why."""
@@ -57,6 +71,7 @@ def _test_of(clause: Clause) -> Callable[[DriverSuite], None]:
         import pytest
 
         result = execute(clause, self)
+        self.results.append(result)
         amiss = "; ".join(result.amiss)
         if result.status is Status.SKIPPED and not amiss:
             pytest.skip(f"{clause.id} can't be checked, because {result.reason}")

@@ -10,7 +10,7 @@ from vmpattern.cli.failures import FAILED, WrongUsage
 
 if TYPE_CHECKING:
     from vmpattern.model import Deployment, Observation
-    from vmpattern.planner import FleetSurvey
+    from vmpattern.planner.survey import FleetSurvey
 
 INTERVAL_S = 5.0
 

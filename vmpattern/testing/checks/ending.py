@@ -61,7 +61,7 @@ def what_has_ended_stays_so(bench: Bench) -> None:
         bench.kit.let_pass(bench.driver, bench.can.latencies.terminate_s)
 
 
-@clause("label-1", "`label` sets a mutable label, and an empty value removes it.")
+@clause("label-1", "`label` sets a mutable label, and an empty value removes it.", exercises="mutable_labels")
 def labels_change(bench: Bench) -> None:
     if not bench.can.mutable_labels:
         bench.skip("mutable labels aren't declared")
@@ -75,7 +75,9 @@ def labels_change(bench: Bench) -> None:
     expect_label("", None)
 
 
-@clause("label-2", "`label` changes nothing else: the labels of the launch stay as they were.")
+@clause(
+    "label-2", "`label` changes nothing else: the labels of the launch stay as they were.", exercises="mutable_labels"
+)
 def labels_of_the_launch_stay(bench: Bench) -> None:
     if not bench.can.mutable_labels:
         bench.skip("mutable labels aren't declared")

@@ -7,7 +7,7 @@ from vmpattern.testing.bench import Bench, expect, told
 from vmpattern.testing.clauses import clause
 
 
-@clause("check-1", "`check` finds nothing wrong with what can be launched, and changes nothing.")
+@clause("check-1", "`check` finds nothing wrong with what can be launched, and changes nothing.", exercises="checks")
 def finds_nothing_wrong_with_what_works(bench: Bench) -> None:
     checker, request = _checker(bench), bench.request()
     found = bench.patiently(lambda: checker.check([request], bench.kit.balancer))
@@ -17,18 +17,18 @@ def finds_nothing_wrong_with_what_works(bench: Bench) -> None:
     expect(not made, f"a check made {told(made)}")
 
 
-@clause("check-2", "`check` tells of an image that isn't there, with the path `image`.")
+@clause("check-2", "`check` tells of an image that isn't there, with the path `image`.", exercises="checks")
 def tells_of_a_missing_image(bench: Bench) -> None:
     _expect(bench, bench.request(image=ImageId("no-such-image")), "image")
 
 
-@clause("check-3", "`check` tells of an option that the driver doesn't know, with its path.")
+@clause("check-3", "`check` tells of an option that the driver doesn't know, with its path.", exercises="checks")
 def tells_of_an_unknown_option(bench: Bench) -> None:
     options = bench.kit.options.set("no_such_option", "x")
     _expect(bench, bench.request(options=options), "options.no_such_option")
 
 
-@clause("check-4", "`check` says nothing of an image that isn't known yet.")
+@clause("check-4", "`check` says nothing of an image that isn't known yet.", exercises="checks")
 def says_nothing_of_an_image_to_come(bench: Bench) -> None:
     checker, request = _checker(bench), bench.request(image=ImageId(""))
     found = bench.patiently(lambda: checker.check([request], None))

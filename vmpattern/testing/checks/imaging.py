@@ -13,6 +13,7 @@ from vmpattern.testing.clauses import clause
 from vmpattern.testing.kit import Fault
 
 SERVICE = "checked"
+RECIPE = "b1234-p1234-r1234-f1234-x" + "123456" * 6
 NOWHERE = "no-such-base"
 SECONDS = 300.0
 
@@ -23,7 +24,7 @@ def images_are_of_the_deployment(bench: Bench) -> None:
     expect(not other, f"images of others: {told(other)}")
 
 
-@clause("image-2", "`delete_images` of what isn't there is success.")
+@clause("image-2", "`delete_images` of what isn't there is success.", exercises="baker")
 def deletes_what_is_gone(bench: Bench) -> None:
     driver = _baker(bench)
     image = _captured(bench, driver, "gone")
@@ -32,7 +33,11 @@ def deletes_what_is_gone(bench: Bench) -> None:
     bench.patiently(lambda: bench.driver.delete_images([image.id]))
 
 
-@clause("image-3", "`delete_images` of an image that an instance runs from is `Invalid`, and none is deleted.")
+@clause(
+    "image-3",
+    "`delete_images` of an image that an instance runs from is `Invalid`, and none is deleted.",
+    exercises="baker",
+)
 def keeps_images_in_use(bench: Bench) -> None:
     driver = _baker(bench)
     bench.need_room(2)
@@ -53,7 +58,11 @@ def strangers_images_stay(bench: Bench) -> None:
     expect(bench.kit.image_lives(stranger), f"the image {stranger} lacks our labels and was deleted")
 
 
-@clause("bake-1", "A launch with a script runs it once; powered off by it, the VM is STOPPED until it is ended.")
+@clause(
+    "bake-1",
+    "A launch with a script runs it once; powered off by it, the VM is STOPPED until it is ended.",
+    exercises="baker",
+)
 def builders_stop(bench: Bench) -> None:
     _baker(bench)
     builder = _stopped(bench, "stops")
@@ -62,18 +71,24 @@ def builders_stop(bench: Bench) -> None:
     expect(now == [Phase.STOPPED], f"a builder that had stopped is {told(phase.value for phase in now)}")
 
 
-@clause("bake-2", "`capture` makes an image with its labels, which is AVAILABLE in the end and can be launched.")
+@clause(
+    "bake-2",
+    "`capture` makes an image with its labels, which is AVAILABLE in the end and can be launched.",
+    exercises="baker",
+)
 def captures_what_can_be_launched(bench: Bench) -> None:
     driver = _baker(bench)
     image = _captured(bench, driver, "whole")
-    wanted = (SERVICE, "dwhole", naming.base_label(bench.kit.image), bench.kit.cloud)
-    found = (image.service, image.digest, image.base, image.cloud)
+    wanted = (SERVICE, "dwhole", naming.base_label(bench.kit.image), RECIPE, bench.kit.cloud)
+    found = (image.service, image.digest, image.base, image.recipe, image.cloud)
     expect(found == wanted, f"the labels of an image are {told(found)}, expected {told(wanted)}")
     (row,) = bench.launched(image=image.id)
     expect(row.image == image.id, f"launched from {image.id}, it is listed with {row.image}")
 
 
-@clause("bake-3", "`capture` of a digest that has an image returns that one, after a lost reply too.")
+@clause(
+    "bake-3", "`capture` of a digest that has an image returns that one, after a lost reply too.", exercises="baker"
+)
 def captures_once(bench: Bench) -> None:
     driver = _baker(bench)
     builder = _stopped(bench, "once")
@@ -88,7 +103,11 @@ def captures_once(bench: Bench) -> None:
     expect(ids == [again], f"two captures of one digest returned {again}, and made {told(ids)}")
 
 
-@clause("bake-4", "`capture` of a builder that runs is `Invalid`, of one that isn't there `NotFound`; nothing is made.")
+@clause(
+    "bake-4",
+    "`capture` of a builder that runs is `Invalid`, of one that isn't there `NotFound`; nothing is made.",
+    exercises="baker",
+)
 def captures_only_what_has_stopped(bench: Bench) -> None:
     driver = _baker(bench)
     (row,) = bench.launched()
@@ -101,7 +120,7 @@ def captures_only_what_has_stopped(bench: Bench) -> None:
     expect(not bench.images(), f"captures that can't be made {told(image.id for image in bench.images())}")
 
 
-@clause("bake-5", "`resolve` returns an image that can be launched, `NotFound` where there is none.")
+@clause("bake-5", "`resolve` returns an image that can be launched, `NotFound` where there is none.", exercises="baker")
 def bases_are_found(bench: Bench) -> None:
     driver = _baker(bench)
     bench.raises(NotFound, f"the base {NOWHERE}", lambda: driver.resolve(NOWHERE))
@@ -113,7 +132,11 @@ def bases_are_found(bench: Bench) -> None:
     bench.launched(image=found)
 
 
-@clause("bake-6", "A script of `script_bytes` is taken, one of more is `Invalid`, names `script`, and creates nothing.")
+@clause(
+    "bake-6",
+    "A script of `script_bytes` is taken, one of more is `Invalid`, names `script`, and creates nothing.",
+    exercises="baker",
+)
 def scripts_are_as_long_as_declared(bench: Bench) -> None:
     _baker(bench)
     most = bench.can.script_bytes
@@ -125,7 +148,11 @@ def scripts_are_as_long_as_declared(bench: Bench) -> None:
     bench.launched(script=_script(bench, most), fleet=naming.BUILDERS)
 
 
-@clause("bake-7", "What is staged is found at its URL, again after the same `stage`, and no more after `unstage`.")
+@clause(
+    "bake-7",
+    "What is staged is found at its URL, again after the same `stage`, and no more after `unstage`.",
+    exercises="staging",
+)
 def staged_data_is_found(bench: Bench) -> None:
     driver = _baker(bench)
     if not bench.can.staging:
@@ -156,6 +183,18 @@ def undeclared_baking_is_refused(bench: Bench) -> None:
     bench.raises(Unsupported, "capture, which isn't declared,", lambda: driver.capture(request))
 
 
+@clause("bake-9", "The same `stage` again is success, and so is `unstage` of what is gone.", exercises="staging")
+def stages_twice(bench: Bench) -> None:
+    driver = _baker(bench)
+    if not bench.can.staging:
+        bench.skip("staging isn't declared")
+    name = f"{bench.deployment}.tar"
+    urls = [bench.patiently(lambda: driver.stage(name, b"data", lifetime_s=SECONDS)) for _ in range(2)]
+    expect(all(urls), "staged data has no URL")
+    for _ in range(2):
+        bench.patiently(lambda: driver.unstage([name]))
+
+
 def _baker(bench: Bench) -> Baker:
     if not bench.can.baker or not isinstance(bench.driver, Baker):
         bench.skip("baking isn't declared")
@@ -181,7 +220,12 @@ def _stopped(bench: Bench, name: str) -> Instance:
 
 def _request(bench: Bench, builder: Instance, name: str) -> CaptureRequest:
     return CaptureRequest(
-        builder=builder.id, deployment=bench.deployment, service=SERVICE, digest=f"d{name}", base=bench.kit.image
+        builder=builder.id,
+        deployment=bench.deployment,
+        service=SERVICE,
+        digest=f"d{name}",
+        base=bench.kit.image,
+        recipe=RECIPE,
     )
 
 

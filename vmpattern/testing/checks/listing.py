@@ -60,7 +60,8 @@ def lists_what_is_ending(bench: Bench) -> None:
     (row,) = bench.launched()
     bench.terminate([row.id])
     listed = {one.id for one in bench.rows()}
-    expect(row.id in listed, f"{row.id} isn't listed any more, right after it was asked to end")
+    gone = f"{row.id} isn't listed any more, right after it was asked to end"
+    expect(row.id in listed, f"{gone}; if it is gone that soon, declare it: latencies.terminate_s is {terminate_s:g}")
     bench.until(lambda: bench.ended([row.id]), "an ending instance isn't listed as live")
 
 
@@ -87,7 +88,11 @@ def labels_keep_their_values(bench: Bench) -> None:
     expect(kept == (long, LONGEST, long), f"labels of 63 characters came back as {told(kept)}")
 
 
-@clause("list-8", "`health` is the provider's word where `native_health` is declared, and unknown elsewhere.")
+@clause(
+    "list-8",
+    "`health` is the provider's word where `native_health` is declared, and unknown elsewhere.",
+    exercises="native_health",
+)
 def health_is_as_declared(bench: Bench) -> None:
     bench.launched()
     if bench.can.native_health:

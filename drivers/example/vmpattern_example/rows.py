@@ -1,0 +1,85 @@
+"""From a request to a process with its labels, and from a process back to a row. Values in, values out."""
+
+import hashlib
+import secrets
+import sys
+
+from vmpattern import naming
+from vmpattern.driver import LaunchRequest
+from vmpattern.model import ImageId, Instance, InstanceId, LaunchKey, Market, Phase, Revision
+from vmpattern_example.host import Process, State
+
+MACHINE_TYPE = "process"
+
+PHASES = {
+    State.CREATED: Phase.PENDING,
+    State.RUNNING: Phase.RUNNING,
+    State.EXITED: Phase.STOPPED,
+    State.ENDING: Phase.TERMINATING,
+    State.GONE: Phase.TERMINATED,
+}
+
+
+def process_of(request: LaunchRequest, ordinal: int, *, at: float) -> Process:
+    """Return the process that a request asks for: its name follows from the key, its id is new."""
+    name = naming.instance_id(request.key, ordinal)
+    id = f"{name}-{secrets.token_hex(4)}"
+    labels = naming.launch_labels(
+        deployment=request.deployment,
+        fleet=request.fleet,
+        revision=request.revision,
+        inputs=request.inputs,
+        key=request.key,
+        previous=request.previous,
+    )
+    return Process(
+        id=id,
+        name=name,
+        labels=labels,
+        zone=request.zone,
+        image=request.image,
+        request=_digest(request, labels),
+        address=_address(id),
+        started_at=at,
+    )
+
+
+def is_ours(process: Process) -> bool:
+    """Tell whether a process bears our labels."""
+    return {naming.DEPLOYMENT, naming.FLEET, naming.REVISION, naming.KEY} <= process.labels.keys()
+
+
+def instance_of(process: Process, *, cloud: str) -> Instance:
+    """Return the row of a process of ours."""
+    labels = process.labels
+    previous, kept_until = labels.get(naming.PREVIOUS), labels.get(naming.KEPT_UNTIL)
+    return Instance(
+        id=InstanceId(process.id),
+        name=process.name,
+        cloud=cloud,
+        deployment=labels[naming.DEPLOYMENT],
+        fleet=labels[naming.FLEET],
+        revision=Revision(labels[naming.REVISION]),
+        key=LaunchKey(labels[naming.KEY]),
+        inputs=labels.get(naming.INPUTS, ""),
+        previous=None if previous is None else Revision(previous),
+        kept_until=None if kept_until is None else float(kept_until),
+        zone=process.zone,
+        machine_type=MACHINE_TYPE,
+        market=Market.ON_DEMAND,
+        image=ImageId(process.image),
+        phase=PHASES[process.state],
+        launched_at=process.started_at,
+        address=process.address,
+    )
+
+
+def _digest(request: LaunchRequest, labels: dict[str, str]) -> str:
+    """Return what tells one request under a key from another; secrets don't enter it."""
+    return naming.digest(request.count, labels, request.zone, request.image, request.port, request.options)
+
+
+def _address(id: str) -> str:
+    """Return an address of its own where a machine has more than one for itself, as Linux does."""
+    first, second, third = hashlib.sha256(id.encode()).digest()[:3]
+    return f"127.{first % 254 + 1}.{second}.{third % 254 + 1}" if sys.platform == "linux" else "127.0.0.1"

@@ -1,0 +1,122 @@
+"""Deployments that are baked: a recipe's files in a folder, simulated clouds, and bakes in virtual time."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import attrs
+from situations import deployment, fleet
+from tenacity import stop_after_attempt, wait_none
+
+from vmpattern import naming
+from vmpattern.bakery import Policy, bake_all
+from vmpattern.driver import Driver, Selector
+from vmpattern.executor import VirtualRuntime, silent_probe
+from vmpattern.executor.observing import READING, read_clouds
+from vmpattern.model import (
+    Bake,
+    BakeOutcome,
+    Cloud,
+    Deployment,
+    Event,
+    Image,
+    Instance,
+    Observation,
+    Recipe,
+)
+from vmpattern.planner import bakes
+from vmpattern.simulation import EC2_LIKE, CloudSpec, Faults, SimulatedCloud
+from vmpattern.simulation.faults import NONE
+
+RECIPE = Recipe(
+    base={"": "debian-12"}, run="/opt/serve --port $PORT", provision="provision.sh", files={"/opt/serve": "serve"}
+)
+
+
+def never() -> bool:
+    """Ask nobody to stop."""
+    return False
+
+
+class Oven:
+    """A folder with a recipe's files, and one or more simulated clouds in which it is baked."""
+
+    def __init__(
+        self, folder: Path, *names: str, faults: Faults = NONE, recipe: Recipe = RECIPE, **can: object
+    ) -> None:
+        self.folder = folder
+        self.recipe = recipe
+        capabilities = attrs.evolve(EC2_LIKE, **can)  # type: ignore[arg-type]
+        self.clouds = {
+            name: SimulatedCloud(CloudSpec(name=name, capabilities=capabilities), faults=faults)
+            for name in names or ("demo",)
+        }
+        self.events: list[Event] = []
+        self.write("serve", "#!/bin/sh\n")
+        self.write("provision.sh", "echo provisions\n")
+
+    @property
+    def cloud(self) -> SimulatedCloud:
+        """The first cloud."""
+        return next(iter(self.clouds.values()))
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the recipe."""
+        (self.folder / name).write_text(text, "utf-8")
+
+    def deployment(self, size: int = 3) -> Deployment:
+        """Return a deployment of one fleet of the service that is baked."""
+        wanted = deployment(fleet(size, clouds=tuple(self.clouds)), clouds=tuple(self.clouds))
+        services = {"shop": attrs.evolve(wanted.services["shop"], image=self.recipe)}
+        clouds = {name: Cloud(name=name, driver="memory", directory=str(self.folder)) for name in self.clouds}
+        return attrs.evolve(wanted, clouds=clouds, services=services)
+
+    def observe(self) -> Observation:
+        """Read the clouds and the files, without waiting for a cloud that is in trouble."""
+        patient = READING.copy(wait=wait_none(), stop=stop_after_attempt(50))
+        return read_clouds(self.deployment(), self.clouds, probe=silent_probe, retrying=patient)
+
+    def bakes(self, *, refresh: bool = False) -> tuple[Bake, ...]:
+        """Return what is to be baked."""
+        return bakes(self.deployment(), self.observe(), services=["shop"], refresh=refresh)
+
+    def bake(
+        self,
+        *,
+        refresh: bool = False,
+        drivers: Mapping[str, Driver] | None = None,
+        policy: Policy | None = None,
+        on_event: Callable[[Event], None] = lambda event: None,
+        stop: Callable[[], bool] = never,
+        planned: tuple[Bake, ...] | None = None,
+    ) -> BakeOutcome:
+        """Bake whatever is to be baked, in virtual time, by other drivers where some are given."""
+        self.events.clear()
+
+        def tell(event: Event) -> None:
+            self.events.append(event)
+            on_event(event)
+
+        return bake_all(
+            self.deployment(),
+            self.bakes(refresh=refresh) if planned is None else planned,
+            {**self.clouds, **(drivers or {})},
+            VirtualRuntime(max(cloud.clock.now() for cloud in self.clouds.values()), tuple(self.clouds.values())),
+            policy=policy or Policy(),
+            tell=tell,
+            stop=stop,
+            locks=self.folder / "locks",
+        )
+
+    def images(self) -> list[Image]:
+        """Return every image in every cloud, whatever lists show."""
+        return [cloud._images._now(row) for cloud in self.clouds.values() for row in cloud._images.rows.values()]
+
+    def builders(self) -> list[Instance]:
+        """Return what was launched to bake and lives."""
+        rows = [vm.row for cloud in self.clouds.values() for vm in cloud._world.vms.values()]
+        selected = Selector("shop", naming.BUILDERS)
+        return [row for row in rows if row.phase.is_live and selected.matches(row)]
+
+    def staged(self) -> set[str]:
+        """Return the names of the data that is staged."""
+        return {name for cloud in self.clouds.values() for name in cloud._images.staged}

@@ -1,0 +1,154 @@
+"""The verbs that users call: bake, and apply, which bakes first."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import attrs
+
+from vmpattern import executor
+from vmpattern.bakery.orders import DEADLINE_S, Policy
+from vmpattern.bakery.run import bake_all
+from vmpattern.bakery.strays import end_strays
+from vmpattern.driver import Driver
+from vmpattern.errors import Problem, Refused, SpecError
+from vmpattern.executor import Runtime, StopSwitch, connected, runtime_for, silent_probe
+from vmpattern.executor.observing import read_clouds
+from vmpattern.model import (
+    BakeOutcome,
+    BakeResult,
+    BakeState,
+    CloudObservation,
+    Deployment,
+    Event,
+    Outcome,
+    Plan,
+    Recipe,
+    Service,
+)
+from vmpattern.planner import Chosen, bakes, chosen_images
+
+
+def apply(
+    plan: Plan,
+    *,
+    on_event: Callable[[Event], None] | None = None,
+    stop: StopSwitch | None = None,
+    locks: Path | None = None,
+) -> Outcome:
+    """Carry out a plan, and return when the fleets are as asked for or can't get there.
+
+    Images that the plan has to bake are baked first; unless all of them are there, no fleet is touched.
+
+    Args:
+        on_event: called with every event, in order, in the calling thread; what it raises ends the apply at once.
+        stop: ask it to stop early; the outcome is then INTERRUPTED.
+        locks: the folder of the lock files; the user's state folder by default.
+
+    Returns:
+        The outcome with all events; failures of a cloud are in it, never raised.
+
+    Raises:
+        StalePlan: instances came or went since the plan was made, in a fleet that it changes, or a recipe changed.
+        Locked: another apply on this machine is changing one of the fleets.
+        Refused: a secret can't be had, or a cloud can't be reached at all.
+
+    Guarantees:
+        Terminates only what the plan names, what was launched under it, and what two witnesses condemn.
+    """
+    return executor.apply(plan, on_event=on_event, stop=stop, locks=locks, bake=_bake_plan)
+
+
+def bake(
+    deployment: Deployment,
+    services: Sequence[str] = (),
+    *,
+    refresh: bool = False,
+    smoke: bool = False,
+    keep_builder: bool = False,
+    deadline_s: float = DEADLINE_S,
+    on_event: Callable[[Event], None] | None = None,
+    stop: StopSwitch | None = None,
+    locks: Path | None = None,
+) -> BakeOutcome:
+    """Bake the images of services, in every cloud that runs them, unless they are there already.
+
+    Args:
+        services: their names; empty: every service that has a recipe.
+        refresh: bake again what was made from a base that has moved since.
+        smoke: boot an instance of each image, and see whether it serves; a new image that doesn't is deleted.
+        keep_builder: leave a builder that failed, for a look.
+        deadline_s: how long a builder may take.
+        on_event: called with every event, in order, in the calling thread.
+        stop: ask it to stop early; builders are then ended.
+        locks: the folder of the lock files; the user's state folder by default.
+
+    Returns:
+        What came of each image; failures of a cloud are in it, never raised.
+
+    Raises:
+        SpecError: a service isn't there, its files can't be read, or its base isn't there.
+        Refused: a service has no recipe, or a smoke test's secret can't be had.
+    """
+    names = _services(deployment, services)
+    switch = stop or StopSwitch()
+    with connected(deployment) as drivers:
+        # Fleets are left out of this reading: nobody has to be asked for its health here.
+        observation = read_clouds(attrs.evolve(deployment, fleets={}), drivers, probe=silent_probe)
+        wanted = bakes(deployment, observation, services=names, refresh=refresh, present=True)
+        runtime = runtime_for(drivers)
+        switch.wakes(runtime)
+        outcome = bake_all(
+            deployment,
+            wanted,
+            drivers,
+            runtime,
+            policy=Policy(deadline_s=deadline_s, keep_builder=keep_builder, smoke=smoke),
+            tell=on_event or _ignore,
+            stop=switch,
+            locks=locks,
+        )
+        known = {bake.digest for bake in wanted}
+        end_strays(deployment, observation, drivers, runtime, besides=known, tell=on_event or _ignore)
+    blind = [
+        _unreadable(service, cloud, chosen)
+        for service, cloud, chosen in chosen_images(deployment, observation, services=names, refresh=refresh)
+        if cloud.error is not None
+    ]
+    calls = observation.calls + outcome.api_calls
+    return attrs.evolve(outcome, results=(*blind, *outcome.results), api_calls=calls)
+
+
+def _ignore(event: Event) -> None:
+    """Take an event that nobody wants."""
+
+
+def _bake_plan(
+    plan: Plan,
+    drivers: Mapping[str, Driver],
+    runtime: Runtime,
+    *,
+    tell: Callable[[Event], None],
+    stop: Callable[[], bool],
+    locks: Path | None,
+) -> BakeOutcome:
+    return bake_all(plan.deployment, plan.bakes, drivers, runtime, policy=Policy(), tell=tell, stop=stop, locks=locks)
+
+
+def _services(deployment: Deployment, names: Sequence[str]) -> list[str]:
+    for name in names:
+        if name not in deployment.services:
+            raise SpecError([Problem(f"services.{name}", f"isn't there; services: {', '.join(deployment.services)}")])
+        if not isinstance(deployment.services[name].image, Recipe):
+            raise Refused(f"the image of {name} is made elsewhere: there is nothing to bake")
+    return list(names) or [name for name, one in deployment.services.items() if isinstance(one.image, Recipe)]
+
+
+def _unreadable(service: Service, cloud: CloudObservation, chosen: Chosen) -> BakeResult:
+    return BakeResult(
+        service=service.name,
+        cloud=cloud.name,
+        digest=chosen.written,
+        state=BakeState.FAILED,
+        code="Unreadable",
+        message=f"{cloud.name} couldn't be read: {cloud.error}",
+    )

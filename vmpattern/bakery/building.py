@@ -1,0 +1,259 @@
+"""From an order to a builder that has done its work and stopped: adopted if one is there, else launched."""
+
+import math
+from collections.abc import Callable, Mapping
+
+import attrs
+from immutabledict import immutabledict
+
+from vmpattern import naming
+from vmpattern.bakery.desk import Desk
+from vmpattern.bakery.loop import Task
+from vmpattern.bakery.order import BUILD, BakeFailed, Order, Traces, is_for, nonce_of
+from vmpattern.bakery.script import baked_line, failed_line
+from vmpattern.driver import LaunchReport, LaunchRequest
+from vmpattern.errors import DriverError, KeyConflict, KeySpent, OutcomeUnknown, OutOfCapacity
+from vmpattern.model import (
+    BuildSite,
+    EventKind,
+    Idempotency,
+    ImageId,
+    Instance,
+    LaunchKey,
+    Market,
+    Phase,
+    Revision,
+)
+
+MOST_ATTEMPTS = 20
+LOOKS_PER_CONSOLE = 4
+"""A console is read at every so many looks only: it tells of a failure earlier than the deadline."""
+CONSOLE_S = 60.0
+"""How long after a stop a cloud may take to show what was printed before it."""
+
+
+def stopped_builder(desk: Desk, order: Order, traces: Traces) -> Task[Instance]:
+    """Return a builder that has stopped.
+
+    Raises:
+        BakeFailed: it said that it failed, went away, or isn't done within the deadline.
+        DriverError: the cloud didn't do what was asked.
+    """
+    found = yield from _found(desk, order)
+    if found is None:
+        found = yield from _new(desk, order, traces)
+        desk.tell(EventKind.BAKING, f"{order.bake.service}: {found.id} builds {order.bake.digest}", found.id)
+    else:
+        desk.tell(EventKind.BAKING, f"{order.bake.service}: {found.id} is there already and goes on", found.id)
+    traces.builder = found.id
+    return (yield from _until_stopped(desk, order, found))
+
+
+def has_said_so(desk: Desk, order: Order, builder: Instance) -> Task[bool]:
+    """Return whether a stopped builder's console tells that it is done; False: that can't be seen there.
+
+    Raises:
+        BakeFailed: it tells that the builder failed.
+    """
+    wanted = baked_line(nonce_of(builder.key), order.bake.digest)
+    until = desk.now() + CONSOLE_S
+    while desk.capabilities.console:
+        text = yield from desk.console(builder.id)
+        if wanted in text:
+            return True
+        _check_console(text, builder)
+        if desk.now() >= until:
+            break
+        yield from desk.sleep(desk.poll_s)
+    return False
+
+
+def obtained(
+    desk: Desk,
+    order: Order,
+    site: BuildSite,
+    *,
+    image: ImageId,
+    purpose: str,
+    script: Callable[[str], str] = lambda nonce: "",
+    env: Mapping[str, str] = immutabledict(),
+    port: int | None = None,
+) -> Task[Instance]:
+    """Launch one VM that has to do with the bake, or adopt what its key names.
+
+    Args:
+        script: makes the script from the nonce; none, and the VM runs the service.
+
+    Raises:
+        BakeFailed: too many keys are spent.
+        DriverError: the cloud has no room, or doesn't do what was asked.
+    """
+    attempt = 0
+    for _ in range(MOST_ATTEMPTS):
+        key = _key(desk, order, site, image=image, attempt=attempt)
+        request = attrs.evolve(
+            _request(desk, order, site, key), image=image, inputs=purpose + order.bake.service, env=env, port=port
+        )
+        request = attrs.evolve(request, script=script(nonce_of(key)))
+        try:
+            row = yield from _launched(desk, request)
+        except KeySpent:
+            attempt += 1
+            continue
+        except KeyConflict:
+            # One was asked for under this key with another URL for its files. If it lives, it gets visible.
+            row = yield from _visible(desk, order, purpose)
+            attempt += 1
+        if row is None:
+            row = yield from _visible(desk, order, purpose)
+        if row is not None:
+            return row
+    raise BakeFailed(f"no builder could be launched in {MOST_ATTEMPTS} attempts")
+
+
+def _launched(desk: Desk, request: LaunchRequest) -> Task[Instance | None]:
+    """Send a launch of one; None where nothing is known of what became of it."""
+    try:
+        report: LaunchReport = yield from desk.launch(request)
+    except OutcomeUnknown:
+        return None
+    if report.failures:
+        raise report.failures[0]
+    return next(iter((*report.created, *report.adopted)), None)
+
+
+def _request(desk: Desk, order: Order, site: BuildSite, key: LaunchKey) -> LaunchRequest:
+    bake = order.bake
+    return LaunchRequest(
+        key=key,
+        count=1,
+        deployment=desk.deployment,
+        fleet=naming.BUILDERS,
+        revision=Revision(bake.digest),
+        zone=site.zone,
+        machine_type=site.machine_type,
+        market=Market.ON_DEMAND,
+        image=bake.resolved,
+        disk_gib=bake.disk_gib,
+        options=site.options,
+    )
+
+
+def _key(desk: Desk, order: Order, site: BuildSite, *, image: ImageId, attempt: int) -> LaunchKey:
+    scope = naming.KeyScope(
+        deployment=desk.deployment,
+        fleet=naming.BUILDERS,
+        revision=Revision(order.bake.digest),
+        cloud=desk.cloud,
+        zone=site.zone,
+        machine_type=site.machine_type,
+        market=Market.ON_DEMAND.value,
+        image=image,
+    )
+    return naming.launch_key(scope, count=1, visible=0, attempt=attempt)
+
+
+def _found(desk: Desk, order: Order) -> Task[Instance | None]:
+    """Return the oldest builder that is there; those that failed, are overdue or too many are ended."""
+    crew = yield from desk.crew(order.bake.digest)
+    kept: Instance | None = None
+    useless: list[Instance] = []
+    for row in crew:
+        if kept is not None or not is_for(row, BUILD) or (yield from is_over(desk, row, order.deadline_s)):
+            useless.append(row)
+        else:
+            kept = row
+    if useless:
+        ids = [row.id for row in useless]
+        desk.tell(EventKind.BAKING, f"{order.bake.service}: ends what an earlier bake left", *ids)
+        yield from desk.terminate(ids)
+    return kept
+
+
+def is_over(desk: Desk, row: Instance, deadline_s: float) -> Task[bool]:
+    """Tell whether nothing comes of a builder any more: its deadline is past, or its console says that it failed."""
+    if row.launched_at + deadline_s <= desk.now():
+        return True
+    text = yield from desk.console(row.id)
+    return failed_line(nonce_of(row.key)) in text
+
+
+def _new(desk: Desk, order: Order, traces: Traces) -> Task[Instance]:
+    if desk.capabilities.idempotency is Idempotency.NONE:
+        # Sent twice it launches twice: only a list that must show an earlier launch makes a new one safe.
+        found = yield from _visible(desk, order, BUILD)
+        if found is not None:
+            return found
+    url = ""
+    if order.staged:
+        url = yield from _staged(desk, order)
+        traces.staged = True
+    last: DriverError | None = None
+    for site in order.bake.sites:
+        try:
+            return (
+                yield from obtained(
+                    desk,
+                    order,
+                    site,
+                    image=order.bake.resolved,
+                    purpose=BUILD,
+                    script=lambda nonce: order.script(nonce, url),
+                )
+            )
+        except OutOfCapacity as error:
+            desk.tell(EventKind.BLOCKED, f"{order.bake.service}: {site.zone} has no room for a builder: {error}")
+            last = error
+    assert last is not None, "a bake has a site"
+    raise last
+
+
+def _visible(desk: Desk, order: Order, purpose: str) -> Task[Instance | None]:
+    """Look until a list must show what was launched before."""
+    until = desk.now() + desk.certain_s
+    while True:
+        crew = yield from desk.crew(order.bake.digest)
+        found = next((row for row in crew if is_for(row, purpose)), None)
+        if found is not None or desk.now() >= until:
+            return found
+        yield from desk.sleep(min(desk.poll_s, until - desk.now()))
+
+
+def _staged(desk: Desk, order: Order) -> Task[str]:
+    size, most = len(order.payload), order.script_bytes
+    if not desk.capabilities.staging:
+        raise BakeFailed(
+            f"the files are {size:,} bytes packed, more than fit into a script of {most:,} on {desk.cloud}, which can't"
+            ' stage them: put them where builders can fetch them, and write { url = "...", sha256 = "..." }',
+            code="TooLarge",
+        )
+    desk.tell(EventKind.BAKING, f"{order.bake.service}: stages {size:,} bytes")
+    return (yield from desk.stage(order.staged_as, order.payload, lifetime_s=order.deadline_s))
+
+
+def _until_stopped(desk: Desk, order: Order, builder: Instance) -> Task[Instance]:
+    deadline = builder.launched_at + order.deadline_s
+    seen_at, looks = desk.now(), 0
+    while True:
+        crew = yield from desk.patiently(desk.crew(order.bake.digest))
+        row = next((one for one in crew or () if one.id == builder.id), None)
+        looks += 1
+        if row is not None or crew is None:
+            seen_at = desk.now()
+        if row is not None:
+            if row.phase is Phase.STOPPED:
+                return row
+            if row.phase is Phase.RUNNING and looks % LOOKS_PER_CONSOLE == 0:
+                _check_console((yield from desk.console(row.id)), row)
+        elif crew is not None and desk.now() >= seen_at + desk.certain_s:
+            raise BakeFailed(f"the builder {builder.id} is gone: something else has ended it")
+        if desk.now() >= deadline:
+            text = yield from desk.console(builder.id)
+            minutes = math.ceil(order.deadline_s / 60)
+            raise BakeFailed(f"the builder {builder.id} wasn't done within {minutes} minutes", console=text)
+        yield from desk.sleep(desk.poll_s)
+
+
+def _check_console(text: str, builder: Instance) -> None:
+    if failed_line(nonce_of(builder.key)) in text:
+        raise BakeFailed(f"the builder {builder.id} failed; its console tells why", console=text)

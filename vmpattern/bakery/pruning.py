@@ -1,0 +1,79 @@
+"""Listing a deployment's images, and deleting those that nothing needs any more."""
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from vmpattern.bakery.desk import Desk
+from vmpattern.bakery.loop import Loop, Task
+from vmpattern.driver import Driver
+from vmpattern.errors import DriverError
+from vmpattern.executor import connected, runtime_for, silent_probe
+from vmpattern.executor.observing import read_clouds
+from vmpattern.model import Deployment, Event, Failure, ImageId, Observation
+from vmpattern.planner import ImageUse, image_uses
+
+KEEP = 3
+"""So many images of each service stay, unless somebody says otherwise."""
+
+
+@attrs.frozen(kw_only=True)
+class Pruned:
+    """What came of clearing away: the images that are gone, and what stood in the way of others."""
+
+    deleted: tuple[ImageId, ...]
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether all are gone that were to go."""
+        return not self.failures
+
+
+def images(deployment: Deployment, *, keep: int = KEEP) -> tuple[tuple[ImageUse, ...], Observation]:
+    """Return every image of the deployment with what it is needed for, and what all of that was told from.
+
+    A cloud that couldn't be read is in the observation with its error, and none of its images is told.
+    """
+    with connected(deployment) as drivers:
+        observation = _read(deployment, drivers)
+    return image_uses(deployment, observation, keep=keep), observation
+
+
+def prune(deployment: Deployment, *, keep: int = KEEP) -> Pruned:
+    """Delete the images that nothing needs, as they are now; what a cloud does is in the result, never raised.
+
+    Guarantees:
+        Never one that an instance runs from, a fleet wants, is being made, or can't be judged.
+    """
+    with connected(deployment) as drivers:
+        observation = _read(deployment, drivers)
+        useless = [use.image for use in image_uses(deployment, observation, keep=keep) if not use.needed]
+        runtime = runtime_for(drivers)
+        loop = Loop(drivers, runtime, tell=_ignore, stop=lambda: False)
+        desks = {name: Desk(name, driver, deployment.name, runtime, _ignore) for name, driver in drivers.items()}
+        results = loop.run([_delete(desks[image.cloud], image.id) for image in useless])
+    gone = tuple(image.id for image, failure in zip(useless, results, strict=True) if failure is None)
+    return Pruned(deleted=gone, failures=_told(results))
+
+
+def _read(deployment: Deployment, drivers: Mapping[str, Driver]) -> Observation:
+    """Read what images and instances there are; fleets are left out, since nobody has to be asked for its health."""
+    return read_clouds(attrs.evolve(deployment, fleets={}), drivers, probe=silent_probe, images=True)
+
+
+def _delete(desk: Desk, image: ImageId) -> Task[Failure | None]:
+    """Delete one by itself, so that an image that got in use since keeps no other."""
+    try:
+        yield from desk.delete_image(image)
+    except DriverError as error:
+        return Failure(code=error.code, scope=f"image {image}", message=str(error))
+    return None
+
+
+def _told(results: Sequence[Failure | None]) -> tuple[Failure, ...]:
+    return tuple(failure for failure in results if failure is not None)
+
+
+def _ignore(event: Event) -> None:
+    """Take an event that nobody wants."""
