@@ -15,7 +15,7 @@ from vmpattern_local.settings import Acceleration
 ANSWER = "accelerator.json"
 DEVICE = Path("/dev/kvm")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-PROBE_S = 10.0
+PROBE_S = 5.0
 
 
 def choose(wanted: Acceleration, qemu: Qemu, kernel: Path, initrd: Path, *, root: Path) -> str:

@@ -1,9 +1,7 @@
 """Balancers: ports of this machine behind which VMs share the requests, each with a proxy and a list of members."""
 
 import contextlib
-import http.client
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
@@ -18,8 +16,6 @@ from vmpattern_local.vms import Vms
 
 FOLDER = "balancers"
 MEMBERS = "members.json"
-HEALTH_S = 2.0
-AT_ONCE = 16
 
 
 @attrs.frozen(kw_only=True)
@@ -61,8 +57,9 @@ class Members:
 
     def front(self) -> Front:
         """Return what the proxy shall do."""
-        by_state = {state: [one.address for one in self.members.values() if one.draining is state] for state in (0, 1)}
-        return Front(port=self.port, health=self.health, serving=tuple(by_state[False]), draining=tuple(by_state[True]))
+        draining = tuple(one.address for one in self.members.values() if one.draining)
+        serving = tuple(one.address for one in self.members.values() if not one.draining)
+        return Front(port=self.port, health=self.health, serving=serving, draining=draining)
 
 
 class Balancers:
@@ -79,14 +76,15 @@ class Balancers:
         proxy = Proxy(self._folder(options.port))
         if not proxy.is_running():
             return {}
-        known = self._known(options)
-        busy = proxy.busy() if any(one.draining for one in known.members.values()) else {}
-        leaving = {id for id, one in known.members.items() if one.draining}
-        found = {InstanceId(id): Membership.DRAINING for id in leaving if busy.get(known.members[id].address)}
-        serving = [(InstanceId(id), one.address) for id, one in known.members.items() if not one.draining]
-        with ThreadPoolExecutor(AT_ONCE) as threads:
-            words = threads.map(lambda one: _standing(one[1], known.health), serving)
-            return found | {id: word for (id, _), word in zip(serving, words, strict=True)}
+        known = self._known(options).members
+        busy, ill = proxy.busy(), proxy.ill()
+        found: dict[InstanceId, Membership] = {}
+        for id, one in known.items():
+            if not one.draining:
+                found[InstanceId(id)] = Membership.UNHEALTHY if one.address in ill else Membership.HEALTHY
+            elif busy.get(one.address):
+                found[InstanceId(id)] = Membership.DRAINING
+        return found
 
     def check(self, balancer: Options) -> None:
         """Look whether the proxy could start.
@@ -173,15 +171,3 @@ def _options(balancer: Options) -> BalancerOptions:
         return cast("BalancerOptions", parse_options(BalancerOptions, balancer, path="balancer"))
     except SpecError as error:
         raise Invalid(str(error), field="balancer") from error
-
-
-def _standing(address: str, path: str) -> Membership:
-    """Ask a member once, as the proxy does."""
-    connection = http.client.HTTPConnection(address, timeout=HEALTH_S)
-    try:
-        connection.request("GET", path, headers={"User-Agent": "vmpattern"})
-        return Membership.HEALTHY if connection.getresponse().status < 400 else Membership.UNHEALTHY
-    except (OSError, http.client.HTTPException):
-        return Membership.UNHEALTHY
-    finally:
-        connection.close()

@@ -43,7 +43,7 @@ class LocalKit(Kit):
     image = ImageId("alpine")
     cloud = "checked"
     settle_s = 60.0
-    most = 9
+    most = 5
     examples: int | None = 2
     may_cost = False
     base = "alpine"

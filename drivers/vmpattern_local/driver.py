@@ -38,11 +38,11 @@ CONSOLE_BYTES = 65536
 """So much of the end of a console is shown."""
 
 CAPABILITIES = Capabilities(
-    max_batch=8,
+    max_batch=4,
     max_terminate=1000,
     idempotency=Idempotency.INSTANCE,
     mutable_labels=True,
-    call_timeout_s=60.0,
+    call_timeout_s=12.0,
     balancer=True,
     checks=True,
     console=True,
@@ -50,7 +50,7 @@ CAPABILITIES = Capabilities(
     meter=True,
     script_bytes=2**20,
     staging=True,
-    latencies=Latencies(call_s=0.5, boot_s=1.0, ready_s=6.0, terminate_s=4.0, drain_s=2.0),
+    latencies=Latencies(call_s=0.5, boot_s=1.0, ready_s=6.0, terminate_s=4.0, drain_s=2.0, build_s=6.0, capture_s=1.0),
 )
 
 

@@ -16,7 +16,7 @@ import filelock
 
 from vmpattern.errors import Denied, DriverError, Invalid, QuotaExceeded, Transient
 
-LOCK_WAIT_S = 20.0
+LOCK_WAIT_S = 10.0
 """Whoever holds the lock does something short; who waits longer than this is told so."""
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ PIP = "python -m pip install 'vmpattern[local]'"
 APT = "apt-get install -y qemu-system-x86 qemu-utils"
 SYSTEM = "qemu-system-x86_64"
 IMAGES = "qemu-img"
-TIMEOUT_S = 60.0
+TIMEOUT_S = 20.0
 """How long a program may take that is waited for."""
 
 

@@ -9,6 +9,7 @@ Source:
 import http.client
 import json
 import os
+import re
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -25,9 +26,10 @@ LOG = "proxy.log"
 PID = "pid"
 SOCKET = "admin.sock"
 HOST = "127.0.0.1"
-START_S = 30.0
-ASK_S = 10.0
+START_S = 10.0
+ASK_S = 5.0
 STOP_S = 5.0
+_ILL = re.compile(r'^caddy_reverse_proxy_upstreams_healthy\{upstream="([^"]+)"\} 0$', re.MULTILINE)
 NOBODY: Mapping[str, object] = {"not": [{}]}
 """Matches no request."""
 
@@ -101,6 +103,10 @@ class Proxy:
         """Return how many requests each member is answering, by address."""
         answer: Sequence[Mapping[str, object]] = json.loads(self._ask("GET", "/reverse_proxy/upstreams") or b"[]")
         return {str(one["address"]): int(str(one["num_requests"])) for one in answer}
+
+    def ill(self) -> frozenset[str]:
+        """Return the addresses that get no requests since they don't answer well; up to ten seconds old."""
+        return frozenset(_ILL.findall(self._ask("GET", "/metrics").decode(errors="replace")))
 
     def stop(self) -> None:
         """End it, by force if it doesn't end by itself."""
@@ -185,7 +191,7 @@ def _forwarding(addresses: Sequence[str], health: str) -> Mapping[str, object]:
             "try_interval": "100ms",
         },
         "health_checks": {
-            "active": {"uri": health, "interval": "1s", "timeout": "5s", "fails": 2},
+            "active": {"uri": health, "interval": "2s", "timeout": "10s", "fails": 3},
             "passive": {"fail_duration": "2s"},
         },
         "transport": {"protocol": "http", "dial_timeout": "2s", "keep_alive": {"enabled": False}},

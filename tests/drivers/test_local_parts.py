@@ -2,17 +2,21 @@
 
 import errno
 import gzip
+import http.client
+import http.server
 import io
 import os
 import socket
 import stat
 import tarfile
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from local_vms import OURS, local, options, pretended, request
+from local_vms import OURS, local, options, pretended, request, wait
 
 from vmpattern import naming
 from vmpattern.driver import CaptureRequest
@@ -265,16 +269,68 @@ def the_proxy(folder: Path) -> AbstractContextManager[Handle | None]:
     return opened(place / "pid", str(place / "config.json"))
 
 
-def test_the_proxy_serves_drains_and_ends_with_its_last_member(tmp_path: Path) -> None:
+class Service(http.server.BaseHTTPRequestHandler):
+    """What a VM serves, in place of a VM."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"served")
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+@contextmanager
+def service() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def answered() -> tuple[int, bytes]:
+    """Ask the balancer as a client does."""
+    with closing(http.client.HTTPConnection("127.0.0.1", FRONT, timeout=30)) as connection:
+        connection.request("GET", "/")
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+def test_the_proxy_serves_its_members_and_nobody_that_drains(tmp_path: Path) -> None:
+    driver, balancer = local(tmp_path), {"port": FRONT}
+    with service() as address, pretended(tmp_path, address=address) as vm:
+        id = InstanceId(vm.record.id)
+        driver.register(balancer, [id])
+        members, served = driver.members(balancer), answered()
+        driver.deregister(balancer, [id])
+        gone, refused = driver.members(balancer), answered()
+        driver.terminate([id])
+        vm.runs.wait(30)
+        driver.instances(OURS)
+
+        assert ({id: Membership.HEALTHY}, (200, b"served")) == (members, served)
+        assert ({}, (503, b"no member\n")) == (gone, refused)
+
+
+def test_a_member_that_does_not_answer_is_unhealthy_to_its_balancer(tmp_path: Path) -> None:
+    driver, balancer = local(tmp_path), {"port": FRONT}
+    with pretended(tmp_path) as vm:
+        id = InstanceId(vm.record.id)
+        driver.register(balancer, [id])
+        wait(lambda: driver.members(balancer) == {id: Membership.UNHEALTHY}, "the balancer's word")
+        driver.terminate([id])
+        vm.runs.wait(30)
+        driver.instances(OURS)
+
+
+def test_the_proxy_ends_with_its_last_member(tmp_path: Path) -> None:
     driver, balancer = local(tmp_path), {"port": FRONT}
     with pretended(tmp_path) as vm:
         id = InstanceId(vm.record.id)
         driver.register(balancer, [id])
         with the_proxy(tmp_path) as proxy:
             assert proxy is not None
-            assert {id: Membership.UNHEALTHY} == driver.members(balancer)
-            driver.deregister(balancer, [id])
-            assert {} == driver.members(balancer)
             driver.terminate([id])
             vm.runs.wait(30)
             driver.instances(OURS)

@@ -86,7 +86,8 @@ class Pretended:
 def pretended(folder: Path, *, bears_uuid: bool = True, **changes: object) -> Iterator[Pretended]:
     """Make a VM without QEMU: a process that sleeps, with or without the mark by which a VM's is known."""
     store = Vms(folder / "local")
-    record = attrs.evolve(vms.new_record(request(), 0, now=1000.0), address="127.0.0.1:9", **changes)
+    usual = attrs.evolve(vms.new_record(request(), 0, now=1000.0), address="127.0.0.1:9")
+    record = attrs.evolve(usual, **changes)
     alive = store.create(record)
     mark = record.uuid if bears_uuid else "somebody else's"
     command = [sys.executable, "-c", "import time; print(flush=True); time.sleep(600)", mark]
