@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.spending import Deadline
 from benchmarks.tables import Report, machine
 
-NAMES = ("plan", "rollout", "start", "memory", "decide")
+NAMES = ("plan", "rollout", "start", "memory", "decide", "local")
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 
 
@@ -72,6 +72,8 @@ def _benchmark(name: str) -> Callable[[Deadline], Report]:
             from benchmarks.start import report
         case "memory":
             from benchmarks.memory import report
+        case "local":
+            from benchmarks.local import report
         case _:
             from benchmarks.decide import report
     return report

@@ -25,7 +25,8 @@ PAUSE_S = 0.2
 class Client:
     """Asks again and again until it is told to stop, and writes down each answer: when, how long it took, and what."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
+        self._url = url
         self.answers: list[tuple[float, float, str]] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._ask)
@@ -47,7 +48,7 @@ class Client:
         while not self._stop.wait(PAUSE_S):
             began = time.time()
             try:
-                with urllib.request.urlopen(URL, timeout=60) as answer:
+                with urllib.request.urlopen(self._url, timeout=60) as answer:
                     what = answer.read().decode().rpartition(", ")[2].strip()
             except OSError as error:
                 what = f"failed: {error}"
@@ -83,7 +84,7 @@ def users(folder: Path) -> set[int]:
     return found
 
 
-def check_nothing_is_left(folder: Path) -> None:
+def check_nothing_is_left(folder: Path, url: str) -> None:
     """Leave with an error if a process, a port or a file of a VM or balancer is still there."""
     local = folder / ".vmpattern/local"
     left = [
@@ -92,10 +93,10 @@ def check_nothing_is_left(folder: Path) -> None:
     if left or users(folder):
         sys.exit(f"left behind: files {left}, processes {users(folder)}")
     try:
-        urllib.request.urlopen(URL, timeout=5)
+        urllib.request.urlopen(url, timeout=5)
     except OSError:
         return
-    sys.exit(f"something still answers at {URL}")
+    sys.exit(f"something still answers at {url}")
 
 
 def main() -> None:
@@ -112,14 +113,14 @@ def main() -> None:
         try:
             print("bake, and run three VMs:")
             apply(folder, events)
-            with Client() as client:
+            with Client(URL) as client:
                 (folder / "hello/version").write_text("2\n")
                 print("change the service, and roll it over while a client keeps asking:")
                 apply(folder, events)
         finally:
             print("end everything:")
             apply(folder, events, size=0)
-        check_nothing_is_left(folder)
+        check_nothing_is_left(folder, URL)
     if record is not None:
         told = [{"at": one.at, "kind": one.kind.value, "instances": one.instances} for one in events]
         record.write_text(json.dumps({"events": told, "answers": client.answers}))
