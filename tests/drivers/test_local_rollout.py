@@ -1,4 +1,4 @@
-"""The example of the local driver, as users run it: replaced under load, killed at any moment, ended without a trace."""
+"""The example of the local driver, as users run it: replaced under load, killed at any moment, ended in the end."""
 
 import importlib.util
 import random
