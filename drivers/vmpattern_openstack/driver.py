@@ -180,17 +180,17 @@ class OpenStackDriver:
     # -- consoles and balancers ---------------------------------------------------------------------------------------
 
     def console(self, instance: InstanceId) -> str:
-        """Return what a server printed, or why it could not be built."""
+        """Return what a server printed; before that, what Nova says of one that failed."""
         calls = self.calls(f"read the console of {instance}")
+        server = calls.parsed(Server, calls.get("compute", f"/servers/{instance}").get("server"))
+        failed = f"The server failed: {server.fault.message}\n" if server.fault is not None else ""
         try:
             found = calls.ask("compute", f"/servers/{instance}/action", {"os-getConsoleOutput": {}})
         except Transient as error:
             if error.code != "conflictingRequest":
                 raise
-            # It has no host: it isn't built yet, or never will be.
-            server = calls.parsed(Server, calls.get("compute", f"/servers/{instance}")["server"])
-            return f"{server.fault.message}\n" if server.fault is not None else ""
-        return str(found.get("output") or "")
+            return failed  # it has no host, and so no console
+        return failed + str(found.get("output") or "")
 
     def members(self, balancer: OptionTable) -> Mapping[InstanceId, Membership]:
         """List the members of a pool, by the instances that they are named after."""

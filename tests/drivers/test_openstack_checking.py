@@ -160,7 +160,7 @@ def test_a_server_that_failed_tells_its_fault_on_its_console(cloud: OpenStackDri
     (row,) = cloud.launch(attrs.evolve(request_, options=options)).created
     try:
         until = time.monotonic() + 120.0
-        while not (text := cloud.console(row.id)).startswith("Build of instance") and time.monotonic() < until:
+        while not (text := cloud.console(row.id)).startswith("The server failed") and time.monotonic() < until:
             time.sleep(1.0)
     finally:
         cloud.terminate([row.id])
