@@ -10,7 +10,18 @@ import attrs
 
 from vmpattern import naming
 from vmpattern.driver import CaptureRequest, LaunchReport, LaunchRequest, Selector
-from vmpattern.errors import DriverError, Invalid, NotFound, OutcomeUnknown, Problem, SpecError, Transient, Unsupported
+from vmpattern.errors import (
+    DriverError,
+    Invalid,
+    NotFound,
+    OutcomeUnknown,
+    Problem,
+    Scope,
+    ScopeKind,
+    SpecError,
+    Transient,
+    Unsupported,
+)
 from vmpattern.model import (
     Capabilities,
     Idempotency,
@@ -36,8 +47,8 @@ from vmpattern_openstack.login import find_login
 from vmpattern_openstack.options import BalancerOptions, OpenStackOptions, PlacementOptions
 
 CAN = Capabilities(
-    max_batch=50,
-    max_terminate=25,
+    max_batch=25,
+    max_terminate=20,
     idempotency=Idempotency.NONE,
     label_count=50,
     mutable_labels=True,
@@ -207,9 +218,11 @@ class OpenStackDriver:
         rows = {row.id: row for row in self._servers(calls, [PREFIX])}
         addresses: dict[InstanceId, str] = {}
         for id in ids:
-            address = servers.address(rows[id], self._options.address_network) if id in rows else None
+            if id not in rows:
+                raise NotFound(f"there is no instance {id} of ours", code="NotThere")
+            address = servers.address(rows[id], self._options.address_network)
             if address is None:
-                raise NotFound(f"{id} isn't there, or has no address yet", code="NoAddress")
+                raise Transient(f"{id} has no address yet", code="NoAddress", scope=Scope(ScopeKind.INSTANCE))
             addresses[id] = address
         self._set(calls, pool, balancing.registered(there, addresses, options, self._now()))
 
