@@ -12,13 +12,17 @@ import pytest
 
 import vmpattern as vmp
 from vmpattern import errors, naming, testing
+from vmpattern.bakery import Pruned
+from vmpattern.cli.bakes import bakes_to_json
 from vmpattern.cli.checking import report_to_json
+from vmpattern.cli.render_images import images_to_json, pruned_to_json
 from vmpattern.cli.render_status import status_to_json
 from vmpattern.cli.table import COMMANDS, LATER
 from vmpattern.driver import VERSION, Baker, Balancer, Checker, Console, Driver, Meter, Prober
 from vmpattern.driver.options import parse_options
 from vmpattern.errors import DriverError
-from vmpattern.model import Failure, FleetOutcome
+from vmpattern.model import Capabilities, CloudObservation, Failure, FleetOutcome
+from vmpattern.planner import ImageUse
 from vmpattern.simulation import FaultKind, machine_types
 from vmpattern.specfile.writing import render
 from vmpattern.testing import CLAUSES
@@ -251,6 +255,21 @@ def test_every_field_of_a_status_is_documented(deployment: vmp.Deployment) -> No
     document = status_to_json(vmp.survey(deployment, observation), observation)
 
     assert documented("status --json") == paths(document, frozenset({"web", "lost"}), frozenset())
+
+
+def test_every_field_of_a_bake_and_of_images_is_documented() -> None:
+    result = vmp.BakeResult(service="web", cloud="here", digest="d", state=vmp.BakeState.FAILED)
+    baked = bakes_to_json(vmp.BakeOutcome(results=(result,), duration_s=1.0, api_calls=1))
+    image = vmp.Image(id="own-1", cloud="here", deployment="d", service="web", digest="d", created_at=0.0)  # type: ignore[arg-type]
+    lost = CloudObservation(name="lost", at=0.0, capabilities=Capabilities(), error="it is out")
+    listed = images_to_json([ImageUse(image, "")], vmp.Observation(at=0.0, clouds={"lost": lost}))
+    failure = Failure(code="Invalid", scope="image", message="in use")
+    pruned = pruned_to_json([ImageUse(image, "")], Pruned(deleted=(image.id,), failures=(failure,)))
+    nothing = frozenset[str]()
+
+    assert documented("bake --json") == paths(baked, nothing, nothing)
+    assert documented("images --json") == paths(listed, frozenset({"lost"}), nothing)
+    assert documented("images prune --json") == paths(pruned, nothing, nothing)
 
 
 def test_every_field_of_a_check_is_documented() -> None:

@@ -42,9 +42,9 @@ def stopped_builder(desk: Desk, order: Order, traces: Traces) -> Task[Instance]:
     found = yield from _found(desk, order)
     if found is None:
         found = yield from _new(desk, order, traces)
-        desk.tell(EventKind.BAKING, f"{order.bake.service}: {found.id} builds {order.bake.digest}", found.id)
+        desk.tell(EventKind.BAKING, f"{order.bake.service}: builds {order.bake.digest}", found.id)
     else:
-        desk.tell(EventKind.BAKING, f"{order.bake.service}: {found.id} is there already and goes on", found.id)
+        desk.tell(EventKind.BAKING, f"{order.bake.service}: is there already, and goes on", found.id)
     traces.builder = found.id
     return (yield from _until_stopped(desk, order, found))
 

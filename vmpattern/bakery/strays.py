@@ -40,6 +40,6 @@ def _end(desk: Desk, row: Instance) -> Task[None]:
     try:
         if (yield from is_over(desk, row, DEADLINE_S)):
             yield from desk.terminate([row.id])
-            desk.tell(EventKind.TERMINATED, f"{row.id} was left by an earlier bake", row.id)
+            desk.tell(EventKind.TERMINATED, "was left by an earlier bake", row.id)
     except DriverError as error:
-        desk.tell(EventKind.CALL_FAILED, f"{row.id} was left by an earlier bake and can't be ended: {error}", row.id)
+        desk.tell(EventKind.CALL_FAILED, f"was left by an earlier bake and can't be ended: {error}", row.id)
