@@ -10,7 +10,18 @@ import attrs
 
 from vmpattern import naming
 from vmpattern.driver import CaptureRequest, LaunchReport, LaunchRequest, Selector
-from vmpattern.errors import DriverError, Invalid, NotFound, OutcomeUnknown, Problem, SpecError, Transient, Unsupported
+from vmpattern.errors import (
+    DriverError,
+    Invalid,
+    NotFound,
+    OutcomeUnknown,
+    Problem,
+    Scope,
+    ScopeKind,
+    SpecError,
+    Transient,
+    Unsupported,
+)
 from vmpattern.model import (
     Capabilities,
     Idempotency,
@@ -36,8 +47,8 @@ from vmpattern_openstack.login import find_login
 from vmpattern_openstack.options import BalancerOptions, OpenStackOptions, PlacementOptions
 
 CAN = Capabilities(
-    max_batch=50,
-    max_terminate=25,
+    max_batch=25,
+    max_terminate=20,
     idempotency=Idempotency.NONE,
     label_count=50,
     mutable_labels=True,
@@ -180,17 +191,17 @@ class OpenStackDriver:
     # -- consoles and balancers ---------------------------------------------------------------------------------------
 
     def console(self, instance: InstanceId) -> str:
-        """Return what a server printed, or why it could not be built."""
+        """Return what a server printed; before that, what Nova says of one that failed."""
         calls = self.calls(f"read the console of {instance}")
+        server = calls.parsed(Server, calls.get("compute", f"/servers/{instance}").get("server"))
+        failed = f"The server failed: {server.fault.message}\n" if server.fault is not None else ""
         try:
             found = calls.ask("compute", f"/servers/{instance}/action", {"os-getConsoleOutput": {}})
         except Transient as error:
             if error.code != "conflictingRequest":
                 raise
-            # It has no host: it isn't built yet, or never will be.
-            server = calls.parsed(Server, calls.get("compute", f"/servers/{instance}")["server"])
-            return f"{server.fault.message}\n" if server.fault is not None else ""
-        return str(found.get("output") or "")
+            return failed  # it has no host, and so no console
+        return failed + str(found.get("output") or "")
 
     def members(self, balancer: OptionTable) -> Mapping[InstanceId, Membership]:
         """List the members of a pool, by the instances that they are named after."""
@@ -207,9 +218,11 @@ class OpenStackDriver:
         rows = {row.id: row for row in self._servers(calls, [PREFIX])}
         addresses: dict[InstanceId, str] = {}
         for id in ids:
-            address = servers.address(rows[id], self._options.address_network) if id in rows else None
+            if id not in rows:
+                raise NotFound(f"there is no instance {id} of ours", code="NotThere")
+            address = servers.address(rows[id], self._options.address_network)
             if address is None:
-                raise NotFound(f"{id} isn't there, or has no address yet", code="NoAddress")
+                raise Transient(f"{id} has no address yet", code="NoAddress", scope=Scope(ScopeKind.INSTANCE))
             addresses[id] = address
         self._set(calls, pool, balancing.registered(there, addresses, options, self._now()))
 
