@@ -64,6 +64,7 @@ def link_public_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, con
         "vmpattern.errors",
         "vmpattern.testing",
         "vmpattern_libcloud",
+        "vmpattern_gcp",
     ):
         if f"{module}.{name}" in domain.objects:
             return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", f"{module}.{name}", node, contnode)
