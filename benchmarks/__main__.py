@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.spending import Deadline
 from benchmarks.tables import Report, machine
 
-NAMES = ("plan", "rollout", "start", "memory", "decide")
+NAMES = ("plan", "rollout", "start", "memory", "decide", "aws_calls")
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 
 
@@ -72,6 +72,8 @@ def _benchmark(name: str) -> Callable[[Deadline], Report]:
             from benchmarks.start import report
         case "memory":
             from benchmarks.memory import report
+        case "aws_calls":
+            from benchmarks.aws_calls import report
         case _:
             from benchmarks.decide import report
     return report
