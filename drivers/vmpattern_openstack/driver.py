@@ -1,5 +1,6 @@
 """OpenStack behind the driver contract: each verb is one attempt, composed of Nova's, Glance's and Octavia's calls."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -34,8 +35,8 @@ from vmpattern.model import (
     Options as OptionTable,
 )
 from vmpattern_libcloud import Subject
-from vmpattern_openstack import balancing, checking, images, launching, servers
-from vmpattern_openstack.answers import Named, Server
+from vmpattern_openstack import balancing, checking, images, launching, listing, servers
+from vmpattern_openstack.answers import Server
 from vmpattern_openstack.api import Api, Calls
 from vmpattern_openstack.catalog import Catalog
 from vmpattern_openstack.labels import PREFIX, description, key_tag, mutable_labels, selector_tags
@@ -113,13 +114,9 @@ class OpenStackDriver:
             text = f"{len(ids)} instances are more than the {CAN.max_terminate} that one call may end"
             raise Invalid(text, code="TooMany", field="ids")
         calls = self.calls(f"end {len(ids)} instances", mutating=True)
-        ours = {row.id for row in calls.every(Named, "compute", "/servers", _tagged(PREFIX), key="servers")}
-        for id in ids:
-            if id not in ours and calls.find("compute", f"/servers/{id}") is not None:
-                raise Invalid(f"{id} lacks our labels, and isn't ended", code="NotOurs", field="ids")
-        for id in ids:
-            if id in ours:
-                _if_there(lambda id=id: calls.change("compute", "DELETE", f"/servers/{id}"))  # type: ignore[misc]
+        for id in listing.ours(calls, ids):
+            with contextlib.suppress(NotFound):
+                calls.change("compute", "DELETE", f"/servers/{id}")
 
     def label(self, ids: Sequence[InstanceId], labels: Mapping[str, str]) -> None:
         """Write labels into the descriptions of servers, which Nova lets be changed in every state."""
@@ -237,18 +234,7 @@ class OpenStackDriver:
     # -- within -------------------------------------------------------------------------------------------------------
 
     def _servers(self, calls: Calls, tags: Sequence[str]) -> list[Server]:
-        return calls.every(Server, "compute", "/servers/detail", _tagged(*tags), key="servers")
+        return listing.servers(calls, tags)
 
     def _instance(self, server: Server) -> Instance | None:
         return servers.instance_of(server, cloud=self._cloud, network=self._options.address_network)
-
-
-def _tagged(*tags: str) -> Mapping[str, str]:
-    return {"tags": ",".join(tags)}
-
-
-def _if_there(call: Callable[[], object]) -> None:
-    try:
-        call()
-    except NotFound:
-        return
