@@ -12,16 +12,22 @@ import pytest
 
 import vmpattern as vmp
 from vmpattern import errors, naming, testing
+from vmpattern.bakery import Pruned
+from vmpattern.cli.bakes import bakes_to_json
 from vmpattern.cli.checking import report_to_json
+from vmpattern.cli.render_images import images_to_json, pruned_to_json
 from vmpattern.cli.render_status import status_to_json
 from vmpattern.cli.table import COMMANDS, LATER
 from vmpattern.driver import VERSION, Baker, Balancer, Checker, Console, Driver, Meter, Prober
 from vmpattern.driver.options import parse_options
 from vmpattern.errors import DriverError
-from vmpattern.model import Failure, FleetOutcome
+from vmpattern.model import Capabilities, CloudObservation, Failure, FleetOutcome
+from vmpattern.planner import ImageUse
 from vmpattern.simulation import FaultKind, machine_types
 from vmpattern.specfile.writing import render
 from vmpattern.testing import CLAUSES
+from vmpattern_local import LocalOptions
+from vmpattern_local.balancers import BalancerOptions
 from vmpattern_memory import MemoryOptions
 
 PAGES = Path(__file__).resolve().parents[2] / "docs/reference"
@@ -165,6 +171,37 @@ def test_the_memory_driver_has_the_documented_defaults(key: Key) -> None:
     assert MemoryOptions() == parse_options(MemoryOptions, {key.name: value}, path="clouds.demo")
 
 
+@pytest.mark.parametrize(
+    ("table", "kind"),
+    [
+        pytest.param("Options", LocalOptions, id="cloud"),
+        pytest.param("Addresses and balancers", BalancerOptions, id="balancer"),
+    ],
+)
+def test_every_option_of_the_local_driver_is_documented(table: str, kind: type) -> None:
+    documented = [key.name for key in keys("local.md") if key.table == table]
+
+    assert [field.name for field in attrs.fields(kind)] == documented
+
+
+@pytest.mark.parametrize("key", [key for key in keys("local.md") if key.default.startswith(('"', "["))], ids=named)
+def test_the_local_driver_has_the_documented_defaults(key: Key) -> None:
+    kind, rest = (LocalOptions, {}) if key.table == "Options" else (BalancerOptions, {"port": 1})
+    value = tomllib.loads(f"it = {key.default}")["it"]
+
+    assert kind(**rest) == parse_options(kind, {**rest, key.name: value}, path="clouds.here")
+
+
+def test_the_local_driver_offers_what_is_documented() -> None:
+    units = {"MiB": 1, "GiB": 1024}
+    documented = [
+        (cells[0].strip("`"), int(cells[1]), int(cells[2].split()[0]) * units[cells[2].split()[1]])
+        for _, cells in rows("local.md", "machine type")
+    ]
+
+    assert [(kind.name, kind.vcpus, kind.memory_mib) for kind in LocalOptions().offered()] == documented
+
+
 def test_every_fault_is_documented() -> None:
     documented = [cells[0].strip("`") for _, cells in rows("memory.md", "name", "what happens")]
 
@@ -251,6 +288,21 @@ def test_every_field_of_a_status_is_documented(deployment: vmp.Deployment) -> No
     document = status_to_json(vmp.survey(deployment, observation), observation)
 
     assert documented("status --json") == paths(document, frozenset({"web", "lost"}), frozenset())
+
+
+def test_every_field_of_a_bake_and_of_images_is_documented() -> None:
+    result = vmp.BakeResult(service="web", cloud="here", digest="d", state=vmp.BakeState.FAILED)
+    baked = bakes_to_json(vmp.BakeOutcome(results=(result,), duration_s=1.0, api_calls=1))
+    image = vmp.Image(id="own-1", cloud="here", deployment="d", service="web", digest="d", created_at=0.0)  # type: ignore[arg-type]
+    lost = CloudObservation(name="lost", at=0.0, capabilities=Capabilities(), error="it is out")
+    listed = images_to_json([ImageUse(image, "")], vmp.Observation(at=0.0, clouds={"lost": lost}))
+    failure = Failure(code="Invalid", scope="image", message="in use")
+    pruned = pruned_to_json([ImageUse(image, "")], Pruned(deleted=(image.id,), failures=(failure,)))
+    nothing = frozenset[str]()
+
+    assert documented("bake --json") == paths(baked, nothing, nothing)
+    assert documented("images --json") == paths(listed, frozenset({"lost"}), nothing)
+    assert documented("images prune --json") == paths(pruned, nothing, nothing)
 
 
 def test_every_field_of_a_check_is_documented() -> None:

@@ -26,6 +26,7 @@ RUNS = (
     pytest.param(
         ["tutorial/first-fleet.md", "tutorial/rolling-change.md", "tutorial/failing-launch.md"], id="the tutorial"
     ),
+    pytest.param(["how-to/bake.md"], id="baking"),
     pytest.param(["how-to/read-a-plan.md"], id="reading a plan"),
     pytest.param(["how-to/save-a-plan.md"], id="saving a plan"),
     pytest.param(["how-to/rollout-knobs.md"], id="rollout knobs"),

@@ -326,3 +326,21 @@ def test_a_reply_that_is_lost_makes_no_second_builder(tmp_path: Path) -> None:
 
         assert (True, []) == (outcome.ok, oven.builders())
         assert 1 == len(oven.images())
+
+
+def test_a_new_image_that_fails_its_smoke_test_is_deleted(oven: Oven) -> None:
+    bare = Baking(oven.cloud, after={"capture": spoil(oven)})
+    (result,) = oven.bake(drivers={"demo": bare}, policy=Policy(smoke=True)).results
+
+    assert "SmokeTestFailed" == result.code
+    assert "the image was deleted" in result.message
+    assert ([], []) == (oven.images(), oven.builders())
+
+
+def test_no_environment_gets_to_a_builder(oven: Oven) -> None:
+    bare = Baking(oven.cloud)
+    oven.bake(drivers={"demo": bare})
+    (request,) = [argument for verb, argument in bare.log if verb == "launch"]
+
+    assert ({}, None) == (request.env, request.port)
+    assert request.script

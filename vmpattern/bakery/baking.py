@@ -2,8 +2,9 @@
 
 import attrs
 
-from vmpattern.bakery.building import has_said_so, obtained, stopped_builder
+from vmpattern.bakery.building import has_said_so, stopped_builder
 from vmpattern.bakery.desk import Desk
+from vmpattern.bakery.launching import obtained
 from vmpattern.bakery.loop import Stopped, Task
 from vmpattern.bakery.order import BUILD, CHECK, BakeFailed, Order, SmokeTest, Traces, is_for
 from vmpattern.bakery.script import check_script
@@ -26,7 +27,8 @@ def bake_image(desk: Desk, order: Order) -> Task[BakeResult]:
         result = BakeResult(
             service=order.bake.service, cloud=desk.cloud, digest=order.bake.digest, state=state, image=image
         )
-        desk.tell(EventKind.BAKED, f"{order.bake.service}: the image {image} is there")
+        if state is BakeState.BAKED:
+            desk.tell(EventKind.BAKED, f"{order.bake.service}: the image {image} is there")
     except (Stopped, BakeFailed, DriverError) as error:
         result = yield from _ended(desk, order, traces, error)
         desk.tell(EventKind.BAKE_FAILED, f"{order.bake.service}: {result.message}")
@@ -71,7 +73,7 @@ def _made(desk: Desk, order: Order, traces: Traces) -> Task[tuple[BakeState, Ima
         return BakeState.PRESENT, there.id
     builder = yield from stopped_builder(desk, order, traces)
     is_sure = yield from has_said_so(desk, order, builder)
-    desk.tell(EventKind.BAKING, f"{order.bake.service}: {builder.id} is done; its image is being made", builder.id)
+    desk.tell(EventKind.BAKING, f"{order.bake.service}: is done, and its image is being made", builder.id)
     image = yield from desk.capture(
         CaptureRequest(
             builder=builder.id,

@@ -83,16 +83,12 @@ class Desk:
         rows = yield from self._read("images", lambda: self._driver.images(Selector(self.deployment)))
         return checked_images(self._driver.name, self.deployment, rows)
 
-    def crew(self, digest: str | None = None) -> Task[list[Instance]]:
-        """List what was launched to bake a digest, or any, as far as it exists and nobody ended it, oldest first."""
+    def crew(self, digest: str) -> Task[list[Instance]]:
+        """List what was launched to bake a digest, as far as it exists and nobody ended it, the oldest first."""
         selector = Selector(self.deployment, naming.BUILDERS)
         rows = yield from self._read("instances", lambda: self._driver.instances(selector))
         found = checked_rows(self._driver.name, self.deployment, rows)
-        own = (
-            row
-            for row in found
-            if row.fleet == naming.BUILDERS and digest in (None, row.revision) and row.phase.is_live
-        )
+        own = (row for row in found if row.fleet == naming.BUILDERS and row.revision == digest and row.phase.is_live)
         return sorted(own, key=lambda row: (row.launched_at, row.id))
 
     def console(self, id: InstanceId) -> Task[str]:

@@ -1,7 +1,7 @@
 """The smoke test of an image: one instance of the service is booted from it, has to be healthy, and is ended."""
 
-from vmpattern.bakery.building import obtained
 from vmpattern.bakery.desk import Desk
+from vmpattern.bakery.launching import obtained
 from vmpattern.bakery.loop import Task
 from vmpattern.bakery.order import SMOKE, BakeFailed, Order, SmokeTest
 from vmpattern.executor.probe import NetworkProber
@@ -21,7 +21,7 @@ def pass_smoke_test(desk: Desk, order: Order, test: SmokeTest, image: ImageId) -
     row = yield from obtained(
         desk, order, order.bake.sites[0], image=image, purpose=SMOKE, env=test.env, port=test.port
     )
-    desk.tell(EventKind.BAKING, f"{service}: {row.id} is booted from {image} to see whether it serves", row.id)
+    desk.tell(EventKind.BAKING, f"{service}: is booted from {image} to see whether it serves", row.id)
     prober = NetworkProber({row.fleet: test.port})
     until, healthy = desk.now() + READY_S, False
     while not healthy and desk.now() < until:

@@ -1,7 +1,6 @@
 """How bakes are shown: while they go on, how they ended, and as a document."""
 
 import os
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -29,11 +28,13 @@ LEFT = "\nLeft at once; builders may be left. The next `vmpattern bake` goes on 
 @contextmanager
 def watching_bakes(app: App) -> Generator[tuple[Callable[[Event], None], StopSwitch], None, None]:
     """Show what happens on standard error while the context is open: what takes the events, and what Ctrl-C asks."""
-    console, stop, began = app.console(err=True), StopSwitch(), time.monotonic()
+    console, stop = app.console(err=True), StopSwitch()
+    began: list[float] = []
 
     def note(event: Event) -> None:
+        began.append(event.at)
         style = "red" if event.kind in ALARMING else ""
-        since = words.stopwatch(time.monotonic() - began)
+        since = words.stopwatch(max(0.0, event.at - began[0]))
         console.print(Text.assemble((f"{since:>7}", "dim"), "  ", (str(event), style)), soft_wrap=True)
 
     def first() -> None:

@@ -1,0 +1,186 @@
+"""bake, images and images prune on a simulated cloud in a file: what they print, their documents and exit statuses."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+FILE = """
+deployment = "shop-prod"
+
+[clouds.demo]
+driver = "memory"
+path = "demo.json"
+speed = {speed}
+bad_images = [{bad}]
+
+[services.shop]
+port = 8080
+health = {{ http = "/" }}
+
+[services.shop.image]
+base = "debian-12"
+files = {{ "app" = "/opt/app" }}
+run = "/opt/app"
+
+[services.other]
+image = {{ existing = {{ demo = "img-1" }} }}
+
+[fleets.shop]
+service = "shop"
+size = 2
+placements = [{{ cloud = "demo", zones = ["a"] }}]
+rollout = {{ min_ready = "1s" }}
+"""
+
+
+def write(folder: Path, *, app: str = "one", bad: str = "", speed: float = 0) -> None:
+    (folder / "vmpattern.toml").write_text(FILE.format(bad=bad, speed=speed), "utf-8")
+    (folder / "app").write_text(app, "utf-8")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a file; locks are kept in it, too."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    write(tmp_path)
+    return tmp_path
+
+
+def test_a_bake_reads_well(call, golden) -> None:
+    first, second = call("bake"), call("bake", "shop")
+
+    assert [0, 0] == [first.status, second.status]
+    golden("bake.txt", first.err + first.out + second.err + second.out)
+
+
+def test_a_bake_that_fails_tells_why_and_what_is_left(folder: Path, call, golden) -> None:
+    write(folder, bad='"img-debian-12"')
+    ran = call("bake", "--keep-builder")
+
+    assert 1 == ran.status
+    golden("bake-failed.txt", ran.err + ran.out)
+
+
+def test_every_document_is_whole_and_alone(folder: Path, call) -> None:
+    baked, planned, applied = (call(*words.split(), "--json") for words in ("bake --smoke", "plan", "apply --yes"))
+    write(folder, app="two")
+    again, images, dry = (call(*words.split(), "--json") for words in ("plan", "images", "images prune --keep 1"))
+    (image,) = baked.document["images"]
+
+    assert [0, 2, 0, 2, 0, 0] == [ran.status for ran in (baked, planned, applied, again, images, dry)]
+    assert ("baked", "shop", "demo") == (image["state"], image["service"], image["cloud"])
+    assert [] == planned.document["bakes"]
+    assert ["shop"] == [bake["service"] for bake in again.document["bakes"]]
+    assert "bake" == again.document["steps"][0]["action"]
+    assert [(image["image"], "2 instances")] == [(one["id"], one["needed"]) for one in images.document["images"]]
+    assert {"useless": [], "deleted": [], "errors": []} == dry.document
+
+
+def test_images_are_listed_and_pruned_on_request_only(folder: Path, call, golden) -> None:
+    call("apply", "--yes")
+    for app in ("two", "three", "four"):
+        write(folder, app=app)
+        call("bake")
+    listed, dry = call("images"), call("images", "prune", "--keep", "1")
+    still = call("images", "--json").document["images"]
+    pruned = call("images", "prune", "--keep", "1", "--yes")
+    left = call("images", "--json").document["images"]
+    nothing = call("images", "prune", "--keep", "1")
+
+    golden("images.txt", listed.out + dry.out + dry.err + pruned.out + nothing.out)
+    assert (4, 2) == (len(still), len(left))
+    assert [0, 0, 0, 0] == [ran.status for ran in (listed, dry, pruned, nothing)]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        pytest.param("bake other", 1, "the image of other is made elsewhere", id="an image made elsewhere"),
+        pytest.param("bake nothing", 64, "services.nothing", id="no such service"),
+        pytest.param("bake shop --fleet shop", 64, "leave one of them away", id="services and fleets"),
+        pytest.param("images --fleet shop", 64, "leave --fleet away", id="images of a fleet"),
+        pytest.param("images prune --keep 0", 64, "--keep", id="none to keep"),
+    ],
+)
+def test_what_cant_be_is_refused(words: str, status: int, told: str, call) -> None:
+    ran = call(*words.split())
+
+    assert status == ran.status
+    assert told in ran.err
+
+
+def test_a_file_of_the_recipe_that_is_missing_is_told_with_its_place(folder: Path, call) -> None:
+    (folder / "app").unlink()
+    ran = [call(*words.split()) for words in ("plan", "apply --yes", "bake", "status", "destroy --yes")]
+
+    assert [64, 64, 64, 0, 0] == [one.status for one in ran]
+    assert all('services.shop.image.files["/opt/app"]: app isn\'t there' in one.err for one in ran[:3])
+    assert "app isn't there" in ran[3].out
+
+
+def test_only_the_services_of_a_fleet_are_baked_on_request(call) -> None:
+    assert 1 == len(call("bake", "--fleet", "shop", "--json").document["images"])
+
+
+def test_a_bake_that_is_interrupted_ends_its_builder(folder: Path, call) -> None:
+    write(folder, speed=20)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vmpattern", "bake", "--json"],
+        cwd=folder,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    while "builds" not in process.stderr.readline():
+        assert process.poll() is None
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    write(folder)
+    notes = call("plan", "--json").document["notes"]
+
+    assert 130 == process.returncode
+    assert '"state": "interrupted"' in out
+    assert [] == notes
+
+
+def test_two_bakes_at_the_same_time_make_one_image(folder: Path, call) -> None:
+    write(folder, speed=100)
+    bakes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "vmpattern", "bake", "--json"],
+            cwd=folder,
+            env={**os.environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    documents = [json.loads(bake.communicate(timeout=120)[0]) for bake in bakes]
+    ids = {image["image"] for document in documents for image in document["images"]}
+    states = sorted(image["state"] for document in documents for image in document["images"])
+
+    assert [0, 0] == [bake.returncode for bake in bakes]
+    assert ["baked", "present"] == states
+    assert 1 == len(ids) == len(call("images", "--json").document["images"])
+
+
+def test_destroy_ends_a_builder_that_was_kept(folder: Path, call) -> None:
+    call("apply", "--yes")
+    write(folder, app="two", bad='"img-debian-12"')
+    kept = call("bake", "--keep-builder", "--json").document["images"][0]["builder"]
+    destroyed = call("destroy", "--yes")
+    again = call("destroy", "--yes")
+
+    assert [0, 0] == [destroyed.status, again.status]
+    assert f"Ended what a bake had left: {kept}." in destroyed.err
+    assert kept not in again.err
