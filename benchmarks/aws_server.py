@@ -75,7 +75,7 @@ def main(size: int) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
         inner = DomainDispatcherApplication(create_backend_app)
-    server = make_server("127.0.0.1", 0, Counting(inner), threaded=True)  # type: ignore[arg-type]
+    server = make_server("127.0.0.1", 0, Counting(inner), threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"http://127.0.0.1:{server.server_port}", flush=True)
     sys.stdin.read()
