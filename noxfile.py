@@ -9,6 +9,9 @@ import nox
 
 nox.options.default_venv_backend = "none"
 
+NEED_A_CLOUD = {"openstack": "python -m nox -s openstack"}
+LAB = Path("tests/drivers/openstack/lab")
+
 
 def python(session: nox.Session, *arguments: str | Path, **options: object) -> None:
     session.run(sys.executable, *map(str, arguments), external=True, **options)
@@ -48,10 +51,24 @@ def examples(session: nox.Session) -> None:
     with TemporaryDirectory() as folder:
         copy = shutil.copytree("examples", Path(folder, "examples"), ignore=shutil.ignore_patterns(".vmpattern"))
         for example in sorted(path for path in copy.iterdir() if path.is_dir()):
-            if (example / "run.py").exists():
+            if example.name in NEED_A_CLOUD:
+                session.log(f"{example.name} is skipped, because it needs a cloud: see {NEED_A_CLOUD[example.name]}")
+            elif (example / "run.py").exists():
                 python(session, example / "run.py")
             else:
                 python(session, "-m", "vmpattern", "-f", example / "vmpattern.toml", "apply", "--yes")
+
+
+@nox.session(default=False)
+def openstack(session: nox.Session) -> None:
+    """The driver for OpenStack against a real one, which is started and stopped: as root on Debian 12."""
+    env = {"OSLAB_MAX_LIMIT": "20"}
+    session.run(str(LAB / "up.sh"), external=True, env=env)
+    try:
+        python(session, "-m", "pytest", "tests/drivers", "-k", "openstack", *session.posargs, env=env)
+        session.run(str(LAB / "example.sh"), sys.executable, external=True)
+    finally:
+        session.run(str(LAB / "down.sh"), external=True)
 
 
 @nox.session(name="laws-long", default=False)
@@ -59,6 +76,12 @@ def laws_long(session: nox.Session) -> None:
     """The laws with a hundred times the examples, newly drawn."""
     every = ["-m", "long or not long", "tests/laws"]
     python(session, "-m", "pytest", *every, *session.posargs, env={"HYPOTHESIS_PROFILE": "long"})
+
+
+@nox.session(name="drivers-long", default=False)
+def drivers_long(session: nox.Session) -> None:
+    """The tests of drivers that take minutes: applies that are killed again and again."""
+    python(session, "-m", "pytest", "-m", "long", "tests/drivers", *session.posargs)
 
 
 @nox.session(default=False)

@@ -4,12 +4,12 @@ from collections import Counter
 
 import attrs
 from hypothesis import assume, given, strategies as st
-from lawbook.schedules import BAD_IMAGE, Schedule, schedules
+from lawbook.schedules import Schedule, patient, schedules, uses_bad_image
 from lawbook.world import Applied, World
 
 from vmpattern.executor import FleetOrder, VirtualRuntime, carry_out
 from vmpattern.forecast import plan
-from vmpattern.model import Capabilities, Deployment, EventKind, Existing, Latencies, Outcome, Plan
+from vmpattern.model import Capabilities, EventKind, Latencies, Outcome, Plan
 from vmpattern.simulation import Faults, SimulatedCloud
 
 
@@ -25,7 +25,7 @@ def carried_out(planned: Plan, clouds: dict[str, SimulatedCloud], *, watch: bool
 
 @given(schedules(faults=False, crashes=False, changes=2), st.booleans())
 def test_a_world_as_assumed_does_what_the_forecast_says_event_by_event(drawn: Schedule, watch: bool) -> None:
-    calm = attrs.evolve(drawn, old=(), slowness_s=0.0, clouds=roomy(drawn))
+    calm = attrs.evolve(drawn, slowness_s=0.0, clouds=roomy(drawn))
     world = World(calm)
     for change in calm.changes[:-1]:
         world.apply(change.desired)
@@ -74,7 +74,7 @@ def acts(outcome: Outcome, start: float) -> list[tuple]:
 
 @given(schedules(faults=False, crashes=False, changes=2), st.sampled_from((0.5, 3.0, 20.0)), st.integers(0, 4))
 def test_latencies_change_when_things_happen_but_not_what(drawn: Schedule, factor: float, slowness: int) -> None:
-    calm = attrs.evolve(drawn, slowness_s=0.0, clouds=roomy(drawn), old=())
+    calm = attrs.evolve(drawn, slowness_s=0.0, clouds=roomy(drawn))
     world = World(calm)
     for change in calm.changes[:-1]:
         world.apply(patient(change.desired))
@@ -92,21 +92,6 @@ def test_latencies_change_when_things_happen_but_not_what(drawn: Schedule, facto
     applied = world.carry_out(planned)
 
     assert forecast_totals(planned) == totals(applied)
-
-
-def uses_bad_image(desired: Deployment) -> bool:
-    image = desired.services["web"].image
-    return isinstance(image, Existing) and BAD_IMAGE in image.ids.values()
-
-
-def patient(desired: Deployment) -> Deployment:
-    """The same without deadlines that a latency could come near."""
-    never = {"launch_deadline_s": 9000.0, "ready_deadline_s": 9000.0, "progress_deadline_s": 9000.0}
-    fleets = {
-        name: attrs.evolve(fleet, rollout=attrs.evolve(fleet.rollout, **never))
-        for name, fleet in desired.fleets.items()
-    }
-    return attrs.evolve(desired, fleets=fleets)
 
 
 def scaled(capabilities: Capabilities, factor: float) -> Capabilities:

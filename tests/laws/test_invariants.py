@@ -2,16 +2,17 @@
 
 import attrs
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, strategies as st
 from lawbook.choices import Seeded
 from lawbook.moments import MOMENTS
 from lawbook.onlooker import Onlooker
 from lawbook.playing import Played, play
-from lawbook.schedules import BAD_IMAGE, Schedule, schedule, schedules
+from lawbook.schedules import BAD_IMAGE, Crash, Schedule, patient, schedule, schedules, uses_bad_image
 from lawbook.world import World
 
-from vmpattern.model import EventKind, Existing, HealthCheck, Result
+from vmpattern.model import EventKind, Existing, HealthCheck, Idempotency, Result
 from vmpattern.planner import limits
+from vmpattern.simulation import FaultKind, Faults, Window
 
 CHECK = HealthCheck(http="/", interval_s=2.0)
 
@@ -52,6 +53,35 @@ def test_a_crash_anywhere_converges_to_the_end_that_is_reached_without(drawn: Sc
     crashed, uncrashed = play(drawn), play(whole)
 
     assert counts(uncrashed) == counts(crashed)
+
+
+LOST = (FaultKind.LOST_BEFORE, FaultKind.LOST_AFTER, FaultKind.THROTTLE)
+SPELLS = st.lists(st.tuples(st.sampled_from(LOST), st.integers(260, 400), st.integers(1, 9)), max_size=4)
+
+
+CRASHES = st.builds(Crash, call=st.integers(0, 15), after=st.booleans())
+
+
+@given(schedules(faults=False, changes=1), CRASHES, SPELLS, st.sampled_from((9.0, 0.0)))
+def test_nothing_is_launched_twice_where_launches_are_idempotent(
+    drawn: Schedule, crash: Crash, spells: list[tuple[FaultKind, int, int]], slowness_s: float
+) -> None:
+    """Neither a crash nor a lost answer costs an instance more than a run without needs."""
+    assume(all(spec.capabilities.idempotency is not Idempotency.NONE for spec in drawn.clouds))
+    desired = patient(drawn.changes[0].desired)
+    assume(not uses_bad_image(desired))
+    roomy = tuple(attrs.evolve(spec, capacity={}) for spec in drawn.clouds)
+    change = attrs.evolve(drawn.changes[0], desired=desired, crash=None)
+    calm = attrs.evolve(drawn, clouds=roomy, changes=(change,), slowness_s=0.0)
+    windows = tuple(Window(kind, float(begin), float(begin + length)) for kind, begin, length in spells)
+
+    faults = (Faults(windows=windows),) * len(roomy)
+    changes = (attrs.evolve(change, crash=crash), attrs.evolve(change, pause_s=0.0))
+    harsh = attrs.evolve(calm, changes=changes, faults=faults, slowness_s=slowness_s)
+
+    lossy = play(harsh)
+
+    assert lossy.created <= play(calm).created
 
 
 def counts(played: Played) -> dict[tuple[str, str], list[int]]:

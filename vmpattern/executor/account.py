@@ -6,7 +6,7 @@ Every call of a process to one cloud passes here, so that all fleets together st
 import itertools
 import math
 from bisect import insort
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
@@ -30,7 +30,8 @@ class Call:
     """One logical call: sent once, or again after errors that allow it; `done` gets the last answer.
 
     `costs` are tokens by budget. `retries` False: the first answer is the last. `resend_unknown`: sending it twice does
-    no more than once, so an unknown outcome is resolved by sending it again, for up to `give_up_s` seconds.
+    no more than once, so an unknown outcome is resolved by sending it again, for up to `give_up_s` seconds. `waited`
+    tells that it was queued before it was sent.
     """
 
     verb: str
@@ -44,6 +45,7 @@ class Call:
     resend_unknown: bool = True
     give_up_s: float = 0.0
     unresolved: bool = False
+    waited: bool = False
     attempts: int = 0
     first_sent_at: float = math.nan
     sent_at: float = math.nan
@@ -76,12 +78,17 @@ class Account:
         self._waiting: list[tuple[float, int, Call]] = []
         self._flying: dict[int, Call] = {}
 
+    def changing(self) -> Iterator[Call]:
+        """Yield the mutating calls in flight."""
+        return (call for call in self._flying.values() if call.mutating)
+
     def submit(self, call: Call, *, at: float = -math.inf) -> None:
         """Send a call, or queue it, to be sent at `at` or as soon as the budget allows."""
         now = self._runtime.now()
         if not self._waiting and at <= now and self._take(call, now):
             self._send(call, now)
         else:
+            call.waited = True
             insort(self._waiting, (max(at, now), next(self._tickets), call), key=lambda entry: entry[:2])
 
     def dispatch(self) -> None:

@@ -85,10 +85,11 @@ class Lookout:
     def read(self, now: float) -> None:
         """Begin every reading that is due."""
         for cloud in self._clouds.values():
-            if cloud.due <= now and not cloud.reading:
+            if self._due(cloud) <= now and not cloud.reading:
                 cloud.idle_calls += cloud.reader.idle_calls(cloud.asked_at, now - cloud.reader.poll_s)
                 cloud.asked_at, cloud.asked_for = now, math.inf
                 if cloud.reader.watches:
+                    cloud.account.dispatch()  # as a list would, the changes wait behind what was to be sent before
                     cloud.idle_calls += cloud.reader.cost
                     answer = attempt_now(cloud.reader.read, "changes")
                     self._take(cloud, answer, now)
@@ -100,9 +101,20 @@ class Lookout:
         """Return when the next reading is due, as far as one can be begun before another ends."""
         following = math.inf
         for cloud in self._clouds.values():
-            if cloud.due < following and not cloud.reading:
-                following = cloud.due
+            if not cloud.reading:
+                following = min(following, self._due(cloud))
         return following
+
+    @staticmethod
+    def _due(cloud: CloudWatch) -> float:
+        """Return when a reading is due: a call that changes something may have done so before it is answered."""
+        due, reader = cloud.due, cloud.reader
+        if reader.watches and not cloud.failures:
+            for call in cloud.account.changing():
+                # What waited for its budget was sent before the list of the same moment, all else after it.
+                tick = reader.tick_after if call.waited else reader.tick_past
+                due = min(due, tick(cloud.asked_at, call.sent_at))
+        return due
 
     def look_again(self, name: str, not_before: float) -> None:
         """Read a cloud at the first tick at or after a moment, if not before."""

@@ -103,6 +103,11 @@ class Reader:
         ticks = math.ceil((moment - asked_at) / self.poll_s - 1e-9)
         return asked_at + max(1, ticks) * self.poll_s
 
+    def tick_past(self, asked_at: float, moment: float) -> float:
+        """Return the first tick after the one at `asked_at` that is later than `moment`."""
+        passed = math.floor((moment - asked_at) / self.poll_s + 1e-9)
+        return asked_at + max(1, passed + 1) * self.poll_s
+
     def idle_calls(self, asked_at: float, now: float) -> int:
         """Return the calls of the ticks after a reading, up to `now`, that a change feed made needless."""
         if self._watcher is None or math.isinf(asked_at):
@@ -114,9 +119,12 @@ class Reader:
 
     def _changes(self, changes: Changes) -> Reading:
         self._count(changes.total)
+        rows = self._checked(changes.instances)
         return Reading(
-            instances=self._checked(changes.instances),
-            probed=changes.probed,
+            instances=rows,
+            probed={
+                row.id: changes.probed[row.id] for row in rows if self._is_probed(row) and row.id in changes.probed
+            },
             members=self._members(),
             complete=False,
             cursor=changes.cursor,
@@ -136,6 +144,11 @@ class Reader:
             else:
                 words.update(self._probe(live, fleet.check))
         return words
+
+    def _is_probed(self, row: Instance) -> bool:
+        """Whether its service has a health check: else nobody asks it."""
+        fleet = self._fleets.get(row.fleet)
+        return fleet is not None and fleet.check is not None
 
     def _members(self) -> Mapping[InstanceId, Membership]:
         if self._balancer is None or not self._balancers:

@@ -15,7 +15,6 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from aws_cloud.layer import Layer
 
-
 TYPES = ("t3.micro", "m5.large", "m6g.large")
 """The machine types that tests choose from: moto takes seconds to tell of them for the first time."""
 

@@ -4,11 +4,11 @@ from collections import Counter
 
 import attrs
 
-from lawbook.schedules import BAD_IMAGE, SHOP, Schedule
+from lawbook.schedules import SHOP, Schedule, uses_bad_image
 from lawbook.world import Applied, Decider, World
 from vmpattern.driver import Selector
 from vmpattern.forecast import plan
-from vmpattern.model import Deployment, EventKind, Existing, Fleet, Health, Instance, Market, Phase, Place, Plan, Result
+from vmpattern.model import Deployment, EventKind, Fleet, Health, Instance, Market, Phase, Place, Plan, Result
 from vmpattern.planner import apportion, decide
 
 REST_S = 1600.0
@@ -22,7 +22,10 @@ GOOD_ENDS = (Result.COMPLETE, Result.NOTHING)
 
 @attrs.define
 class Played:
-    """What came of a schedule: every broken law, and counts for a summary."""
+    """What came of a schedule: every broken law, and counts for a summary.
+
+    `created` counts the instances that there have ever been, whoever launched them.
+    """
 
     schedule: Schedule
     broken: list[str] = attrs.field(factory=list)
@@ -32,6 +35,7 @@ class Played:
     terminations: int = 0
     crashes: int = 0
     calls: int = 0
+    created: int = 0
     zones: dict[tuple[str, str, str], int] = attrs.field(factory=dict)
 
 
@@ -53,6 +57,7 @@ def play(schedule: Schedule, *, decider: Decider = decide) -> Played:
         _note(played, "the end", schedule, desired, last, is_first=False)
         if last.outcome is not None and last.outcome.result in GOOD_ENDS:
             break
+    played.created = sum(cloud.ever for cloud in world.clouds.values())
     if not must_end_well:
         return played
     if last is not None and (last.outcome is None or last.outcome.result not in GOOD_ENDS):
@@ -84,8 +89,7 @@ def _must_end_well(world: World, desired: Deployment) -> bool:
     schedule, service = world.schedule, desired.services["web"]
     if any(spec.capacity for spec in schedule.clouds):
         return False
-    bad = isinstance(service.image, Existing) and BAD_IMAGE in service.image.ids.values()
-    if bad and any(fleet.size for fleet in desired.fleets.values()):
+    if uses_bad_image(desired) and any(fleet.size for fleet in desired.fleets.values()):
         return False
     return service.health is not None or not any(
         row.phase is Phase.RUNNING and row.health is Health.UNKNOWN

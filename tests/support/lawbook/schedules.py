@@ -308,3 +308,19 @@ def _changed(choose: Choices, desired: Deployment, clouds: tuple[CloudSpec, ...]
             chosen = choose.one_of(web.placements)
             web = attrs.evolve(web, placements=(chosen,), balancer=web.balancer)
     return attrs.evolve(desired, fleets={**desired.fleets, "web": _allowed(web)})
+
+
+def patient(desired: Deployment) -> Deployment:
+    """The same without deadlines that anything slow could come near."""
+    never = {"launch_deadline_s": 9000.0, "ready_deadline_s": 9000.0, "progress_deadline_s": 9000.0}
+    fleets = {
+        name: attrs.evolve(fleet, rollout=attrs.evolve(fleet.rollout, **never))
+        for name, fleet in desired.fleets.items()
+    }
+    return attrs.evolve(desired, fleets=fleets)
+
+
+def uses_bad_image(desired: Deployment) -> bool:
+    """Whether what it launches never gets ready."""
+    image = desired.services["web"].image
+    return isinstance(image, Existing) and BAD_IMAGE in image.ids.values()

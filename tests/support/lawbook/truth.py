@@ -21,6 +21,11 @@ class OpenCloud(SimulatedCloud):
         """Every instance, whoever owns it."""
         return [vm.row for vm in self._world.vms.values()]
 
+    @property
+    def ever(self) -> int:
+        """How many instances there have ever been, in the last day."""
+        return len(self._world.vms) + len(self._world.gone)
+
     def answers(self, instance: InstanceId) -> Health:
         """What its service would answer now."""
         return self._world.probe(self._world.vms[instance])

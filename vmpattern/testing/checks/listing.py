@@ -58,6 +58,8 @@ def lists_what_is_ending(bench: Bench) -> None:
     if terminate_s <= bench.can.staleness_s:
         bench.skip(f"ending takes {terminate_s:g} s, no longer than a list may be late")
     (row,) = bench.launched()
+    # What never ran may be gone at once.
+    bench.until(lambda: [one.phase for one in bench.rows()] == [Phase.RUNNING], "an instance runs")
     bench.terminate([row.id])
     listed = {one.id for one in bench.rows()}
     gone = f"{row.id} isn't listed any more, right after it was asked to end"

@@ -1,0 +1,166 @@
+"""Balancing: a backend service's unmanaged groups, one a zone; the health of members; and those that are draining.
+
+Google forgets who was taken out of a group, though requests in flight may go on for as long as the backend service
+lets them. So the moment until which a VM drains is written on it, in a label of the driver's own.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import cast
+
+import attrs
+
+from vmpattern import naming
+from vmpattern.driver.options import parse_options
+from vmpattern.errors import Invalid, NotFound, SpecError
+from vmpattern.model import InstanceId, Membership, Options
+from vmpattern_gcp.answers import BackendService, GroupHealth, Member, Vm
+from vmpattern_gcp.api import Calls, Json
+from vmpattern_gcp.fleet import known, relabel
+from vmpattern_gcp.names import last, place
+from vmpattern_gcp.options import BalancerOptions
+from vmpattern_gcp.rows import FIELDS, is_ours, vm_id
+
+DRAINING_UNTIL = "vmpattern-gcp-draining-until"
+Now = Callable[[], float]
+
+
+def balancer_options(options: Options) -> BalancerOptions:
+    """Return the balancer's options.
+
+    Raises:
+        Invalid: one is unknown, missing or has a wrong value; tells all.
+    """
+    try:
+        return cast("BalancerOptions", parse_options(BalancerOptions, options, path="balancer"))
+    except SpecError as error:
+        raise Invalid(str(error), code="WrongOptions", field=error.problems[0].path) from error
+
+
+@attrs.frozen
+class Group:
+    """An unmanaged instance group in a zone."""
+
+    zone: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """The path within the project."""
+        return f"zones/{self.zone}/instanceGroups/{self.name}"
+
+
+@attrs.frozen
+class Front:
+    """A backend service, as it was read: its path, its groups by zone, how long it lets members drain."""
+
+    path: str
+    groups: Mapping[str, Group]
+    draining_s: int
+
+
+def front(calls: Calls, options: Options) -> Front:
+    """Read a backend service.
+
+    Raises:
+        Invalid: there is none, or its backends aren't unmanaged groups, one a zone at most.
+    """
+    chosen = balancer_options(options)
+    scope = f"regions/{chosen.region}" if chosen.region else "global"
+    path = f"{scope}/backendServices/{chosen.backend_service}"
+    try:
+        service = calls.get(BackendService, path)
+    except NotFound as error:
+        text = f"there is no backend service {path}"
+        raise Invalid(text, code=error.code, field="balancer.backend_service") from error
+    groups: dict[str, Group] = {}
+    for backend in service.backends:
+        parts = backend.group.split("/")
+        if len(parts) < 4 or parts[-2] != "instanceGroups" or parts[-4] != "zones":
+            text = f"the backend {backend.group} of {path} isn't an instance group of a zone"
+            raise Invalid(text, code="NoZonalGroup", field="balancer.backend_service")
+        if parts[-3] in groups:
+            text = f"{path} has two groups in {parts[-3]}: one can't tell which a VM belongs into"
+            raise Invalid(text, code="TwoGroups", field="balancer.backend_service")
+        groups[parts[-3]] = Group(parts[-3], parts[-1])
+    return Front(path, groups, service.connection_draining.draining_timeout_sec)
+
+
+def members(calls: Calls, options: Options, now: Now) -> dict[InstanceId, Membership]:
+    """List the members that are ours, with the word of the health check, and those that are draining."""
+    there = front(calls, options)
+    vms = calls.everywhere(Vm, "instances", fields=FIELDS, filter=f"labels.{naming.KEY}:*")
+    ids = {(last(vm.zone), vm.name): vm_id(vm) for vm in vms if is_ours(vm)}
+    moment = now()
+    found = {
+        vm_id(vm): Membership.DRAINING
+        for vm in vms
+        if is_ours(vm) and last(vm.zone) in there.groups and _drains_until(vm) > moment
+    }
+    for zone, group in there.groups.items():
+        links = _members(calls, group)
+        if links:
+            health = calls.ask(GroupHealth, f"{there.path}/getHealth", {"group": _link(calls, group)})
+            well = {last(one.instance) for one in health.health_status if one.health_state == "HEALTHY"}
+            for name in links:
+                if (id := ids.get((zone, name))) is not None:
+                    found[id] = Membership.HEALTHY if name in well else Membership.UNHEALTHY
+    return found
+
+
+def register(calls: Calls, options: Options, ids: Sequence[InstanceId]) -> None:
+    """Add VMs to the groups of their zones.
+
+    Raises:
+        Invalid: the backend service has no group in a zone.
+        NotFound: a VM isn't there.
+    """
+    there, vms = front(calls, options), known(calls, ids)
+    if missing := [id for id in ids if id not in vms]:
+        raise NotFound(f"{calls.subject.what}: there is no instance {missing[0]}", code="notFound")
+    zones = {place(id).zone for id in vms}
+    if without := sorted(zones - set(there.groups)):
+        text = f"{there.path} has no instance group in {without[0]}: add one as a backend"
+        raise Invalid(text, code="NoGroup", field="balancer.backend_service")
+    for zone in sorted(zones):
+        inside = _members(calls, there.groups[zone])
+        names = [vm.name for id, vm in vms.items() if place(id).zone == zone and vm.name not in inside]
+        _change(calls, there.groups[zone], "addInstances", names)
+
+
+def deregister(calls: Calls, options: Options, ids: Sequence[InstanceId], now: Now) -> None:
+    """Take VMs out of their groups; as long as the backend service lets them drain, they are told to be draining."""
+    there, vms = front(calls, options), known(calls, ids)
+    leaving: dict[str, list[InstanceId]] = {}
+    for zone, group in there.groups.items():
+        here = [id for id in vms if place(id).zone == zone]
+        inside = _members(calls, group) if here else set[str]()
+        leaving[zone] = [id for id in here if vms[id].name in inside]
+    out = [id for ids_of_zone in leaving.values() for id in ids_of_zone]
+    if out and there.draining_s:
+        # Before the change: what is told to be draining and is still a member counts as a member.
+        relabel(calls, out, {DRAINING_UNTIL: str(int(now()) + there.draining_s)})
+    for zone, gone in leaving.items():
+        _change(calls, there.groups[zone], "removeInstances", [vms[id].name for id in gone])
+
+
+def _drains_until(vm: Vm) -> float:
+    text = vm.labels.get(DRAINING_UNTIL, "")
+    return float(text) if text.isdigit() else 0.0
+
+
+def _members(calls: Calls, group: Group) -> set[str]:
+    found = calls.every(Member, f"{group.path}/listInstances", method="POST")
+    return {last(member.instance) for member in found}
+
+
+def _change(calls: Calls, group: Group, verb: str, names: Iterable[str]) -> None:
+    instances = [{"instance": f"projects/{calls.project}/zones/{group.zone}/instances/{name}"} for name in names]
+    if not instances:
+        return
+    body: Json = {"instances": instances}
+    if (error := calls.raised(calls.change("POST", f"{group.path}/{verb}", body))) is not None:
+        raise error
+
+
+def _link(calls: Calls, group: Group) -> str:
+    return f"https://www.googleapis.com/compute/v1/projects/{calls.project}/{group.path}"

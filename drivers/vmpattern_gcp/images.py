@@ -1,0 +1,145 @@
+"""Images: those of a deployment, what a base stands for, and making one of a builder's disk."""
+
+from collections.abc import Sequence
+
+from vmpattern import naming
+from vmpattern.driver import CaptureRequest, Selector
+from vmpattern.errors import DriverError, Invalid, KeyConflict, NotFound, Scope, ScopeKind, Transient
+from vmpattern.model import Image, ImageId, ImageState, InstanceId, Phase
+from vmpattern_gcp.answers import DiskImage, Vm
+from vmpattern_gcp.api import Calls
+from vmpattern_gcp.fleet import by_path, rows
+from vmpattern_gcp.names import image_id, image_name, image_path, place
+from vmpattern_gcp.rows import FIELDS, image_row, is_ours
+
+VENDORS = {
+    "debian": "debian-cloud",
+    "ubuntu": "ubuntu-os-cloud",
+    "rocky": "rocky-linux-cloud",
+    "centos": "centos-cloud",
+    "rhel": "rhel-cloud",
+    "sles": "suse-cloud",
+    "fedora": "fedora-cloud",
+    "cos": "cos-cloud",
+}
+"""The projects of the families whose names begin so."""
+
+MASK = "items(name,selfLink,status,creationTimestamp,labels,deprecated/state),nextPageToken,warning(code,message)"
+
+
+def of_deployment(calls: Calls, selector: Selector, cloud: str) -> tuple[Image, ...]:
+    """List the images of a deployment."""
+    text = f'labels.{naming.DEPLOYMENT} = "{selector.deployment}"'
+    found = calls.every(DiskImage, "global/images", filter=text, fields=MASK)
+    return tuple(image_row(image, cloud) for image in found if image.status != "DELETING")
+
+
+def delete(calls: Calls, ids: Sequence[ImageId], cloud: str) -> None:
+    """Delete images of ours that no live VM of ours is made from; all are looked at before the first is deleted."""
+    paths = [image_path(id, calls.project) for id in ids]
+    there = [path for path in paths if _is_there(calls, path)]
+    used = _in_use(calls, cloud) if there else set[str]()
+    if busy := [path for path in there if path in used]:
+        raise Invalid(f"{calls.subject.what}: {busy[0]} is in use", code="ImageInUse", field="ids")
+    for path in there:
+        try:
+            operation = calls.change("DELETE", path.removeprefix(f"projects/{calls.project}/"))
+        except NotFound:
+            continue
+        if (error := calls.raised(operation)) is not None:
+            raise error
+
+
+def _is_there(calls: Calls, path: str) -> bool:
+    try:
+        image = calls.find(DiskImage, path)
+    except NotFound:
+        return False
+    if not path.startswith(f"projects/{calls.project}/") or not image.labels.get(naming.DEPLOYMENT):
+        raise Invalid(f"{calls.subject.what}: {path} lacks our labels", code="NotOurs", field="ids")
+    return True
+
+
+def _in_use(calls: Calls, cloud: str) -> set[str]:
+    """Return the paths of images that live VMs of ours were made from, of whichever deployment."""
+    vms = calls.everywhere(Vm, "instances", fields=FIELDS, filter=f"labels.{naming.KEY}:*")
+    return {image_path(row.image, calls.project) for row in rows(calls, vms, cloud) if row.phase.is_live}
+
+
+def resolve(calls: Calls, base: str) -> ImageId:
+    """Return the image of a path, a name in the project, or the newest one of a family there or of a vendor.
+
+    Raises:
+        NotFound: there is none.
+    """
+    tried = [f"global/images/{base}", f"global/images/family/{base}"]
+    candidates = [base] if "/" in base else [f"projects/{calls.project}/{path}" for path in tried]
+    vendor = VENDORS.get(base.partition("-")[0])
+    if vendor is not None and "/" not in base:
+        candidates.append(f"projects/{vendor}/global/images/family/{base}")
+    for candidate in candidates:
+        try:
+            return image_id(calls.find(DiskImage, image_path(candidate, calls.project)).self_link)
+        except NotFound:
+            continue
+    text = f"there is no image and no family {base}; looked for {', '.join(candidates)}"
+    raise NotFound(text, code="notFound", scope=Scope(ScopeKind.CLOUD), field="base")
+
+
+def capture(calls: Calls, request: CaptureRequest, cloud: str) -> ImageId:
+    """Make an image of a builder's boot disk, unless there is one of the same digest.
+
+    Raises:
+        Invalid: the builder isn't STOPPED.
+        NotFound: there is no such builder.
+    """
+    alike = [one for one in of_deployment(calls, Selector(request.deployment), cloud) if one.digest == request.digest]
+    for image in alike:
+        if image.state is not ImageState.FAILED:
+            return image.id
+    disk = _disk(calls, request.builder, cloud)
+    name = image_name(request.deployment, request.service, request.digest, len(alike))
+    bears = naming.image_labels(
+        deployment=request.deployment,
+        service=request.service,
+        digest=request.digest,
+        base=request.base,
+        recipe=request.recipe,
+    )
+    family = f"{request.deployment}-{request.service}"[:63].strip("-")
+    body = {"name": name, "sourceDisk": disk, "family": family, "labels": bears}
+    path = f"projects/{calls.project}/global/images/{name}"
+    try:
+        operation = calls.change("POST", "global/images", body)
+    except KeyConflict as error:
+        return _adopted(calls, path, bears, error)
+    if (failed := calls.raised(operation)) is not None:
+        raise failed
+    return ImageId(path)
+
+
+def _disk(calls: Calls, builder: InstanceId, cloud: str) -> str:
+    vm = by_path(calls, place(builder).path)
+    if vm is None or not is_ours(vm):
+        raise NotFound(f"{calls.subject.what}: there is no builder {builder}", code="notFound", field="builder")
+    (row,) = rows(calls, [vm], cloud)
+    if row.phase is Phase.TERMINATING:
+        raise NotFound(f"{calls.subject.what}: the builder {builder} is ending", code="ending", field="builder")
+    if row.phase is not Phase.STOPPED:
+        text = f"{calls.subject.what}: the builder {builder} is {row.phase.value}, not stopped"
+        raise Invalid(text, code="BuilderRuns", field="builder")
+    disk = next((disk for disk in vm.disks if disk.boot), None)
+    if disk is None:
+        raise Invalid(f"{calls.subject.what}: the builder {builder} has no boot disk", code="NoDisk", field="builder")
+    return disk.source
+
+
+def _adopted(calls: Calls, path: str, bears: dict[str, str], taken: DriverError) -> ImageId:
+    """Return the image that has the name already, if another caller made it of the same."""
+    try:
+        image = calls.find(DiskImage, path)
+    except NotFound as error:
+        raise Transient(f"{calls.subject.what}: {path} is there and isn't", code=taken.code) from error
+    if any(image.labels.get(name) != value for name, value in bears.items()):
+        raise taken
+    return ImageId(path)

@@ -1,0 +1,145 @@
+"""From Google's JSON to values: one answer, or a page of a list with the warnings that say whether it is whole."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TypeVar, cast
+
+import attrs
+import cattrs
+from cattrs.gen import make_dict_structure_fn, override
+from immutabledict import immutabledict
+
+from vmpattern.errors import DriverError, Invalid, Scope, ScopeKind, Transient
+from vmpattern_libcloud import Reply
+
+Answer = TypeVar("Answer")
+
+
+@attrs.frozen(kw_only=True)
+class Notice:
+    """A warning; its code says whether the list that bears it is whole."""
+
+    code: str = ""
+    message: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Listed:
+    """A page of a list; of what can't be reached, a list of Google's may tell by a field only."""
+
+    items: tuple[object, ...] = ()
+    next_page_token: str = ""
+    warning: Notice | None = None
+    unreachables: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Aggregated:
+    """A page of a list over every zone: by scope, what is there under the collection's name, and a warning."""
+
+    items: Mapping[str, Mapping[str, object]] = immutabledict()
+    next_page_token: str = ""
+    warning: Notice | None = None
+    unreachables: tuple[str, ...] = ()
+
+
+WHOLE = ("NO_RESULTS_ON_PAGE",)
+"""Warnings of lists that lack nothing."""
+
+IRREGULAR = {"network_ip": "networkIP", "nat_ip": "natIP"}
+
+
+def document(reply: Reply, what: str) -> Mapping[str, object]:
+    """Return the JSON object of an answer.
+
+    Raises:
+        Invalid: it isn't one.
+    """
+    try:
+        found: object = json.loads(reply.body)
+    except ValueError as error:
+        raise Invalid(f"{what}: the answer is no JSON", code="UnreadableAnswer") from error
+    if not isinstance(found, Mapping):
+        raise Invalid(f"{what}: the answer is no JSON object", code="UnreadableAnswer")
+    return cast("Mapping[str, object]", found)
+
+
+def parsed(kind: type[Answer], answer: object, what: str) -> Answer:
+    """Make a value of a JSON document; fields that aren't read are passed over.
+
+    Raises:
+        Invalid: a field that must be there isn't, or has another type.
+    """
+    try:
+        return _CONVERTER.structure(answer, kind)
+    except (cattrs.BaseValidationError, TypeError, ValueError, AttributeError) as error:
+        text = f"{what}: the answer can't be read as {kind.__name__}: another version of the API?"
+        raise Invalid(text, code="UnreadableAnswer") from error
+
+
+def in_page(page: Aggregated, collection: str, what: str) -> Iterator[object]:
+    """Yield what a page has, scope by scope.
+
+    Raises:
+        Transient: something is missing.
+    """
+    check_whole(page, what)
+    for scope, found in page.items.items():
+        if "warning" in found:
+            raise_if_short(parsed(Notice, found["warning"], what), what, scope)
+        yield from parsed(tuple[object, ...], found.get(collection, ()), what)
+
+
+def check_whole(page: Listed | Aggregated, what: str) -> None:
+    """Check that a page lacks nothing.
+
+    Raises:
+        Transient: a part couldn't be read.
+    """
+    if page.warning is not None:
+        raise_if_short(page.warning, what, "everywhere")
+    if page.unreachables:
+        raise _short(what, "UNREACHABLE", f"{', '.join(page.unreachables)} can't be reached", page.unreachables[0])
+
+
+def raise_if_short(notice: Notice, what: str, scope: str) -> None:
+    """Raise unless the warning's code is one of a list that is whole.
+
+    Raises:
+        Transient: the list lacks something.
+    """
+    if notice.code not in WHOLE:
+        raise _short(what, notice.code, f"{scope}: {notice.message}", scope)
+
+
+def _short(what: str, code: str, text: str, place: str) -> DriverError:
+    kind, _, name = place.partition("/")
+    scope = Scope(ScopeKind.ZONE, zone=name) if kind == "zones" else Scope(ScopeKind.REGION)
+    return Transient(f"{what}: the list isn't complete, {text}", code=code or "Incomplete", scope=scope)
+
+
+def google_name(field: str) -> str:
+    """Return how Google spells a field."""
+    head, *rest = field.split("_")
+    return IRREGULAR.get(field, head + "".join(word.capitalize() for word in rest))
+
+
+def _structure(kind: type[attrs.AttrsInstance]):  # type: ignore[no-untyped-def]
+    names = {field.name: override(rename=google_name(field.name)) for field in attrs.fields(kind)}
+    return make_dict_structure_fn(kind, _CONVERTER, **names)  # type: ignore[arg-type]
+
+
+def _as_it_is(value: object, _: type) -> object:
+    return value
+
+
+def _text(value: object, _: type) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a text, found {type(value).__name__}")
+    return value
+
+
+_CONVERTER = cattrs.Converter(detailed_validation=False)
+_CONVERTER.register_structure_hook_func(lambda kind: kind is object, _as_it_is)
+_CONVERTER.register_structure_hook(str, _text)
+_CONVERTER.register_structure_hook_factory(attrs.has, _structure)

@@ -1,0 +1,184 @@
+"""OpenStack's services as one verb uses them: within its deadline, about its subject, every page read."""
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+import attrs
+from immutabledict import immutabledict
+
+from vmpattern.errors import DriverError, Invalid, NotFound, Scope, ScopeKind, Transient, Unauthenticated
+from vmpattern_libcloud import Deadline, Endpoint, Page, Request, Session, Subject, every_page
+from vmpattern_openstack.answers import Json, document, parsed
+from vmpattern_openstack.errors import TABLE, read_fault
+from vmpattern_openstack.identity import Identity, Token
+from vmpattern_openstack.login import Login
+
+Answer = TypeVar("Answer")
+Now = Callable[[], float]
+_NOTHING: Mapping[str, str] = immutabledict()
+
+TAGS, VOLUME_TYPES = "2.52", "2.67"
+"""Nova's microversions: with tags at a launch, and with types of root volumes."""
+
+
+class Api:
+    """The services of one login, each with a session of its own."""
+
+    def __init__(self, login: Login, *, timeout_s: float, proxy: str | None, now: Now) -> None:
+        self._login = login
+        self._timeout_s = timeout_s
+        self._proxy = proxy
+        self._now = now
+        self._lock = threading.Lock()
+        self._sessions: dict[str, Session] = {}
+        self.identity: Identity = Identity(login, self.session(login.url), now=now)
+
+    def calls(self, what: str, *, mutating: bool = False, subject: Subject | None = None) -> "Calls":
+        """Return what a verb makes its calls with; its time begins now."""
+        about = attrs.evolve(subject or Subject(what=what), what=what, mutating=mutating)
+        return Calls(self, about, Deadline(self._timeout_s))
+
+    def session(self, url: str) -> Session:
+        """Return the session with an address."""
+        with self._lock:
+            if url not in self._sessions:
+                self._sessions[url] = self._made(url)
+            return self._sessions[url]
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        with self._lock:
+            sessions = list(self._sessions.values())
+        for session in sessions:
+            session.close()
+
+    def _made(self, url: str) -> Session:
+        endpoint = Endpoint(url=url, ca_file=self._login.ca_file, verify=self._login.verify, proxy=self._proxy)
+        return Session(
+            endpoint,
+            errors=TABLE,
+            read_fault=lambda reply: read_fault(reply, now=self._now()),
+            secrets=lambda: self.identity.secrets(),
+        )
+
+
+class Calls:
+    """The calls of one verb; what they may raise is any `DriverError`."""
+
+    def __init__(self, api: Api, subject: Subject, deadline: Deadline) -> None:
+        self._api = api
+        self._deadline = deadline
+        self._fresh: Token | None = None
+        self._old = True
+        self.subject = subject
+
+    def get(self, service: str, path: str, params: Mapping[str, str] = _NOTHING) -> Json:
+        """Read one document."""
+        return self._send(service, "GET", path, params=params, mutating=False)
+
+    def find(self, service: str, path: str) -> Json | None:
+        """Read one document, None where there is none."""
+        try:
+            return self.get(service, path)
+        except NotFound:
+            return None
+
+    def ask(self, service: str, path: str, body: Json) -> Json:
+        """Ask with a body, without an effect."""
+        return self._send(service, "POST", path, body=body, mutating=False)
+
+    def change(self, service: str, method: str, path: str, body: Json | None = None, *, version: str = TAGS) -> Json:
+        """Change something."""
+        return self._send(service, method, path, body=body, mutating=True, version=version)
+
+    def every(
+        self,
+        kind: type[Answer],
+        service: str,
+        path: str,
+        params: Mapping[str, str] = _NOTHING,
+        *,
+        key: str,
+        on_mark: Callable[[Answer], None] = lambda _: None,
+    ) -> list[Answer]:
+        """Read every page of a list that stands under a key of each document.
+
+        Args:
+            on_mark: is called with the last row of each page that another one follows.
+        """
+
+        def fetch(mark: str) -> Page[Answer]:
+            marked = {**params, "marker": mark} if mark else params
+            found = self.get(service, path, marked)
+            rows = found.get(key)
+            if not isinstance(rows, list):
+                raise Invalid(f"{self.subject.what}: the answer has no list {key}", code="UnreadableAnswer")
+            page = Page([parsed(kind, row, self.subject.what) for row in rows], after=_mark(found, key))
+            if page.after and page.items:
+                on_mark(page.items[-1])
+            return page
+
+        return every_page(fetch)
+
+    def parsed(self, kind: type[Answer], value: object) -> Answer:
+        """Make a value of a part of an answer."""
+        return parsed(kind, value, self.subject.what)
+
+    def _token(self) -> Token:
+        if self._fresh is None:
+            before = self._api.identity.at_hand
+            self._fresh = self._api.identity.token(self._deadline)
+            self._old = self._fresh is before
+        return self._fresh
+
+    def _send(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] = _NOTHING,
+        body: Json | None = None,
+        mutating: bool,
+        version: str = TAGS,
+    ) -> Json:
+        token = self._token()
+        url = token.urls.get(service)
+        if url is None:
+            text = f"{self.subject.what}: the catalogue has no service {service} in this region"
+            raise Invalid(text, code="NoService", scope=Scope(ScopeKind.REGION))
+        headers = {"X-Auth-Token": token.id, "Accept": "application/json"}
+        if service == "compute":
+            headers["OpenStack-API-Version"] = f"compute {version}"
+        request = Request(
+            subject=attrs.evolve(self.subject, mutating=mutating),
+            method=method,
+            path=path,
+            params=params,
+            headers={**headers, **({"Content-Type": "application/json"} if body is not None else {})},
+            body=json.dumps(body).encode() if body is not None else b"",
+        )
+        try:
+            reply = self._api.session(url).send(request, self._deadline)
+        except Unauthenticated as error:
+            raise self._refused(token, error) from error
+        return document(reply, self.subject.what)
+
+    def _refused(self, token: Token, error: Unauthenticated) -> DriverError:
+        """Drop a token that was refused; one that was just fetched is refused for good."""
+        self._api.identity.forget(token)
+        if not self._old:
+            return error
+        text = f"{self.subject.what}: the token isn't taken any more; the next call gets a new one"
+        return Transient(text, code="TokenRefused", scope=Scope(ScopeKind.ACCOUNT), request_id=error.request_id)
+
+
+def _mark(found: Json, key: str) -> str:
+    """Return the mark of the next page: Nova, Neutron and Octavia link to it in a list, Glance by a path."""
+    links = found.get(f"{key}_links")
+    told = [str(link["href"]) for link in links if link["rel"] == "next"] if isinstance(links, list) else []
+    following = next(iter(told), "") or str(found.get("next") or "")
+    return parse_qs(urlsplit(following).query).get("marker", [""])[0] if following else ""

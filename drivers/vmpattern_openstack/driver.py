@@ -1,0 +1,240 @@
+"""OpenStack behind the driver contract: each verb is one attempt, composed of Nova's, Glance's and Octavia's calls."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import attrs
+
+from vmpattern import naming
+from vmpattern.driver import CaptureRequest, LaunchReport, LaunchRequest, Selector
+from vmpattern.errors import (
+    Invalid,
+    NotFound,
+    Problem,
+    Scope,
+    ScopeKind,
+    SpecError,
+    Transient,
+    Unsupported,
+)
+from vmpattern.model import (
+    Capabilities,
+    Idempotency,
+    Image,
+    ImageId,
+    ImageState,
+    Instance,
+    InstanceId,
+    Latencies,
+    MachineType,
+    Membership,
+    Options as OptionTable,
+)
+from vmpattern_libcloud import Subject
+from vmpattern_openstack import balancing, checking, images, launching, listing, servers
+from vmpattern_openstack.answers import Server
+from vmpattern_openstack.api import Api, Calls
+from vmpattern_openstack.catalog import Catalog
+from vmpattern_openstack.labels import PREFIX, description, key_tag, mutable_labels, selector_tags
+from vmpattern_openstack.login import find_login
+from vmpattern_openstack.options import OpenStackOptions, PlacementOptions
+
+CAN = Capabilities(
+    max_batch=launching.BATCH,
+    max_terminate=20,
+    idempotency=Idempotency.NONE,
+    label_count=50,
+    mutable_labels=True,
+    checks=True,
+    balancer=True,
+    console=True,
+    baker=True,
+    script_bytes=servers.USER_DATA_BYTES,
+    latencies=Latencies(call_s=0.5, boot_s=30.0, ready_s=15.0, terminate_s=10.0, drain_s=30.0),
+)
+
+
+class OpenStackDriver:
+    """A project of an OpenStack cloud. Made, it has read who asks, and doesn't talk to the cloud yet.
+
+    Args:
+        environment: where OS_CLOUD and the like are looked for, once.
+        now: tells epoch seconds.
+
+    Raises:
+        SpecError: clouds.yaml or the environment doesn't say who asks.
+    """
+
+    Options: ClassVar[type[OpenStackOptions]] = OpenStackOptions
+    name = "openstack"
+
+    def __init__(
+        self,
+        options: OpenStackOptions,
+        *,
+        cloud: str = "openstack",
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        timeout_s = options.call_timeout.total_seconds()
+        self.capabilities: Capabilities = attrs.evolve(CAN, page_size=options.page_size, call_timeout_s=timeout_s)
+        self._cloud = cloud
+        self._options = options
+        self._now = now
+        self._catalog = Catalog(options)
+        try:
+            login = find_login(options, directory, os.environ if environment is None else environment, home=Path.home())
+        except SpecError as error:
+            placed = [attrs.evolve(one, path=f"clouds.{cloud}.{one.path}") for one in error.problems]
+            raise SpecError(placed) from None
+        self._api = Api(login, timeout_s=timeout_s, proxy=options.proxy, now=now)
+
+    # -- instances ----------------------------------------------------------------------------------------------------
+
+    def instances(self, selector: Selector) -> tuple[Instance, ...]:
+        """List servers by tags; a server that Nova is still looking a host for is there, too."""
+        calls = self.calls(f"list the instances of {selector.deployment}")
+        rows = self._servers(calls, selector_tags(selector))
+        return tuple(row for row in map(self._instance, rows) if row is not None and selector.matches(row))
+
+    def launch(self, request: LaunchRequest) -> LaunchReport:
+        """Create all servers of a request in one call, and look what became of them."""
+        calls = self.calls("launch", mutating=True, subject=servers.subject_of(request))
+        launching.create(calls, self._catalog, request)
+        return launching.report(calls, request, lambda: self._servers(calls, [key_tag(request.key)]), self._instance)
+
+    def terminate(self, ids: Sequence[InstanceId]) -> None:
+        """Delete servers that bear our tag, and nothing else."""
+        if len(ids) > CAN.max_terminate:
+            text = f"{len(ids)} instances are more than the {CAN.max_terminate} that one call may end"
+            raise Invalid(text, code="TooMany", field="ids")
+        calls = self.calls(f"end {len(ids)} instances", mutating=True)
+        for id in listing.ours(calls, ids):
+            with contextlib.suppress(NotFound):
+                calls.change("compute", "DELETE", f"/servers/{id}")
+
+    def label(self, ids: Sequence[InstanceId], labels: Mapping[str, str]) -> None:
+        """Write labels into the descriptions of servers, which Nova lets be changed in every state."""
+        calls = self.calls(f"label {len(ids)} instances", mutating=True)
+        rows = {row.id: row for row in self._servers(calls, [PREFIX])}
+        for id in ids:
+            if id not in rows:
+                raise NotFound(f"there is no instance {id} of ours", code="NotThere")
+            known = mutable_labels(rows[id].description)
+            text = description({**known, **labels})
+            calls.change("compute", "PUT", f"/servers/{id}", {"server": {"description": text}})
+
+    # -- images -------------------------------------------------------------------------------------------------------
+
+    def images(self, selector: Selector) -> tuple[Image, ...]:
+        """List images by the properties that are our labels."""
+        return images.images(self.calls("list images"), selector, cloud=self._cloud)
+
+    def delete_images(self, ids: Sequence[ImageId]) -> None:
+        """Delete images of ours that no server runs from."""
+        images.delete(self.calls("delete images", mutating=True), ids, cloud=self._cloud)
+
+    def resolve(self, base: str) -> ImageId:
+        """Return an image by id or name, or the newest of a distribution as `debian-12`."""
+        return images.resolve(self.calls(f"look for the base {base!r}"), base)
+
+    def capture(self, request: CaptureRequest) -> ImageId:
+        """Make a snapshot of a builder that is shut off; its labels are the image's properties."""
+        calls = self.calls(f"capture {request.builder}", mutating=True)
+        for image in images.images(calls, Selector(request.deployment), cloud=self._cloud):
+            if image.digest == request.digest and image.state is not ImageState.FAILED:
+                return image.id
+        found = calls.find("compute", f"/servers/{request.builder}")
+        builder = calls.parsed(Server, found["server"]) if found is not None else None
+        if builder is None or builder.metadata.get(naming.DEPLOYMENT) != request.deployment:
+            raise NotFound(f"there is no builder {request.builder} of {request.deployment}", code="NoBuilder")
+        return images.capture(calls, request, builder)
+
+    def stage(self, name: str, data: bytes, *, lifetime_s: float) -> str:
+        """Refuse: object storage isn't used."""
+        raise Unsupported(f"{self.name} stages no data, so {name} must be in the script or at a URL", code="NoStaging")
+
+    def unstage(self, names: Sequence[str]) -> None:
+        """Remove nothing, since nothing was staged."""
+
+    # -- what is sold -------------------------------------------------------------------------------------------------
+
+    def machine_types(self) -> tuple[MachineType, ...]:
+        """List the flavors, with prices from the options."""
+        return self._catalog.machine_types(self.calls("list flavors"))
+
+    def check(self, requests: Sequence[LaunchRequest], balancer: OptionTable | None) -> tuple[Problem, ...]:
+        """Tell what Nova would refuse, and what is above the quota."""
+        calls = self.calls("check a launch")
+        return tuple(dict.fromkeys(checking.problems(calls, self._catalog, requests, balancer)))
+
+    # -- consoles and balancers ---------------------------------------------------------------------------------------
+
+    def console(self, instance: InstanceId) -> str:
+        """Return what a server printed; before that, what Nova says of one that failed."""
+        calls = self.calls(f"read the console of {instance}")
+        server = calls.parsed(Server, calls.get("compute", f"/servers/{instance}").get("server"))
+        failed = f"The server failed: {server.fault.message}\n" if server.fault is not None else ""
+        try:
+            found = calls.ask("compute", f"/servers/{instance}/action", {"os-getConsoleOutput": {}})
+        except Transient as error:
+            if error.code != "conflictingRequest":
+                raise
+            return failed  # it has no host, and so no console
+        return failed + str(found.get("output") or "")
+
+    def members(self, balancer: OptionTable) -> Mapping[InstanceId, Membership]:
+        """List the members of a pool, by the instances that they are named after."""
+        calls = self.calls("list the members of a balancer")
+        _, _, there = balancing.load(calls, balancer)
+        now = self._now()
+        told = {InstanceId(member.name): balancing.membership(member, now) for member in there if member.name}
+        return {id: state for id, state in told.items() if state is not Membership.ABSENT}
+
+    def register(self, balancer: OptionTable, ids: Sequence[InstanceId]) -> None:
+        """Add members to a pool, all in one call."""
+        calls = self.calls(f"register {len(ids)} instances", mutating=True)
+        options, pool, there = balancing.load(calls, balancer)
+        rows = {row.id: row for row in self._servers(calls, [PREFIX])}
+        addresses: dict[InstanceId, str] = {}
+        for id in ids:
+            if id not in rows:
+                raise NotFound(f"there is no instance {id} of ours", code="NotThere")
+            address = servers.address(rows[id], self._options.address_network)
+            if address is None:
+                raise Transient(f"{id} has no address yet", code="NoAddress", scope=Scope(ScopeKind.INSTANCE))
+            addresses[id] = address
+        balancing.store(calls, pool, balancing.registered(there, addresses, options, self._now()))
+
+    def deregister(self, balancer: OptionTable, ids: Sequence[InstanceId]) -> None:
+        """Give members the weight 0, all in one call."""
+        calls = self.calls(f"deregister {len(ids)} instances", mutating=True)
+        options, pool, there = balancing.load(calls, balancer)
+        balancing.store(calls, pool, balancing.deregistered(there, ids, options, self._now()))
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._api.close()
+
+    # -- for the kit, too ---------------------------------------------------------------------------------------------
+
+    def calls(self, what: str, *, mutating: bool = False, subject: Subject | None = None) -> Calls:
+        """Return what a verb makes its calls with; its time begins now."""
+        return self._api.calls(what, mutating=mutating, subject=subject)
+
+    def looked_up(self, calls: Calls, request: LaunchRequest) -> tuple[PlacementOptions, servers.Found]:
+        """Return a launch's options, and by id what it names."""
+        return launching.looked_up(calls, self._catalog, request)
+
+    # -- within -------------------------------------------------------------------------------------------------------
+
+    def _servers(self, calls: Calls, tags: Sequence[str]) -> list[Server]:
+        return listing.servers(calls, tags)
+
+    def _instance(self, server: Server) -> Instance | None:
+        return servers.instance_of(server, cloud=self._cloud, network=self._options.address_network)

@@ -1,0 +1,124 @@
+"""Images: Glance's rows as ours, how one is found by what a file calls it, and how one is made of a builder."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from vmpattern import naming
+from vmpattern.driver import CaptureRequest, Selector
+from vmpattern.errors import Invalid, NotFound
+from vmpattern.model import Image, ImageId, ImageState
+from vmpattern_openstack import labels
+from vmpattern_openstack.answers import GlanceImage, Server
+from vmpattern_openstack.api import Calls
+from vmpattern_openstack.catalog import ID
+from vmpattern_openstack.servers import phase
+
+STATES: Mapping[str, ImageState] = {
+    "queued": ImageState.PENDING,
+    "saving": ImageState.PENDING,
+    "uploading": ImageState.PENDING,
+    "importing": ImageState.PENDING,
+    "active": ImageState.AVAILABLE,
+}
+"""What isn't here never becomes one that can be launched."""
+
+FAMILY = re.compile(r"([a-z]+)-?([0-9][0-9.]*)")
+INSTANCE = "instance_uuid"
+
+
+def image_of(row: GlanceImage, *, cloud: str) -> Image | None:
+    """Return the image that a row is, None for one that isn't ours.
+
+    A snapshot that somebody else made of an instance inherits the labels of the image that the instance ran from;
+    it was made of another server than its builder.
+    """
+    found = row.labels
+    if naming.DEPLOYMENT not in found or found.get(labels.BUILDER) != found.get(INSTANCE):
+        return None
+    return Image(
+        id=ImageId(row.id),
+        cloud=cloud,
+        deployment=found[naming.DEPLOYMENT],
+        service=found.get(naming.SERVICE, ""),
+        digest=found.get(naming.DIGEST, ""),
+        created_at=row.created_at.timestamp(),
+        base=found.get(naming.BASE, ""),
+        recipe=found.get(naming.RECIPE, ""),
+        state=STATES.get(row.status, ImageState.FAILED),
+    )
+
+
+def images(calls: Calls, selector: Selector, *, cloud: str) -> tuple[Image, ...]:
+    """List the images of a deployment."""
+    labelled = {naming.DEPLOYMENT: selector.deployment}
+    rows = calls.every(GlanceImage, "image", "/images", labelled, key="images")
+    found = (image_of(row, cloud=cloud) for row in rows if row.status not in ("deleted", "pending_delete"))
+    return tuple(image for image in found if image is not None and image.deployment == selector.deployment)
+
+
+def resolve(calls: Calls, base: str) -> ImageId:
+    """Return the image with an id, the newest with a name, or the newest of a distribution as `debian-12`.
+
+    Raises:
+        NotFound: there is none that can be launched.
+    """
+    if ID.fullmatch(base):
+        found = calls.find("image", f"/images/{base}")
+        if found is not None and calls.parsed(GlanceImage, found).status == "active":
+            return ImageId(base)
+    family = FAMILY.fullmatch(base)
+    ways = [{"name": base}, *([{"os_distro": family[1], "os_version": family[2]}] if family else [])]
+    for way in ways:
+        newest = {**way, "status": "active", "sort": "created_at:desc", "limit": "1"}
+        page = calls.get("image", "/images", newest).get("images")
+        if isinstance(page, Sequence) and page:
+            return ImageId(calls.parsed(GlanceImage, page[0]).id)
+    text = f"there is no active image with the id, the name, or the distribution and version {base!r}"
+    raise NotFound(text, code="NoImage", field="base")
+
+
+def capture(calls: Calls, request: CaptureRequest, builder: Server) -> ImageId:
+    """Make an image of a builder that is shut off, labels and all in one call.
+
+    Raises:
+        Invalid: it isn't shut off.
+    """
+    if builder.status != "SHUTOFF":
+        text = f"the builder {builder.id} is {builder.status}, and an image is made of one that is SHUTOFF"
+        raise Invalid(text, code="BuilderRuns", field="builder")
+    found = naming.image_labels(
+        deployment=request.deployment,
+        service=request.service,
+        digest=request.digest,
+        base=request.base,
+        recipe=request.recipe,
+    )
+    name = f"{request.deployment}-{request.service}-{request.digest[:12]}"
+    image = {"name": name, "metadata": {**found, labels.BUILDER: builder.id}}
+    made = calls.change("compute", "POST", f"/servers/{builder.id}/action", {"createImage": image})
+    return ImageId(str(made["image_id"]))
+
+
+def delete(calls: Calls, ids: Sequence[ImageId], *, cloud: str) -> None:
+    """Delete images of ours that no server runs from; what is gone is success.
+
+    Raises:
+        Invalid: one isn't ours, or in use; none is deleted.
+    """
+    there: list[ImageId] = []
+    for id in ids:
+        found = calls.find("image", f"/images/{id}")
+        if found is None:
+            continue
+        if image_of(calls.parsed(GlanceImage, found), cloud=cloud) is None:
+            raise Invalid(f"the image {id} lacks our labels, and isn't deleted", code="NotOurs", field="image")
+        users = calls.every(Server, "compute", "/servers/detail", {"image": id}, key="servers")
+        if users := [user for user in users if phase(user).is_live]:
+            text = f"the image {id} is in use by {len(users)} servers, among them {users[0].id}"
+            raise Invalid(text, code="ImageInUse", field="image")
+        there.append(id)
+    for id in there:
+        try:
+            calls.change("image", "DELETE", f"/images/{id}")
+        except NotFound:
+            continue

@@ -1,0 +1,230 @@
+"""Tokens, the catalogue, pages and versions, against a small HTTP server that says what Keystone and Nova say."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+from loopback import Answer, Asked, Loopback, loopback
+
+from vmpattern.driver import Selector
+from vmpattern.errors import Invalid, OutcomeUnknown, SpecError, Transient, Unauthenticated
+from vmpattern_openstack import OpenStackDriver, OpenStackOptions
+
+EXPIRED = Answer(401, b'{"error": {"code": 401, "title": "Unauthorized", "message": "no such token"}}')
+BROKEN = Answer(500, b'{"computeFault": {"code": 500, "message": "Unexpected API Error."}}')
+NOBODY = b'{"servers": []}'
+
+
+@attrs.define
+class Cloud:
+    """Keystone and Nova in one: counts its tokens, and answers for Nova as a test says."""
+
+    nova: Callable[[Asked], Answer] = lambda _: Answer(200, NOBODY)
+    life_s: int = 1800
+    regions: tuple[str, ...] = ("Oslo",)
+    refuses: bool = False
+    tokens: int = 0
+    now: float = 0.0
+    url: str = ""
+
+    def __call__(self, asked: Asked) -> Answer:
+        if asked.path.endswith("/auth/tokens"):
+            return EXPIRED if self.refuses else self._token()
+        return self.nova(asked)
+
+    def _token(self) -> Answer:
+        self.tokens += 1
+        moment = "2026-11-26T10:{:02}:{:02}.000000Z"
+        body = {
+            "issued_at": moment.format(0, 0),
+            "expires_at": moment.format(*divmod(self.life_s, 60)),
+            "project": {"id": "p-1"},
+            "catalog": [
+                {
+                    "type": "compute",
+                    "endpoints": [
+                        {"interface": "public", "url": f"{self.url}/{region}/v2.1", "region": region}
+                        for region in self.regions
+                    ],
+                }
+            ],
+        }
+        return Answer(201, json.dumps({"token": body}).encode(), {"X-Subject-Token": f"token-{self.tokens}"})
+
+
+@contextlib.contextmanager
+def connected(cloud: Cloud, **options: object) -> Iterator[tuple[OpenStackDriver, Loopback]]:
+    with loopback(cloud) as server:
+        cloud.url = server.url
+        environment = {
+            "OS_AUTH_URL": server.url,
+            "OS_USERNAME": "ann",
+            "OS_PASSWORD": "hunter2-hunter2",
+            "OS_PROJECT_NAME": "shop",
+        }
+        made = OpenStackOptions(**options)  # type: ignore[arg-type]
+        driver = OpenStackDriver(made, directory=Path(), environment=environment, now=lambda: cloud.now)
+        with contextlib.closing(driver):
+            yield driver, server
+
+
+def look(driver: OpenStackDriver) -> None:
+    assert () == driver.instances(Selector("shop"))
+
+
+def asked_of_nova(server: Loopback) -> list[Asked]:
+    return [one for one in server.asked if not one.path.endswith("/auth/tokens")]
+
+
+def test_a_token_is_fetched_once_and_shown_each_time() -> None:
+    with connected(cloud := Cloud()) as (driver, server):
+        look(driver)
+        look(driver)
+
+    assert 1 == cloud.tokens
+    assert ["token-1", "token-1"] == [one.headers["x-auth-token"] for one in asked_of_nova(server)]
+
+
+@pytest.mark.parametrize(
+    ("life_s", "later_s", "tokens"),
+    [
+        pytest.param(1800, 1769, 1, id="long before its end"),
+        pytest.param(1800, 1770, 2, id="half a minute before its end"),
+        pytest.param(40, 19, 1, id="in the first half of a short life"),
+        pytest.param(40, 20, 2, id="in the second half of a short life"),
+    ],
+)
+def test_a_token_is_renewed_before_it_ends(life_s: int, later_s: float, tokens: int) -> None:
+    with connected(cloud := Cloud(life_s=life_s)) as (driver, _):
+        look(driver)
+        cloud.now += later_s
+        look(driver)
+
+    assert tokens == cloud.tokens
+
+
+def test_a_token_that_was_taken_back_is_replaced_with_the_next_call() -> None:
+    cloud = Cloud()
+    with connected(cloud) as (driver, _):
+        look(driver)
+        cloud.nova = lambda asked: EXPIRED if asked.headers["x-auth-token"] == "token-1" else Answer(200, NOBODY)
+        with pytest.raises(Transient) as caught:
+            look(driver)
+        look(driver)
+
+    assert "TokenRefused" == caught.value.code
+
+
+def test_a_token_that_is_refused_when_it_is_new_is_refused_for_good() -> None:
+    with connected(Cloud(nova=lambda _: EXPIRED)) as (driver, _), pytest.raises(Unauthenticated):
+        look(driver)
+
+
+def test_keystones_refusal_is_told_without_the_password() -> None:
+    with connected(Cloud(refuses=True)) as (driver, _), pytest.raises(Unauthenticated) as caught:
+        look(driver)
+
+    assert "ask Keystone for a token: no such token" in str(caught.value)
+    assert "hunter2" not in f"{caught.value!r} {caught.value.__cause__!r}"
+
+
+def test_nova_is_asked_in_a_version_that_knows_tags() -> None:
+    with connected(Cloud()) as (driver, server):
+        look(driver)
+
+    (asked,) = asked_of_nova(server)
+    assert "compute 2.52" == asked.headers["openstack-api-version"]
+    assert "tags=vmpattern%2Cvmp.deployment%3Dshop" in asked.path
+
+
+def test_the_region_that_is_named_is_the_one_that_is_asked() -> None:
+    with connected(Cloud(regions=("Oslo", "Bergen")), region="Bergen") as (driver, server):
+        look(driver)
+
+    assert "/Bergen/v2.1/servers/detail" == asked_of_nova(server)[0].path.partition("?")[0]
+
+
+def test_a_region_that_is_not_there_is_told_with_those_that_are() -> None:
+    with (
+        connected(Cloud(regions=("Oslo", "Bergen")), region="Paris") as (driver, _),
+        pytest.raises(Invalid, match="no region 'Paris'; there are: Bergen, Oslo") as caught,
+    ):
+        look(driver)
+
+    assert "region" == caught.value.field
+
+
+def test_a_service_that_the_cloud_has_not_is_told() -> None:
+    with connected(Cloud()) as (driver, _), pytest.raises(Invalid, match="no service image in this region"):
+        driver.images(Selector("shop"))
+
+
+def row(number: int) -> dict[str, object]:
+    labels = {"vmpattern-deployment": "shop", "vmpattern-key": "k1", "vmpattern-fleet": "web"}
+    flavor = {"original_name": "small"}
+    named = {"id": f"s-{number}", "name": "n", "status": "ACTIVE", "created": "2026-11-26T10:00:00Z"}
+    return {**named, "flavor": flavor, "metadata": labels, "image": {"id": "img"}}
+
+
+def pages(asked: Asked) -> Answer:
+    if "marker=s-1" in asked.path:
+        return Answer(200, json.dumps({"servers": [row(2)]}).encode())
+    links = [{"rel": "next", "href": "http://elsewhere/servers/detail?limit=1&marker=s-1"}]
+    return Answer(200, json.dumps({"servers": [row(1)], "servers_links": links}).encode())
+
+
+def test_every_page_is_read_where_the_first_was_read() -> None:
+    with connected(Cloud(nova=pages)) as (driver, _):
+        rows = driver.instances(Selector("shop"))
+
+    assert ["s-1", "s-2"] == [one.id for one in rows]
+
+
+def placing(asked: Asked, rounds: list[int]) -> Answer:
+    """Lose the place in a list of three, whose mark gets its host between the first page and the second."""
+    unplaced = {"OS-EXT-STS:task_state": "scheduling", "status": "BUILD"}
+    if "marker=" in asked.path:
+        return Answer(200, json.dumps({"servers": [row(3)]}).encode())
+    rounds.append(len(rounds))
+    first = row(1) | unplaced if len(rounds) == 1 else row(2) | unplaced
+    links = [{"rel": "next", "href": f"http://elsewhere/servers/detail?marker={first['id']}"}]
+    return Answer(200, json.dumps({"servers": [first], "servers_links": links}).encode())
+
+
+def test_a_server_that_gets_its_host_meanwhile_hides_no_other() -> None:
+    rounds: list[int] = []
+    with connected(Cloud(nova=lambda asked: placing(asked, rounds))) as (driver, _):
+        rows = driver.instances(Selector("shop"))
+
+    assert ["s-1", "s-2", "s-3"] == sorted(one.id for one in rows)
+
+
+def test_a_list_whose_second_page_fails_is_no_list() -> None:
+    def broken(asked: Asked) -> Answer:
+        return BROKEN if "marker=" in asked.path else pages(asked)
+
+    with connected(Cloud(nova=broken)) as (driver, _), pytest.raises(Transient):
+        driver.instances(Selector("shop"))
+
+
+def test_an_answer_of_another_kind_is_told_and_not_taken_for_an_empty_list() -> None:
+    with connected(Cloud(nova=lambda _: Answer(200, b'{"hello": 1}'))) as (driver, _), pytest.raises(Invalid):
+        driver.instances(Selector("shop"))
+
+
+def test_an_end_whose_outcome_nova_does_not_know_is_unknown() -> None:
+    def nova(asked: Asked) -> Answer:
+        return BROKEN if asked.method == "DELETE" else Answer(200, b'{"servers": [{"id": "s-1", "name": "n"}]}')
+
+    with connected(Cloud(nova=nova)) as (driver, _), pytest.raises(OutcomeUnknown):
+        driver.terminate(["s-1"])  # type: ignore[list-item]
+
+
+def test_what_no_login_says_is_told_with_the_cloud_s_name() -> None:
+    with pytest.raises(SpecError) as caught:
+        OpenStackDriver(OpenStackOptions(), cloud="eu", directory=Path(), environment={})
+
+    assert ["clouds.eu.cloud"] == [problem.path for problem in caught.value.problems]

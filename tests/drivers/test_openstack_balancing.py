@@ -1,0 +1,99 @@
+"""Octavia's pools: who joins, who drains, who is left alone. Values in, values out."""
+
+from datetime import timedelta
+
+import attrs
+import pytest
+
+from vmpattern.model import InstanceId, Membership
+from vmpattern_openstack import BalancerOptions
+from vmpattern_openstack.answers import Member
+from vmpattern_openstack.balancing import DRAINED_AT, deregistered, membership, registered
+
+NOW = 1000.0
+OPTIONS = BalancerOptions(pool="front", port=80)
+ONE = InstanceId("i-1")
+OURS = Member(id="m-1", name="i-1", address="10.0.0.1", protocol_port=80, weight=1, operating_status="ONLINE")
+THEIRS = Member(
+    id="m-9",
+    name="",
+    address="10.0.0.9",
+    protocol_port=80,
+    weight=7,
+    operating_status="ONLINE",
+    backup=True,
+    monitor_port=8080,
+    tags=("theirs",),
+)
+DRAINING = attrs.evolve(OURS, weight=0, tags=(f"{DRAINED_AT}1010",))
+GONE = attrs.evolve(OURS, weight=0, tags=(f"{DRAINED_AT}990",))
+
+
+@pytest.mark.parametrize(
+    ("member", "expected"),
+    [
+        pytest.param(OURS, Membership.HEALTHY, id="online"),
+        pytest.param(attrs.evolve(OURS, operating_status="NO_MONITOR"), Membership.HEALTHY, id="nobody looks"),
+        pytest.param(attrs.evolve(OURS, operating_status="ERROR"), Membership.UNHEALTHY, id="answers badly"),
+        pytest.param(attrs.evolve(OURS, operating_status="OFFLINE"), Membership.UNHEALTHY, id="not asked yet"),
+        pytest.param(DRAINING, Membership.DRAINING, id="drains"),
+        pytest.param(GONE, Membership.ABSENT, id="has drained"),
+    ],
+)
+def test_where_a_member_stands(member: Member, expected: Membership) -> None:
+    assert expected is membership(member, NOW)
+
+
+def test_what_joins_is_named_by_its_instance() -> None:
+    (made,) = registered([], {ONE: "10.0.0.1"}, OPTIONS, NOW) or []
+
+    assert ("i-1", "10.0.0.1", 80, 1) == tuple(made[name] for name in ("name", "address", "protocol_port", "weight"))
+
+
+def test_registering_what_serves_changes_nothing() -> None:
+    assert registered([OURS], {ONE: "10.0.0.1"}, OPTIONS, NOW) is None
+
+
+def test_what_drains_serves_again_once_it_is_registered() -> None:
+    (made,) = registered([DRAINING], {ONE: "10.0.0.1"}, OPTIONS, NOW) or []
+
+    assert (1, []) == (made["weight"], made["tags"])
+
+
+def test_a_stranger_s_member_stays_as_it_is() -> None:
+    for members in (
+        registered([THEIRS], {ONE: "10.0.0.1"}, OPTIONS, NOW),
+        deregistered([THEIRS, OURS], [ONE], OPTIONS, NOW),
+    ):
+        (theirs,) = [one for one in members or [] if one["address"] == "10.0.0.9"]
+
+        assert (7, True, 8080, ("theirs",)) == tuple(
+            theirs[name] for name in ("weight", "backup", "monitor_port", "tags")
+        )
+
+
+def test_what_leaves_gets_no_weight_and_the_time_at_which_it_is_gone() -> None:
+    (made,) = deregistered([OURS], [ONE], OPTIONS, NOW) or []
+
+    assert (0, [f"{DRAINED_AT}1030"]) == (made["weight"], made["tags"])
+
+
+def test_leaving_twice_changes_nothing() -> None:
+    assert deregistered([DRAINING], [ONE], OPTIONS, NOW) is None
+
+
+def test_what_is_absent_changes_nothing() -> None:
+    assert deregistered([THEIRS], [ONE], OPTIONS, NOW) is None
+
+
+def test_what_has_drained_is_removed_with_the_next_change() -> None:
+    gone = attrs.evolve(GONE, name="i-0", address="10.0.0.5")
+    members = registered([gone, THEIRS], {ONE: "10.0.0.1"}, OPTIONS, NOW)
+
+    assert ["10.0.0.9", "10.0.0.1"] == [one["address"] for one in members or []]
+
+
+def test_without_a_time_to_drain_a_member_leaves_at_once() -> None:
+    at_once = attrs.evolve(OPTIONS, drain=timedelta(0))
+
+    assert [] == deregistered([OURS], [ONE], at_once, NOW)

@@ -1,0 +1,114 @@
+"""The OpenStack lab as tests see it: whether it runs, how to reach it, and a proxy in between that misbehaves once."""
+
+import contextlib
+import http.client
+import os
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from loopback import Answer, Asked, Bad, loopback
+
+from vmpattern.driver.options import parse_options
+from vmpattern.testing import Fault
+from vmpattern_openstack import OpenStackDriver, OpenStackOptions
+
+LAB = Path(__file__).resolve().parents[1] / "drivers/openstack/lab"
+STATE = Path(os.environ.get("OSLAB_STATE", "/var/tmp/vmpattern-oslab"))
+CLOUDS = STATE / "clouds.yaml"
+PAGE = int(os.environ.get("OSLAB_MAX_LIMIT", "1000"))
+"""How many servers the lab's Nova lists at once."""
+
+PORTS = (5000, 8774, 9292, 9696, 9876)
+HOP_BY_HOP = {"connection", "proxy-connection", "transfer-encoding", "content-length", "keep-alive", "host"}
+STRUCK = "/servers"
+
+
+def is_up() -> bool:
+    """Tell whether every API of the lab listens."""
+    return CLOUDS.is_file() and all(_listens(port) for port in PORTS)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(2.0)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+needs_lab = pytest.mark.skipif(
+    not is_up(),
+    reason="skipped, because the OpenStack lab isn't running: as root on Debian 12, start it with "
+    "tests/drivers/openstack/lab/up.sh, or run  python -m nox -s openstack",
+)
+
+
+def settings(**more: object) -> dict[str, object]:
+    """Return what a file says under [clouds.NAME] of the lab."""
+    return {"cloud": "oslab", "clouds_file": str(CLOUDS), "page_size": PAGE, **more}
+
+
+def driver(**more: object) -> OpenStackDriver:
+    """Connect with the lab."""
+    options = parse_options(OpenStackOptions, settings(**more), path="options")  # type: ignore[arg-type]
+    return OpenStackDriver(options, cloud="lab", directory=STATE, environment={})
+
+
+def lab(*words: str, **settings: str) -> None:
+    """Give the lab a command, as `restart nova-api`.
+
+    Raises:
+        CalledProcessError: it couldn't be carried out.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(LAB), "OSLAB_STATE": str(STATE), **settings}
+    subprocess.run(["/usr/bin/python3", "-s", "-m", "oslab", *words], env=environment, check=True, timeout=300)
+
+
+@contextlib.contextmanager
+def faulty(fault: Fault) -> Iterator[str]:
+    """Serve a proxy whose first request about servers suffers a fault, and every other one is passed on."""
+    left = [fault]
+
+    def answer(asked: Asked) -> Answer | Bad:
+        if not left or not _is_struck(asked, fault):
+            return forward(asked)
+        left.clear()
+        match fault:
+            case Fault.LOST_BEFORE:
+                return Bad.CLOSE
+            case Fault.LOST_AFTER:
+                forward(asked)
+                return Bad.CLOSE
+            case Fault.SILENCE:
+                return Bad.SILENCE
+            case Fault.THROTTLED:
+                return Answer(429, b'{"overLimit": {"code": 429, "message": "too many"}}', {"Retry-After": "1"})
+            case Fault.FAILED_PAGE:
+                return Answer(500, b'{"computeFault": {"code": 500, "message": "a page that failed"}}')
+
+    with loopback(answer) as server:
+        yield server.url
+
+
+def _is_struck(asked: Asked, fault: Fault) -> bool:
+    changes = asked.method != "GET"
+    return STRUCK in asked.path and (changes or fault not in (Fault.LOST_BEFORE, Fault.LOST_AFTER))
+
+
+def forward(asked: Asked) -> Answer:
+    """Pass a request on to where it was meant for."""
+    target = urlsplit(asked.path)
+    connection = http.client.HTTPConnection(target.hostname or "", target.port, timeout=60)
+    path = f"{target.path}?{target.query}" if target.query else target.path
+    try:
+        connection.request(asked.method, path, asked.body or None, _passed(asked.headers))
+        got = connection.getresponse()
+        return Answer(got.status, got.read(), _passed(dict(got.getheaders())))
+    finally:
+        connection.close()
+
+
+def _passed(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name.lower() not in HOP_BY_HOP}
