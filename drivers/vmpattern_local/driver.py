@@ -98,7 +98,7 @@ class LocalDriver:
             return self._launcher.launch(request, parts.qemu(self._options.programs), now=self._clock())
 
     def terminate(self, ids: Sequence[InstanceId]) -> None:
-        """Press the power buttons; what ignores that is killed after the grace, by the next list or terminate."""
+        """Press the power buttons; what ignores that is killed after the grace, by the next verb or by `close`."""
         if len(ids) > CAPABILITIES.max_terminate:
             raise Invalid(f"expected at most {CAPABILITIES.max_terminate} ids", field="ids")
         with files.told("not every VM will end"):
@@ -128,7 +128,9 @@ class LocalDriver:
         return self._types
 
     def close(self) -> None:
-        """Do nothing: there are no connections."""
+        """See the VMs that this driver was asked to end to their end: after the last list, nobody else would."""
+        with files.told("not every VM has ended"):
+            self._lister.finish(self._clock)
 
     # -- the optional protocols ---------------------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ from vmpattern_local import files, guest, process, qmp, vms
 from vmpattern_local.vms import Record, Vms
 
 HOST = "127.0.0.1"
+KILLED_S = 5.0
+"""So long the system may take to take down what was killed."""
 HEAD = 65536
 """A guest says within so many bytes of console that it is up."""
 
@@ -22,14 +24,12 @@ class Lister:
         self._vms = store
         self._cloud = cloud
         self._is_gone = is_gone
+        self._asked: set[str] = set()
 
     def list(self, selector: Selector, *, now: float) -> tuple[Instance, ...]:
         """Return the rows of every selected VM; those that have ended are tidied away, and told once more."""
         rows = [self._seen(record, now=now) for record in self._vms.all() if record.is_ours]
-        if gone := [one.id for one in rows if one.phase is Phase.TERMINATED]:
-            self._is_gone(gone)
-            for id in gone:
-                self._vms.remove(id)
+        self._tidy([one.id for one in rows if one.phase is Phase.TERMINATED])
         return tuple(one for one in rows if selector.matches(one))
 
     def _seen(self, record: Record, *, now: float) -> Instance:
@@ -65,14 +65,36 @@ class Lister:
     def end(self, ids: Sequence[InstanceId], *, now: float, grace_s: float) -> None:
         """Write down that VMs shall end, and press their power buttons; a guest that isn't up yet is killed.
 
-        What ignores the button is killed by the first list or end after its grace.
+        What ignores the button is killed after its grace: by the first list or end, or by `finish`.
         """
         with files.locked(self._vms.root):
             ending = list(self._ending(ids, now=now, grace_s=grace_s))
             for record in ending:
                 files.write_value(self._vms.folder(record.id) / vms.RECORD, record)
         for record in ending:
+            self._asked.add(record.id)
             self._end(record, now=now)
+
+    def finish(self, clock: Callable[[], float]) -> None:
+        """See those that were asked to end through this object to their end, and tidy them away.
+
+        It takes as long as the slowest guest, and no longer than its grace.
+        """
+        asked, self._asked = self._asked, set()
+        records = [record for record in map(self._vms.find, sorted(asked)) if record is not None]
+        for record in records:
+            with process.opened(self._vms.folder(record.id), record.uuid) as found:
+                if found is not None and not found.ends_within(max(0.0, (record.ends_at or 0.0) - clock())):
+                    found.kill()
+                    found.ends_within(KILLED_S)
+        self._tidy([record.id for record in records if self.phase(record) is Phase.TERMINATED])
+
+    def _tidy(self, gone: Sequence[str]) -> None:
+        """Remove all that is left of VMs that have ended."""
+        if gone:
+            self._is_gone(gone)
+            for id in gone:
+                self._vms.remove(id)
 
     def _ending(self, ids: Sequence[InstanceId], *, now: float, grace_s: float) -> Iterator[Record]:
         """Yield what is there of the VMs, as ending."""

@@ -33,7 +33,7 @@ from vmpattern_openstack.errors import TABLE, read_fault
 from vmpattern_openstack.options import OpenStackOptions
 from vmpattern_openstack.servers import build_error, create_body
 
-PAUSE_S = 0.5
+PAUSE_S = 1.0
 
 
 class OpenStackKit(Kit):

@@ -91,6 +91,17 @@ def test_what_has_ended_is_told_once_and_leaves_no_file(tmp_path: Path) -> None:
         assert [] == list((tmp_path / "local/vms").iterdir())
 
 
+def test_closing_sees_to_the_end_of_what_was_asked_to_end(tmp_path: Path) -> None:
+    driver = local(tmp_path, grace=timedelta(seconds=0.2))
+    with pretended(tmp_path) as vm, pretended(tmp_path) as other, control(vm.folder):
+        is_up(vm)
+        driver.terminate([InstanceId(vm.record.id)])
+        driver.close()
+
+        assert -9 == vm.runs.wait(30)
+        assert [other.folder] == list((tmp_path / "local/vms").iterdir())
+
+
 def test_a_process_that_dies_leaves_a_stopped_vm(tmp_path: Path) -> None:
     driver = local(tmp_path)
     with pretended(tmp_path) as vm:

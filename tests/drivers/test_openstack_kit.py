@@ -15,13 +15,13 @@ from vmpattern_openstack.checks import OpenStackKit
 class TestLab(OpenStackKit, DriverSuite):
     machine_type = "oslab.nano"
     base = "debian-12"
-    settle_s = 120.0
-    most = 60
+    settle_s = 240.0
+    most = 26
     examples = 1
     may_cost = False
     options = immutabledict(networks=("oslab-net",))
     balancer = immutabledict(pool="oslab-pool", port=80, drain="2s")
-    settings = immutabledict(settings(call_timeout="20s", prices=immutabledict({"oslab.nano": 0.01})))
+    settings = immutabledict(settings(call_timeout="40s", prices=immutabledict({"oslab.nano": 0.01})))
 
     def setup_method(self) -> None:
         self.faults = contextlib.ExitStack()

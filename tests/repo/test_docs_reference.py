@@ -26,6 +26,8 @@ from vmpattern.planner import ImageUse
 from vmpattern.simulation import FaultKind, machine_types
 from vmpattern.specfile.writing import render
 from vmpattern.testing import CLAUSES
+from vmpattern_local import LocalOptions
+from vmpattern_local.balancers import BalancerOptions
 from vmpattern_memory import MemoryOptions
 
 PAGES = Path(__file__).resolve().parents[2] / "docs/reference"
@@ -167,6 +169,37 @@ def test_the_memory_driver_has_the_documented_defaults(key: Key) -> None:
     value = tomllib.loads(f"it = {key.default}")["it"]
 
     assert MemoryOptions() == parse_options(MemoryOptions, {key.name: value}, path="clouds.demo")
+
+
+@pytest.mark.parametrize(
+    ("table", "kind"),
+    [
+        pytest.param("Options", LocalOptions, id="cloud"),
+        pytest.param("Addresses and balancers", BalancerOptions, id="balancer"),
+    ],
+)
+def test_every_option_of_the_local_driver_is_documented(table: str, kind: type) -> None:
+    documented = [key.name for key in keys("local.md") if key.table == table]
+
+    assert [field.name for field in attrs.fields(kind)] == documented
+
+
+@pytest.mark.parametrize("key", [key for key in keys("local.md") if key.default.startswith(('"', "["))], ids=named)
+def test_the_local_driver_has_the_documented_defaults(key: Key) -> None:
+    kind, rest = (LocalOptions, {}) if key.table == "Options" else (BalancerOptions, {"port": 1})
+    value = tomllib.loads(f"it = {key.default}")["it"]
+
+    assert kind(**rest) == parse_options(kind, {**rest, key.name: value}, path="clouds.here")
+
+
+def test_the_local_driver_offers_what_is_documented() -> None:
+    units = {"MiB": 1, "GiB": 1024}
+    documented = [
+        (cells[0].strip("`"), int(cells[1]), int(cells[2].split()[0]) * units[cells[2].split()[1]])
+        for _, cells in rows("local.md", "machine type")
+    ]
+
+    assert [(kind.name, kind.vcpus, kind.memory_mib) for kind in LocalOptions().offered()] == documented
 
 
 def test_every_fault_is_documented() -> None:
