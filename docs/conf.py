@@ -41,7 +41,7 @@ html_title = f"vmpattern {release}"
 
 # Nothing is looked up on the network, so what others document is no link.
 nitpick_ignore_regex = [
-    ("py:.*", r"(collections|contextlib|enum|immutabledict|importlib|pathlib|types|typing)\..*"),
+    ("py:.*", r"(collections|contextlib|datetime|enum|immutabledict|importlib|pathlib|types|typing)\..*"),
     ("py:.*", r"(bool|bytes|dict|float|frozenset|int|list|object|set|str|tuple|type|None|Exception|Ellipsis|\.\.\.)"),
 ]
 
