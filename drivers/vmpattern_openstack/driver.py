@@ -49,6 +49,8 @@ CAN = Capabilities(
     idempotency=Idempotency.NONE,
     label_count=50,
     mutable_labels=True,
+    # One that is ended while Nova looks for its host vanishes, shows once more, and is gone.
+    staleness_s=5.0,
     checks=True,
     balancer=True,
     console=True,
