@@ -41,7 +41,7 @@ html_title = f"vmpattern {release}"
 
 # Nothing is looked up on the network, so what others document is no link.
 nitpick_ignore_regex = [
-    ("py:.*", r"(collections|contextlib|enum|immutabledict|importlib|pathlib|types|typing)\..*"),
+    ("py:.*", r"(collections|contextlib|datetime|enum|immutabledict|importlib|pathlib|types|typing)\..*"),
     ("py:.*", r"(bool|bytes|dict|float|frozenset|int|list|object|set|str|tuple|type|None|Exception|Ellipsis|\.\.\.)"),
 ]
 
@@ -64,6 +64,7 @@ def link_public_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, con
         "vmpattern.errors",
         "vmpattern.testing",
         "vmpattern_libcloud",
+        "vmpattern_gcp",
     ):
         if f"{module}.{name}" in domain.objects:
             return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", f"{module}.{name}", node, contnode)

@@ -95,7 +95,11 @@ class Images:
             raise Invalid(f"the builder {request.builder} hasn't stopped", code="NotStopped", field="builder")
         name = f"vmpattern-{request.deployment}-{request.service}-{request.digest}-{request.builder}"[:128]
         labels = naming.image_labels(
-            deployment=request.deployment, service=request.service, digest=request.digest, base=request.base
+            deployment=request.deployment,
+            service=request.service,
+            digest=request.digest,
+            base=request.base,
+            recipe=request.recipe,
         )
         tags: list[Params] = [{"Key": key, "Value": value} for key, value in {"Name": name, **labels}.items()]
         params: Params = {

@@ -111,6 +111,7 @@ def image(element: Element, cloud: str) -> Image:
         digest=labels.get(naming.DIGEST, ""),
         created_at=moment(text(element, "creationDate")),
         base=labels.get(naming.BASE, ""),
+        recipe=labels.get(naming.RECIPE, ""),
         state=IMAGE_STATES.get(text(element, "imageState"), ImageState.FAILED),
     )
 

@@ -100,7 +100,11 @@ def capture(calls: Calls, request: CaptureRequest, cloud: str) -> ImageId:
     disk = _disk(calls, request.builder, cloud)
     name = image_name(request.deployment, request.service, request.digest, len(alike))
     bears = naming.image_labels(
-        deployment=request.deployment, service=request.service, digest=request.digest, base=request.base
+        deployment=request.deployment,
+        service=request.service,
+        digest=request.digest,
+        base=request.base,
+        recipe=request.recipe,
     )
     family = f"{request.deployment}-{request.service}"[:63].strip("-")
     body = {"name": name, "sourceDisk": disk, "family": family, "labels": bears}

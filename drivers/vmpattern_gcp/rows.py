@@ -117,5 +117,6 @@ def image_row(image: DiskImage, cloud: str) -> Image:
         digest=image.labels.get(naming.DIGEST, ""),
         created_at=moment(image.creation_timestamp),
         base=image.labels.get(naming.BASE, ""),
+        recipe=image.labels.get(naming.RECIPE, ""),
         state=STATES.get(image.status, ImageState.PENDING),
     )

@@ -7,8 +7,8 @@ import attrs
 
 from vmpattern import naming
 from vmpattern.driver import LaunchRequest, guest
-from vmpattern.errors import DriverError, Invalid
-from vmpattern.model import ImageId, Instance, InstanceId, LaunchKey, Phase, Revision
+from vmpattern.errors import DriverError, Invalid, OutOfCapacity
+from vmpattern.model import Breakdown, ImageId, Instance, InstanceId, LaunchKey, Phase, Revision
 from vmpattern_libcloud import Fault, Subject, phase_of
 from vmpattern_openstack import labels
 from vmpattern_openstack.answers import Flavor, Server
@@ -159,6 +159,7 @@ def instance_of(server: Server, *, cloud: str, network: str | None) -> Instance 
         inputs=metadata.get(naming.INPUTS, ""),
         previous=Revision(previous) if previous else None,
         kept_until=float(kept_until) if kept_until.isdecimal() else None,
+        breakdown=breakdown(server),
     )
 
 
@@ -176,6 +177,15 @@ def address(server: Server, network: str | None) -> str | None:
     ]
     best = min(known, key=lambda one: (one.type != "floating", one.version), default=None)
     return best.addr if best is not None else None
+
+
+def breakdown(server: Server) -> Breakdown | None:
+    """Return why a server is in ERROR, None for one that isn't."""
+    if server.status != ERROR:
+        return None
+    error = build_error(server, Subject(what="build"))
+    message = server.fault.message if server.fault is not None else "Nova says nothing about it"
+    return Breakdown(message=message, lacking=isinstance(error, OutOfCapacity))
 
 
 def build_error(server: Server, subject: Subject) -> DriverError:

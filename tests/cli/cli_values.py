@@ -310,6 +310,9 @@ class Stub(Engine):
         self.asked.append({name: deployment.fleets[name].size for name in fleets or deployment.fleets})
         return self.planned
 
+    def end_builders(self, deployment: Deployment) -> tuple[InstanceId, ...]:
+        return ()
+
     def apply(self, plan: Plan, *, on_event: Callable[[Event], None], stop: StopSwitch) -> Outcome:
         self.applied.append(plan)
         if isinstance(self.outcome, Exception):

@@ -1,5 +1,6 @@
 """bake, images and images prune on a simulated cloud in a file: what they print, their documents and exit statuses."""
 
+import json
 import os
 import signal
 import subprocess
@@ -149,3 +150,37 @@ def test_a_bake_that_is_interrupted_ends_its_builder(folder: Path, call) -> None
     assert 130 == process.returncode
     assert '"state": "interrupted"' in out
     assert [] == notes
+
+
+def test_two_bakes_at_the_same_time_make_one_image(folder: Path, call) -> None:
+    write(folder, speed=100)
+    bakes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "vmpattern", "bake", "--json"],
+            cwd=folder,
+            env={**os.environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    documents = [json.loads(bake.communicate(timeout=120)[0]) for bake in bakes]
+    ids = {image["image"] for document in documents for image in document["images"]}
+    states = sorted(image["state"] for document in documents for image in document["images"])
+
+    assert [0, 0] == [bake.returncode for bake in bakes]
+    assert ["baked", "present"] == states
+    assert 1 == len(ids) == len(call("images", "--json").document["images"])
+
+
+def test_destroy_ends_a_builder_that_was_kept(folder: Path, call) -> None:
+    call("apply", "--yes")
+    write(folder, app="two", bad='"img-debian-12"')
+    kept = call("bake", "--keep-builder", "--json").document["images"][0]["builder"]
+    destroyed = call("destroy", "--yes")
+    again = call("destroy", "--yes")
+
+    assert [0, 0] == [destroyed.status, again.status]
+    assert f"Ended what a bake had left: {kept}." in destroyed.err
+    assert kept not in again.err

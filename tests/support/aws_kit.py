@@ -31,9 +31,9 @@ from vmpattern.model import ImageId, InstanceId, LaunchKey, Market, Options, Rev
 from vmpattern.testing import Fault, Recorded
 from vmpattern.testing.bench import Bench
 from vmpattern_aws import AwsDriver, AwsOptions
-from vmpattern_aws.checks import AwsKit
 from vmpattern_aws.api import flattened
 from vmpattern_aws.calls import EC2, ELB, Service
+from vmpattern_aws.checks import AwsKit
 from vmpattern_aws.faults import parsed
 from vmpattern_libcloud import Deadline, Request, Subject
 

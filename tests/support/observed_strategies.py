@@ -15,6 +15,7 @@ from strategies import (
 )
 
 from vmpattern.model import (
+    Breakdown,
     Capabilities,
     CloudObservation,
     Health,
@@ -58,6 +59,7 @@ instances = st.builds(
     inputs=texts,
     previous=st.none() | revisions,
     kept_until=st.none() | instants,
+    breakdown=st.none() | st.builds(Breakdown, message=texts, lacking=st.booleans()),
 )
 baked_images = st.builds(
     Image, id=image_ids, cloud=names, deployment=names, service=names, digest=texts, created_at=instants, base=texts

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 from situations import NOW, instance
 
-from vmpattern.model import Health, Membership, Phase, Rollout
+from vmpattern.model import Breakdown, Health, Membership, Phase, Rollout
 from vmpattern.planner import Row, State, classify
 from vmpattern.planner.rows import Terms, _failure, due
 
@@ -19,11 +19,17 @@ TERMS = Terms(
 
 
 def row(
-    *, phase: Phase = Phase.RUNNING, launched_at: float = NOW - 100.0, kept_until: float | None = None, **facts: object
+    *,
+    phase: Phase = Phase.RUNNING,
+    launched_at: float = NOW - 100.0,
+    kept_until: float | None = None,
+    breakdown: Breakdown | None = None,
+    **facts: object,
 ) -> Row:
     """Return a row that was launched a hundred seconds ago and of which nothing else is known."""
     known = {"slot": 0, "dated": True, "ours": False, "named": False, "served": False, "known_at": NOW, **facts}
-    one = instance("i-1", phase=phase, launched_at=launched_at, kept_until=kept_until)
+    seen = instance("i-1", phase=phase, launched_at=launched_at, kept_until=kept_until)
+    one = attrs.evolve(seen, breakdown=breakdown)
     return Row(instance=one, **known)  # type: ignore[arg-type]
 
 
@@ -40,6 +46,12 @@ CASES = [
     pytest.param(State.LEAVING, "its termination was sent", row(ending_sent=True), id="a termination on its way"),
     pytest.param(State.KEPT, "it failed and is kept for a look", row(kept_until=NOW + 1.0), id="a kept failure"),
     pytest.param(State.LEAVING, "its balancer lets go of it", row(draining_at=NOW), id="a draining member"),
+    pytest.param(
+        State.BROKEN,
+        "the VM never came up",
+        row(phase=Phase.STOPPED, breakdown=Breakdown(message="no")),
+        id="a VM that never came up",
+    ),
     pytest.param(State.BROKEN, "the VM stopped by itself", row(phase=Phase.STOPPED), id="a VM that stopped"),
     pytest.param(State.BROKEN, "it failed, and its time is over", row(kept_until=NOW), id="a failure kept long enough"),
     pytest.param(State.BROKEN, "it was healthy and is not any more", ill(15.0), id="illness beyond patience"),

@@ -4,5 +4,6 @@ from vmpattern.bakery.applying import apply, bake
 from vmpattern.bakery.orders import Policy
 from vmpattern.bakery.pruning import KEEP, Pruned, images, prune
 from vmpattern.bakery.run import bake_all
+from vmpattern.bakery.strays import end_builders
 
-__all__ = ["KEEP", "Policy", "Pruned", "apply", "bake", "bake_all", "images", "prune"]
+__all__ = ["KEEP", "Policy", "Pruned", "apply", "bake", "bake_all", "end_builders", "images", "prune"]

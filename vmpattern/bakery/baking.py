@@ -2,8 +2,9 @@
 
 import attrs
 
-from vmpattern.bakery.building import has_said_so, obtained, stopped_builder
+from vmpattern.bakery.building import has_said_so, stopped_builder
 from vmpattern.bakery.desk import Desk
+from vmpattern.bakery.launching import obtained
 from vmpattern.bakery.loop import Stopped, Task
 from vmpattern.bakery.order import BUILD, CHECK, BakeFailed, Order, SmokeTest, Traces, is_for
 from vmpattern.bakery.script import check_script

@@ -1,31 +1,20 @@
 """From an order to a builder that has done its work and stopped: adopted if one is there, else launched."""
 
 import math
-from collections.abc import Callable, Mapping
 
-import attrs
-from immutabledict import immutabledict
-
-from vmpattern import naming
 from vmpattern.bakery.desk import Desk
+from vmpattern.bakery.launching import obtained, visible
 from vmpattern.bakery.loop import Task
 from vmpattern.bakery.order import BUILD, BakeFailed, Order, Traces, is_for, nonce_of
 from vmpattern.bakery.script import baked_line, failed_line
-from vmpattern.driver import LaunchReport, LaunchRequest
-from vmpattern.errors import DriverError, KeyConflict, KeySpent, OutcomeUnknown, OutOfCapacity
+from vmpattern.errors import DriverError, OutOfCapacity
 from vmpattern.model import (
-    BuildSite,
     EventKind,
     Idempotency,
-    ImageId,
     Instance,
-    LaunchKey,
-    Market,
     Phase,
-    Revision,
 )
 
-MOST_ATTEMPTS = 20
 LOOKS_PER_CONSOLE = 4
 """A console is read at every so many looks only: it tells of a failure earlier than the deadline."""
 CONSOLE_S = 60.0
@@ -68,91 +57,6 @@ def has_said_so(desk: Desk, order: Order, builder: Instance) -> Task[bool]:
     return False
 
 
-def obtained(
-    desk: Desk,
-    order: Order,
-    site: BuildSite,
-    *,
-    image: ImageId,
-    purpose: str,
-    script: Callable[[str], str] = lambda nonce: "",
-    env: Mapping[str, str] = immutabledict(),
-    port: int | None = None,
-) -> Task[Instance]:
-    """Launch one VM that has to do with the bake, or adopt what its key names.
-
-    Args:
-        script: makes the script from the nonce; none, and the VM runs the service.
-
-    Raises:
-        BakeFailed: too many keys are spent.
-        DriverError: the cloud has no room, or doesn't do what was asked.
-    """
-    attempt = 0
-    for _ in range(MOST_ATTEMPTS):
-        key = _key(desk, order, site, image=image, attempt=attempt)
-        request = attrs.evolve(
-            _request(desk, order, site, key), image=image, inputs=purpose + order.bake.service, env=env, port=port
-        )
-        request = attrs.evolve(request, script=script(nonce_of(key)))
-        try:
-            row = yield from _launched(desk, request)
-        except KeySpent:
-            attempt += 1
-            continue
-        except KeyConflict:
-            # One was asked for under this key with another URL for its files. If it lives, it gets visible.
-            row = yield from _visible(desk, order, purpose)
-            attempt += 1
-        if row is None:
-            row = yield from _visible(desk, order, purpose)
-        if row is not None:
-            return row
-    raise BakeFailed(f"no builder could be launched in {MOST_ATTEMPTS} attempts")
-
-
-def _launched(desk: Desk, request: LaunchRequest) -> Task[Instance | None]:
-    """Send a launch of one; None where nothing is known of what became of it."""
-    try:
-        report: LaunchReport = yield from desk.launch(request)
-    except OutcomeUnknown:
-        return None
-    if report.failures:
-        raise report.failures[0]
-    return next(iter((*report.created, *report.adopted)), None)
-
-
-def _request(desk: Desk, order: Order, site: BuildSite, key: LaunchKey) -> LaunchRequest:
-    bake = order.bake
-    return LaunchRequest(
-        key=key,
-        count=1,
-        deployment=desk.deployment,
-        fleet=naming.BUILDERS,
-        revision=Revision(bake.digest),
-        zone=site.zone,
-        machine_type=site.machine_type,
-        market=Market.ON_DEMAND,
-        image=bake.resolved,
-        disk_gib=bake.disk_gib,
-        options=site.options,
-    )
-
-
-def _key(desk: Desk, order: Order, site: BuildSite, *, image: ImageId, attempt: int) -> LaunchKey:
-    scope = naming.KeyScope(
-        deployment=desk.deployment,
-        fleet=naming.BUILDERS,
-        revision=Revision(order.bake.digest),
-        cloud=desk.cloud,
-        zone=site.zone,
-        machine_type=site.machine_type,
-        market=Market.ON_DEMAND.value,
-        image=image,
-    )
-    return naming.launch_key(scope, count=1, visible=0, attempt=attempt)
-
-
 def _found(desk: Desk, order: Order) -> Task[Instance | None]:
     """Return the oldest builder that is there; those that failed, are overdue or too many are ended."""
     crew = yield from desk.crew(order.bake.digest)
@@ -181,7 +85,7 @@ def is_over(desk: Desk, row: Instance, deadline_s: float) -> Task[bool]:
 def _new(desk: Desk, order: Order, traces: Traces) -> Task[Instance]:
     if desk.capabilities.idempotency is Idempotency.NONE:
         # Sent twice it launches twice: only a list that must show an earlier launch makes a new one safe.
-        found = yield from _visible(desk, order, BUILD)
+        found = yield from visible(desk, order, BUILD)
         if found is not None:
             return found
     url = ""
@@ -206,17 +110,6 @@ def _new(desk: Desk, order: Order, traces: Traces) -> Task[Instance]:
             last = error
     assert last is not None, "a bake has a site"
     raise last
-
-
-def _visible(desk: Desk, order: Order, purpose: str) -> Task[Instance | None]:
-    """Look until a list must show what was launched before."""
-    until = desk.now() + desk.certain_s
-    while True:
-        crew = yield from desk.crew(order.bake.digest)
-        found = next((row for row in crew if is_for(row, purpose)), None)
-        if found is not None or desk.now() >= until:
-            return found
-        yield from desk.sleep(min(desk.poll_s, until - desk.now()))
 
 
 def _staged(desk: Desk, order: Order) -> Task[str]:

@@ -1,7 +1,7 @@
 """The smoke test of an image: one instance of the service is booted from it, has to be healthy, and is ended."""
 
-from vmpattern.bakery.building import obtained
 from vmpattern.bakery.desk import Desk
+from vmpattern.bakery.launching import obtained
 from vmpattern.bakery.loop import Task
 from vmpattern.bakery.order import SMOKE, BakeFailed, Order, SmokeTest
 from vmpattern.executor.probe import NetworkProber

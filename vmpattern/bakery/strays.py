@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Collection, Mapping
 
+import attrs
+
 from vmpattern import naming
 from vmpattern.bakery.building import is_over
 from vmpattern.bakery.desk import Desk
@@ -9,8 +11,9 @@ from vmpattern.bakery.loop import Loop, Task
 from vmpattern.bakery.orders import DEADLINE_S
 from vmpattern.driver import Driver
 from vmpattern.errors import DriverError
-from vmpattern.executor import Runtime
-from vmpattern.model import Deployment, Event, EventKind, Instance, Observation
+from vmpattern.executor import Runtime, connected, runtime_for, silent_probe
+from vmpattern.executor.observing import read_clouds
+from vmpattern.model import Deployment, Event, EventKind, Instance, InstanceId, Observation
 
 
 def end_strays(
@@ -30,6 +33,28 @@ def end_strays(
     loop = Loop(drivers, runtime, tell=tell, stop=lambda: False)
     desks = {name: Desk(name, driver, deployment.name, runtime, tell) for name, driver in drivers.items()}
     loop.run([_end(desks[row.cloud], row) for row in strays])
+
+
+def end_builders(deployment: Deployment) -> tuple[InstanceId, ...]:
+    """End every builder of a deployment that is to vanish, and return which there were.
+
+    Raises:
+        DriverError: one can't be ended.
+    """
+    with connected(deployment) as drivers:
+        # Neither fleets nor services: builders are all that has to be read.
+        bare = attrs.evolve(deployment, fleets={}, services={})
+        observation = read_clouds(bare, drivers, probe=silent_probe)
+        builders = [row for row in observation.instances() if _is_builder(row)]
+        runtime = runtime_for(drivers)
+        loop = Loop(drivers, runtime, tell=_ignore, stop=lambda: False)
+        desks = {name: Desk(name, driver, deployment.name, runtime, _ignore) for name, driver in drivers.items()}
+        loop.run([desks[row.cloud].terminate([row.id]) for row in builders])
+    return tuple(row.id for row in builders)
+
+
+def _ignore(event: Event) -> None:
+    """Take an event that nobody wants."""
 
 
 def _is_builder(row: Instance) -> bool:

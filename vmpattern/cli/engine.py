@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from vmpattern.bakery import Pruned
     from vmpattern.driver import Driver, DriverFactory
     from vmpattern.executor import StopSwitch
-    from vmpattern.model import BakeOutcome, Cloud, Deployment, Event, Observation, Outcome, Plan
+    from vmpattern.model import BakeOutcome, Cloud, Deployment, Event, InstanceId, Observation, Outcome, Plan
     from vmpattern.planner import ImageUse
     from vmpattern.planner.survey import FleetSurvey
 
@@ -84,6 +84,12 @@ class Engine:
         from vmpattern.bakery import prune
 
         return prune(deployment, keep=keep)
+
+    def end_builders(self, deployment: "Deployment") -> "tuple[InstanceId, ...]":
+        """End every builder of the deployment."""
+        from vmpattern.bakery import end_builders
+
+        return end_builders(deployment)
 
     def survey(self, deployment: "Deployment", observation: "Observation") -> "Mapping[str, FleetSurvey]":
         """Judge every instance against what is desired."""

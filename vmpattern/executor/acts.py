@@ -21,7 +21,7 @@ from vmpattern.errors import (
     Unsupported,
 )
 from vmpattern.executor.account import Account, Call
-from vmpattern.executor.fleetrun import FleetRun
+from vmpattern.executor.fleetrun import BLOCK_S, FleetRun
 from vmpattern.executor.requests import checked_report, launch_request
 from vmpattern.executor.runtime import Answer, Runtime
 from vmpattern.model import EventKind, Idempotency, InstanceId, LaunchKey
@@ -32,9 +32,6 @@ FATAL = (QuotaExceeded, Denied, Unauthenticated, Invalid, Unsupported, ContractB
 
 WITHDRAWN = "Withdrawn"
 """The code of a call that was taken back before it was sent: no failure of anybody."""
-
-BLOCK_S = 120.0
-"""So long no capacity is asked of a scope that had none."""
 
 
 class Acts:

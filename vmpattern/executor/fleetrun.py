@@ -5,9 +5,12 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from vmpattern.errors import DriverError
-from vmpattern.model import Event, EventKind, Failure, Fleet, FleetOutcome, InstanceId, LaunchKey, Service
+from vmpattern.errors import DriverError, Scope, ScopeKind
+from vmpattern.model import Event, EventKind, Failure, Fleet, FleetOutcome, Instance, InstanceId, LaunchKey, Service
 from vmpattern.planner import Decision, FleetIndex, State, Transition
+
+BLOCK_S = 120.0
+"""So long no capacity is asked of a scope that had none."""
 
 TOLD = {
     State.BROKEN: EventKind.FAILED,
@@ -82,15 +85,28 @@ class FleetRun:
         )
 
     def tell_changes(self, changes: list[Transition], now: float) -> None:
-        """Give off an event for each change of state that people care about."""
+        """Give off an event for each change of state that people care about; block what had no room."""
         for change in changes:
+            if change.after is State.BROKEN and change.row.ours and change.row.lacked_room:
+                self._block(change.row.instance, now)
             kind = TOLD.get(change.after)
             if kind is not None and (change.before, change.after) not in EXPECTED:
                 instance = change.row.instance
-                message = "" if kind in (EventKind.READY, EventKind.GONE) else change.reason
+                message = "" if kind in (EventKind.READY, EventKind.GONE) else _reason(change)
                 self.tell(
                     kind, now, cloud=instance.cloud, zone=instance.zone, instances=(instance.id,), message=message
                 )
+
+    def _block(self, instance: Instance, now: float) -> None:
+        scope = Scope(
+            ScopeKind.MACHINE_TYPE,
+            zone=instance.zone,
+            machine_type=instance.machine_type,
+            market=instance.market.value,
+        )
+        self.index.block(scope, instance.cloud, now + BLOCK_S)
+        self.touch()
+        self.tell(EventKind.BLOCKED, now, cloud=instance.cloud, zone=instance.zone, count=1, message=str(scope))
 
     def fail(self, error: DriverError, now: float, *, cloud: str, fatal: bool) -> None:
         """Note an error that a person should see; a fatal one stops the fleet before anything else is touched."""
@@ -127,3 +143,9 @@ class FleetRun:
         """Sum up what was done."""
         ready = self.index.reported
         return FleetOutcome(created=self.created, destroyed=self.destroyed, ready=ready, size=self.fleet.size)
+
+
+def _reason(change: Transition) -> str:
+    """Return why a state changed, with the provider's words where it has some."""
+    breakdown = change.row.instance.breakdown
+    return f"{change.reason}: {breakdown.message}" if breakdown is not None else change.reason

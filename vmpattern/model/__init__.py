@@ -3,6 +3,7 @@
 from vmpattern.model.baked import Bake, BakeOutcome, BakeResult, BakeState, BuildSite, Contents, Reason
 from vmpattern.model.fleet import Cloud, Deployment, Fleet, Placement, Rollout
 from vmpattern.model.observed import (
+    Breakdown,
     Capabilities,
     CloudObservation,
     FleetCheck,
@@ -54,6 +55,7 @@ __all__ = [
     "BakeOutcome",
     "BakeResult",
     "BakeState",
+    "Breakdown",
     "BuildSite",
     "Capabilities",
     "Cloud",

@@ -25,11 +25,19 @@ from vmpattern.model.words import (
 
 
 @attrs.frozen(kw_only=True)
+class Breakdown:
+    """Why a VM that is STOPPED never came up, in the provider's words; `lacking`: there was no room for it there."""
+
+    message: str
+    lacking: bool = False
+
+
+@attrs.frozen(kw_only=True)
 class Instance:
     """One VM of one fleet, as a provider lists it; times are epoch seconds.
 
     `health` is the provider's own word. `inputs` tells the revision's parts apart (see `naming.inputs`), `previous` is
-    the revision that the launch replaced.
+    the revision that the launch replaced. `breakdown` says why a STOPPED one never came up, where the provider tells.
     """
 
     id: InstanceId
@@ -50,6 +58,7 @@ class Instance:
     inputs: str = ""
     previous: Revision | None = None
     kept_until: float | None = None
+    breakdown: Breakdown | None = None
 
 
 @attrs.frozen(kw_only=True)

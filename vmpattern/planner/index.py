@@ -353,7 +353,8 @@ class FleetIndex(Tally):
         row.state = state
         if state is BROKEN and row.ours and row.dated and not row.failed:
             row.failed = True
-            self.failures += 1
+            # That there is no room says nothing against the revision.
+            self.failures += not row.lacked_room
         if state is READY and before is not READY and row.ours:
             self.progress_at = now
         self.enter(row)

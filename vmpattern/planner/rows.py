@@ -121,6 +121,11 @@ class Row:
         return self.instance.phase is STOPPED or self.instance.kept_until is not None or self.witnesses >= 2
 
     @property
+    def lacked_room(self) -> bool:
+        """Whether the provider had no room for it."""
+        return self.instance.breakdown is not None and self.instance.breakdown.lacking
+
+    @property
     def is_doubtful(self) -> bool:
         """Whether somebody speaks against it, though not enough of them: one witness, or a balancer that shuns it."""
         lacking = self.served and self.membership in (ABSENT, SHUNNED)
@@ -169,6 +174,8 @@ def classify(row: Row, terms: Terms, now: float) -> tuple[State, str]:
 def _failure(row: Row, terms: Terms, now: float) -> str | None:
     """Tell why it is broken, None if it isn't."""
     instance, rollout = row.instance, terms.rollout
+    if instance.phase is STOPPED and instance.breakdown is not None:
+        return "the VM never came up"
     if instance.phase is STOPPED:
         return "the VM stopped by itself"
     if instance.kept_until is not None:

@@ -9,11 +9,11 @@ from pathlib import Path
 os.environ["MOTO_ENABLE_AMI_VALIDATION"] = "true"
 os.environ["MOTO_AMIS_PATH"] = os.fspath(Path(__file__).with_name("amis.json"))
 
+# isort: off
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from aws_cloud.layer import Layer
-
 
 TYPES = ("t3.micro", "m5.large", "m6g.large")
 """The machine types that tests choose from: moto takes seconds to tell of them for the first time."""

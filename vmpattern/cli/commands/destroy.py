@@ -10,9 +10,15 @@ from vmpattern.cli.command import App, Command
 @click.command("destroy", cls=Command)
 @click.option("-y", "--yes", is_flag=True, help="Go ahead without asking.")
 def command(app: App, yes: bool) -> int:
-    """End every instance of the deployment, or of the fleets that --fleet names. The file stays."""
+    """End every instance of the deployment, or of the fleets that --fleet names. The file and the images stay.
+
+    Builders that a bake left are ended, too, unless --fleet names fleets.
+    """
     deployment = app.deployment()
     plan = forecast(app, deployment.resized(dict.fromkeys(deployment.fleets, 0)))
     number = sum(fleet.destroy for fleet in plan.fleets.values())
     question = f"This ends {words.many(number, 'instance')} of {', '.join(plan.fleets)}."
-    return carry_out(app, plan, ask=None if yes else lambda: app.confirm(question, answer=deployment.name))
+    status = carry_out(app, plan, ask=None if yes else lambda: app.confirm(question, answer=deployment.name))
+    if status == 0 and not app.fleets and (builders := app.engine.end_builders(deployment)):
+        app.tell(f"Ended what a bake had left: {', '.join(builders)}.")
+    return status

@@ -2,7 +2,7 @@
 
 from vmpattern.driver import Balancer, Console, Meter, Prober
 from vmpattern.errors import Unsupported
-from vmpattern.model import Health, HealthCheck, InstanceId, Membership, Options
+from vmpattern.model import Health, HealthCheck, Instance, InstanceId, Membership, Options, Phase
 from vmpattern.testing.bench import Bench, expect, told
 from vmpattern.testing.clauses import clause
 
@@ -43,7 +43,7 @@ def undeclared_probes_are_refused(bench: Bench) -> None:
 @clause("balance-1", "What was registered becomes a member; registering it again is success.", exercises="balancer")
 def members_are_registered(bench: Bench) -> None:
     driver, balancer = _balancer(bench)
-    (row,) = bench.launched()
+    row = _running(bench)
     bench.patiently(lambda: driver.register(balancer, [row.id]))
     bench.until(lambda: _serves(bench, row.id), "a registered instance is a member")
     bench.patiently(lambda: driver.register(balancer, [row.id]))
@@ -58,7 +58,7 @@ def members_are_registered(bench: Bench) -> None:
 )
 def members_leave(bench: Bench) -> None:
     driver, balancer = _balancer(bench)
-    (row,) = bench.launched()
+    row = _running(bench)
     bench.patiently(lambda: driver.register(balancer, [row.id]))
     bench.until(lambda: _serves(bench, row.id), "a registered instance is a member")
     bench.patiently(lambda: driver.deregister(balancer, [row.id]))
@@ -138,6 +138,13 @@ def _balancer(bench: Bench) -> tuple[Balancer, Options]:
     if bench.kit.balancer is None:
         bench.skip("the kit gives no balancer")
     return bench.driver, bench.kit.balancer
+
+
+def _running(bench: Bench) -> Instance:
+    """Launch an instance, and wait until it runs: nobody registers another."""
+    (row,) = bench.launched()
+    bench.until(lambda: [one.phase for one in bench.rows()] == [Phase.RUNNING], "an instance runs")
+    return row
 
 
 def _member(bench: Bench, id: InstanceId) -> Membership:

@@ -1,0 +1,112 @@
+"""Launching one VM that has to do with a bake, or adopting the one that its key or its labels name."""
+
+from collections.abc import Callable, Mapping
+
+import attrs
+from immutabledict import immutabledict
+
+from vmpattern import naming
+from vmpattern.bakery.desk import Desk
+from vmpattern.bakery.loop import Task
+from vmpattern.bakery.order import BakeFailed, Order, is_for, nonce_of
+from vmpattern.driver import LaunchReport, LaunchRequest
+from vmpattern.errors import KeyConflict, KeySpent, OutcomeUnknown
+from vmpattern.model import BuildSite, ImageId, Instance, LaunchKey, Market, Revision
+
+MOST_ATTEMPTS = 20
+
+
+def obtained(
+    desk: Desk,
+    order: Order,
+    site: BuildSite,
+    *,
+    image: ImageId,
+    purpose: str,
+    script: Callable[[str], str] = lambda nonce: "",
+    env: Mapping[str, str] = immutabledict(),
+    port: int | None = None,
+) -> Task[Instance]:
+    """Launch one VM that has to do with the bake, or adopt what its key names.
+
+    Args:
+        script: makes the script from the nonce; none, and the VM runs the service.
+
+    Raises:
+        BakeFailed: too many keys are spent.
+        DriverError: the cloud has no room, or doesn't do what was asked.
+    """
+    attempt = 0
+    for _ in range(MOST_ATTEMPTS):
+        key = _key(desk, order, site, image=image, attempt=attempt)
+        request = attrs.evolve(
+            _request(desk, order, site, key), image=image, inputs=purpose + order.bake.service, env=env, port=port
+        )
+        request = attrs.evolve(request, script=script(nonce_of(key)))
+        try:
+            row = yield from _launched(desk, request)
+        except KeySpent:
+            attempt += 1
+            continue
+        except KeyConflict:
+            # One was asked for under this key with another URL for its files. If it lives, it gets visible.
+            row = yield from visible(desk, order, purpose)
+            attempt += 1
+        if row is None:
+            row = yield from visible(desk, order, purpose)
+        if row is not None:
+            return row
+    raise BakeFailed(f"no builder could be launched in {MOST_ATTEMPTS} attempts")
+
+
+def visible(desk: Desk, order: Order, purpose: str) -> Task[Instance | None]:
+    """Look until a list must show what was launched before."""
+    until = desk.now() + desk.certain_s
+    while True:
+        crew = yield from desk.crew(order.bake.digest)
+        found = next((row for row in crew if is_for(row, purpose)), None)
+        if found is not None or desk.now() >= until:
+            return found
+        yield from desk.sleep(min(desk.poll_s, until - desk.now()))
+
+
+def _launched(desk: Desk, request: LaunchRequest) -> Task[Instance | None]:
+    """Send a launch of one; None where nothing is known of what became of it."""
+    try:
+        report: LaunchReport = yield from desk.launch(request)
+    except OutcomeUnknown:
+        return None
+    if report.failures:
+        raise report.failures[0]
+    return next(iter((*report.created, *report.adopted)), None)
+
+
+def _request(desk: Desk, order: Order, site: BuildSite, key: LaunchKey) -> LaunchRequest:
+    bake = order.bake
+    return LaunchRequest(
+        key=key,
+        count=1,
+        deployment=desk.deployment,
+        fleet=naming.BUILDERS,
+        revision=Revision(bake.digest),
+        zone=site.zone,
+        machine_type=site.machine_type,
+        market=Market.ON_DEMAND,
+        image=bake.resolved,
+        disk_gib=bake.disk_gib,
+        options=site.options,
+    )
+
+
+def _key(desk: Desk, order: Order, site: BuildSite, *, image: ImageId, attempt: int) -> LaunchKey:
+    scope = naming.KeyScope(
+        deployment=desk.deployment,
+        fleet=naming.BUILDERS,
+        revision=Revision(order.bake.digest),
+        cloud=desk.cloud,
+        zone=site.zone,
+        machine_type=site.machine_type,
+        market=Market.ON_DEMAND.value,
+        image=image,
+    )
+    return naming.launch_key(scope, count=1, visible=0, attempt=attempt)
