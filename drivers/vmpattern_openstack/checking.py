@@ -49,9 +49,7 @@ def placement_options(request: LaunchRequest) -> PlacementOptions:
     Raises:
         SpecError: a key is unknown, or a value can't be.
     """
-    made = parse_options(PlacementOptions, request.options, path="options")
-    assert isinstance(made, PlacementOptions)
-    return made
+    return parse_options(PlacementOptions, request.options, path="options")
 
 
 def balancer_options(balancer: Options) -> BalancerOptions:
@@ -60,9 +58,7 @@ def balancer_options(balancer: Options) -> BalancerOptions:
     Raises:
         SpecError: a key is unknown, or a value can't be.
     """
-    made = parse_options(BalancerOptions, balancer, path="balancer")
-    assert isinstance(made, BalancerOptions)
-    return made
+    return parse_options(BalancerOptions, balancer, path="balancer")
 
 
 def _told(look: Callable[[], object]) -> Iterator[Problem]:

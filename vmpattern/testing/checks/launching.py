@@ -1,5 +1,7 @@
 """Launching: by key, once, with labels in the very call, and reported instance by instance."""
 
+import attrs
+
 from vmpattern.driver import LaunchReport, LaunchRequest
 from vmpattern.errors import DriverError, Invalid, KeyConflict, KeySpent, OutcomeUnknown, Unsupported
 from vmpattern.model import Idempotency, ImageId, Market, Revision
@@ -57,8 +59,12 @@ def notices_another_request(bench: Bench) -> None:
     bench.need_keys()
     request = bench.request()
     bench.launch(request)
-    other = bench.request(key=request.key, revision=Revision("another"))
-    bench.raises(KeyConflict, "another request under a used key", lambda: bench.driver.launch(other))
+    others: dict[str, object] = {"revision": Revision("another"), "inputs": "i0", "previous": Revision("before")}
+    if bench.can.max_batch > 1:
+        others["count"] = 2
+    for name, value in others.items():
+        other = attrs.evolve(request, **{name: value})
+        bench.raises(KeyConflict, f"another {name} under a used key", lambda other=other: bench.driver.launch(other))
     bench.settle()
     expect(len(bench.live()) == 1, f"the conflict left {len(bench.live())} instances, not one")
 
