@@ -95,7 +95,7 @@ def test_what_the_kit_does_not_give_is_told_once() -> None:
         recorded = Kit.recorded
         most = 3
 
-    assert ("most = 4", "connect_with", "recorded answers") == run(Poor()).missing
+    assert ("connect_with", "most = 4", "recorded answers") == run(Poor()).missing
 
 
 class OnePage(WholeDriver):

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class PlainKit(Kit):
     """A kit for a driver that brings none: connects with `settings`, and leaves what it can't do to be skipped."""
 
     def __init__(self, factory: DriverFactory[OptionsT]) -> None:
-        self._make = lambda: _connected(factory, self)
+        self._make: Callable[[], Driver] = partial(_connected, factory, self)
 
     def connect(self) -> Driver:
         """Make a driver from the settings.

@@ -1,5 +1,7 @@
 """Ending: accepted or already gone is success, anything else an error."""
 
+from functools import partial
+
 from vmpattern import naming
 from vmpattern.errors import DriverError, Invalid, Unsupported
 from vmpattern.model import Phase
@@ -90,7 +92,7 @@ def labels_of_the_launch_stay(bench: Bench) -> None:
     (row,) = bench.launched()
     bench.patiently(lambda: bench.driver.label([row.id], {naming.KEPT_UNTIL: "1234567890"}))
     for name in (naming.FLEET, naming.REVISION):
-        bench.raises(Invalid, f"label of {name}", lambda name=name: bench.driver.label([row.id], {name: "other"}))
+        bench.raises(Invalid, f"label of {name}", partial(bench.driver.label, [row.id], {name: "other"}))
     bench.settle()
     (after,) = bench.rows()
     was, now = ([getattr(one, name) for name in COPIED] for one in (row, after))

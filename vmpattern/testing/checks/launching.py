@@ -1,5 +1,7 @@
 """Launching: by key, once, with labels in the very call, and reported instance by instance."""
 
+from functools import partial
+
 import attrs
 
 from vmpattern.driver import LaunchReport, LaunchRequest
@@ -59,12 +61,14 @@ def notices_another_request(bench: Bench) -> None:
     bench.need_keys()
     request = bench.request()
     bench.launch(request)
-    others: dict[str, object] = {"revision": Revision("another"), "inputs": "i0", "previous": Revision("before")}
-    if bench.can.max_batch > 1:
-        others["count"] = 2
-    for name, value in others.items():
-        other = attrs.evolve(request, **{name: value})
-        bench.raises(KeyConflict, f"another {name} under a used key", lambda other=other: bench.driver.launch(other))
+    others = {
+        "revision": attrs.evolve(request, revision=Revision("another")),
+        "inputs": attrs.evolve(request, inputs="i0"),
+        "previous": attrs.evolve(request, previous=Revision("before")),
+        **({"count": attrs.evolve(request, count=2)} if bench.can.max_batch > 1 else {}),
+    }
+    for name, other in others.items():
+        bench.raises(KeyConflict, f"another {name} under a used key", partial(bench.driver.launch, other))
     bench.settle()
     expect(len(bench.live()) == 1, f"the conflict left {len(bench.live())} instances, not one")
 
