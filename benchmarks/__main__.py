@@ -14,7 +14,7 @@ from typing import cast
 from benchmarks.spending import Deadline
 from benchmarks.tables import Report, machine
 
-NAMES = ("plan", "rollout", "start", "memory", "decide", "local", "gcp_calls", "openstack_calls")
+NAMES = ("plan", "rollout", "start", "memory", "decide", "local", "aws_calls", "gcp_calls", "openstack_calls")
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 
 

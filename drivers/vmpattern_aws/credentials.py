@@ -95,7 +95,7 @@ def session(profile: str | None) -> _Session:
 
 
 def _botocore_error() -> type[Exception]:
-    from botocore.exceptions import BotoCoreError
+    from botocore.exceptions import BotoCoreError  # pyright: ignore[reportMissingTypeStubs]
 
     return cast("type[Exception]", BotoCoreError)
 

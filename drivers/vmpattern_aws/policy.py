@@ -1,6 +1,6 @@
 """The least that an IAM policy must grant, made of the calls that the driver makes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from vmpattern import naming
 from vmpattern_aws.calls import CHANGES, CLOUDWATCH, EC2, ELB, OBJECTS, READS, Service
@@ -42,9 +42,9 @@ def _statements(bucket: str, role: str) -> Iterator[dict[str, object]]:
 
 
 def _statement(
-    id: str, actions: list[str], *, resource: str = "*", condition: dict[str, object] | None = None
+    id: str, actions: list[str], *, resource: str = "*", condition: Mapping[str, object] | None = None
 ) -> dict[str, object]:
-    extra: dict[str, object] = {"Condition": condition} if condition else {}
+    extra: dict[str, object] = {"Condition": dict(condition)} if condition else {}
     return {"Sid": id, "Effect": "Allow", "Action": actions, "Resource": resource, **extra}
 
 

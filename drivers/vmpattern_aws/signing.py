@@ -52,15 +52,18 @@ class Signer(AWSRequestSignerAlgorithmV4):
     def presigned(self, host: str, path: str, lifetime_s: float, *, at: datetime) -> str:
         """Return the query of an address by which anybody gets what is at a path, for so long."""
         token = self._take()
+        scope = self._get_credential_scope(at)  # type: ignore[no-untyped-call]
         params = {
             "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
-            "X-Amz-Credential": f"{self.access_key}/{self._get_credential_scope(at)}",
+            "X-Amz-Credential": f"{self.access_key}/{scope}",
             "X-Amz-Date": at.strftime("%Y%m%dT%H%M%SZ"),
             "X-Amz-Expires": str(int(lifetime_s)),
             "X-Amz-SignedHeaders": "host",
             **({"X-Amz-Security-Token": token} if token else {}),
         }
-        signature = self._get_signature(params, {"Host": host}, at, "GET", path, UnsignedPayloadSentinel)
+        signature = self._get_signature(  # type: ignore[no-untyped-call]
+            params, {"Host": host}, at, "GET", path, UnsignedPayloadSentinel
+        )
         return urlencode({**params, "X-Amz-Signature": signature})
 
     def _take(self) -> str | None:
@@ -88,4 +91,4 @@ class Signed(SignedAWSConnection):
         self, params: dict[str, str], headers: Mapping[str, str]
     ) -> tuple[dict[str, str], dict[str, str]]:
         """Sign."""
-        return self.own.get_request_headers(params, dict(headers), self.method, self.action, self.data)
+        return self.own.get_request_headers(params, dict(headers), self.method, str(self.action), self.data)

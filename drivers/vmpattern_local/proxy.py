@@ -191,7 +191,7 @@ def _forwarding(addresses: Sequence[str], health: str) -> Mapping[str, object]:
             "try_interval": "100ms",
         },
         "health_checks": {
-            "active": {"uri": health, "interval": "2s", "timeout": "10s", "fails": 3},
+            "active": {"uri": health, "interval": "5s", "timeout": "10s", "fails": 3},
             "passive": {"fail_duration": "2s"},
         },
         "transport": {"protocol": "http", "dial_timeout": "2s", "keep_alive": {"enabled": False}},

@@ -95,9 +95,20 @@ class Calls:
         return self._send(service, method, path, body=body, mutating=True, version=version)
 
     def every(
-        self, kind: type[Answer], service: str, path: str, params: Mapping[str, str] = _NOTHING, *, key: str
+        self,
+        kind: type[Answer],
+        service: str,
+        path: str,
+        params: Mapping[str, str] = _NOTHING,
+        *,
+        key: str,
+        on_mark: Callable[[Answer], None] = lambda _: None,
     ) -> list[Answer]:
-        """Read every page of a list that stands under a key of each document."""
+        """Read every page of a list that stands under a key of each document.
+
+        Args:
+            on_mark: is called with the last row of each page that another one follows.
+        """
 
         def fetch(mark: str) -> Page[Answer]:
             marked = {**params, "marker": mark} if mark else params
@@ -105,7 +116,10 @@ class Calls:
             rows = found.get(key)
             if not isinstance(rows, list):
                 raise Invalid(f"{self.subject.what}: the answer has no list {key}", code="UnreadableAnswer")
-            return Page([parsed(kind, row, self.subject.what) for row in rows], after=_mark(found, key))
+            page = Page([parsed(kind, row, self.subject.what) for row in rows], after=_mark(found, key))
+            if page.after and page.items:
+                on_mark(page.items[-1])
+            return page
 
         return every_page(fetch)
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from vmpattern.errors import Invalid
-from vmpattern.model import InstanceId, Membership
+from vmpattern.driver.options import parse_options
+from vmpattern.errors import Invalid, SpecError
+from vmpattern.model import InstanceId, Membership, Options
 from vmpattern_openstack.answers import Member, Named
 from vmpattern_openstack.api import Calls
 from vmpattern_openstack.catalog import ID
@@ -33,6 +34,35 @@ def pool_of(calls: Calls, options: BalancerOptions) -> str:
         known = f"{len(found)} pools are named" if found else "there is no pool"
         raise Invalid(f"{known} {options.pool!r}", code="NoPool", field="balancer.pool")
     return found[0].id
+
+
+def load(calls: Calls, balancer: Options) -> tuple[BalancerOptions, str, list[Member]]:
+    """Return what a file says of a balancer, its pool, and who is in it.
+
+    Raises:
+        Invalid: an option can't be, or there is no such pool.
+    """
+    try:
+        options = balancer_options(balancer)
+    except SpecError as error:
+        raise Invalid(str(error), code="BadOption", field="balancer") from None
+    pool = pool_of(calls, options)
+    return options, pool, members(calls, pool)
+
+
+def store(calls: Calls, pool: str, wanted: Sequence[Mapping[str, object]] | None) -> None:
+    """Set the members of a pool, all in one call; None changes nothing."""
+    if wanted is not None:
+        calls.change("load-balancer", "PUT", f"/lbaas/pools/{pool}/members", {"members": wanted})
+
+
+def balancer_options(balancer: Options) -> BalancerOptions:
+    """Return what a file says of a balancer.
+
+    Raises:
+        SpecError: a key is unknown, or a value can't be.
+    """
+    return parse_options(BalancerOptions, balancer, path="balancer")
 
 
 def members(calls: Calls, pool: str) -> list[Member]:

@@ -8,9 +8,9 @@ from vmpattern.errors import Invalid, NotFound, Problem, SpecError
 from vmpattern.model import Options
 from vmpattern_openstack.answers import Flavor, GlanceImage, Limits
 from vmpattern_openstack.api import Calls
-from vmpattern_openstack.balancing import pool_of
+from vmpattern_openstack.balancing import balancer_options, pool_of
 from vmpattern_openstack.catalog import Catalog
-from vmpattern_openstack.options import BalancerOptions, PlacementOptions
+from vmpattern_openstack.options import PlacementOptions
 from vmpattern_openstack.servers import root_disk
 
 
@@ -50,15 +50,6 @@ def placement_options(request: LaunchRequest) -> PlacementOptions:
         SpecError: a key is unknown, or a value can't be.
     """
     return parse_options(PlacementOptions, request.options, path="options")
-
-
-def balancer_options(balancer: Options) -> BalancerOptions:
-    """Return what a file says of a balancer.
-
-    Raises:
-        SpecError: a key is unknown, or a value can't be.
-    """
-    return parse_options(BalancerOptions, balancer, path="balancer")
 
 
 def _told(look: Callable[[], object]) -> Iterator[Problem]:

@@ -1,5 +1,6 @@
 """OpenStack behind the driver contract: each verb is one attempt, composed of Nova's, Glance's and Octavia's calls."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,10 +12,8 @@ import attrs
 from vmpattern import naming
 from vmpattern.driver import CaptureRequest, LaunchReport, LaunchRequest, Selector
 from vmpattern.errors import (
-    DriverError,
     Invalid,
     NotFound,
-    OutcomeUnknown,
     Problem,
     Scope,
     ScopeKind,
@@ -32,26 +31,26 @@ from vmpattern.model import (
     InstanceId,
     Latencies,
     MachineType,
-    Market,
     Membership,
     Options as OptionTable,
 )
 from vmpattern_libcloud import Subject
-from vmpattern_openstack import balancing, checking, images, servers
-from vmpattern_openstack.answers import Member, Named, Server
+from vmpattern_openstack import balancing, checking, images, launching, listing, servers
+from vmpattern_openstack.answers import Server
 from vmpattern_openstack.api import Api, Calls
 from vmpattern_openstack.catalog import Catalog
-from vmpattern_openstack.errors import unlaunchable
 from vmpattern_openstack.labels import PREFIX, description, key_tag, mutable_labels, selector_tags
 from vmpattern_openstack.login import find_login
-from vmpattern_openstack.options import BalancerOptions, OpenStackOptions, PlacementOptions
+from vmpattern_openstack.options import OpenStackOptions, PlacementOptions
 
 CAN = Capabilities(
-    max_batch=25,
+    max_batch=launching.BATCH,
     max_terminate=20,
     idempotency=Idempotency.NONE,
     label_count=50,
     mutable_labels=True,
+    # One that is ended while Nova looks for its host vanishes, shows once more, and is gone.
+    staleness_s=5.0,
     checks=True,
     balancer=True,
     console=True,
@@ -107,17 +106,9 @@ class OpenStackDriver:
 
     def launch(self, request: LaunchRequest) -> LaunchReport:
         """Create all servers of a request in one call, and look what became of them."""
-        self._check_request(request)
         calls = self.calls("launch", mutating=True, subject=servers.subject_of(request))
-        options, found = self.looked_up(calls, request)
-        body = servers.create_body(request, options, found)
-        try:
-            calls.change("compute", "POST", "/servers", body, version=servers.microversion(options))
-        except (Invalid, NotFound) as error:
-            # A name may have got another id since it was looked up.
-            self._catalog.forget()
-            raise unlaunchable(error) from error.__cause__
-        return self._report(calls, request)
+        launching.create(calls, self._catalog, request)
+        return launching.report(calls, request, lambda: self._servers(calls, [key_tag(request.key)]), self._instance)
 
     def terminate(self, ids: Sequence[InstanceId]) -> None:
         """Delete servers that bear our tag, and nothing else."""
@@ -125,13 +116,9 @@ class OpenStackDriver:
             text = f"{len(ids)} instances are more than the {CAN.max_terminate} that one call may end"
             raise Invalid(text, code="TooMany", field="ids")
         calls = self.calls(f"end {len(ids)} instances", mutating=True)
-        ours = {row.id for row in calls.every(Named, "compute", "/servers", _tagged(PREFIX), key="servers")}
-        for id in ids:
-            if id not in ours and calls.find("compute", f"/servers/{id}") is not None:
-                raise Invalid(f"{id} lacks our labels, and isn't ended", code="NotOurs", field="ids")
-        for id in ids:
-            if id in ours:
-                _if_there(lambda id=id: calls.change("compute", "DELETE", f"/servers/{id}"))  # type: ignore[misc]
+        for id in listing.ours(calls, ids):
+            with contextlib.suppress(NotFound):
+                calls.change("compute", "DELETE", f"/servers/{id}")
 
     def label(self, ids: Sequence[InstanceId], labels: Mapping[str, str]) -> None:
         """Write labels into the descriptions of servers, which Nova lets be changed in every state."""
@@ -208,7 +195,7 @@ class OpenStackDriver:
     def members(self, balancer: OptionTable) -> Mapping[InstanceId, Membership]:
         """List the members of a pool, by the instances that they are named after."""
         calls = self.calls("list the members of a balancer")
-        _, _, there = self._pool(calls, balancer)
+        _, _, there = balancing.load(calls, balancer)
         now = self._now()
         told = {InstanceId(member.name): balancing.membership(member, now) for member in there if member.name}
         return {id: state for id, state in told.items() if state is not Membership.ABSENT}
@@ -216,7 +203,7 @@ class OpenStackDriver:
     def register(self, balancer: OptionTable, ids: Sequence[InstanceId]) -> None:
         """Add members to a pool, all in one call."""
         calls = self.calls(f"register {len(ids)} instances", mutating=True)
-        options, pool, there = self._pool(calls, balancer)
+        options, pool, there = balancing.load(calls, balancer)
         rows = {row.id: row for row in self._servers(calls, [PREFIX])}
         addresses: dict[InstanceId, str] = {}
         for id in ids:
@@ -226,13 +213,13 @@ class OpenStackDriver:
             if address is None:
                 raise Transient(f"{id} has no address yet", code="NoAddress", scope=Scope(ScopeKind.INSTANCE))
             addresses[id] = address
-        self._set(calls, pool, balancing.registered(there, addresses, options, self._now()))
+        balancing.store(calls, pool, balancing.registered(there, addresses, options, self._now()))
 
     def deregister(self, balancer: OptionTable, ids: Sequence[InstanceId]) -> None:
         """Give members the weight 0, all in one call."""
         calls = self.calls(f"deregister {len(ids)} instances", mutating=True)
-        options, pool, there = self._pool(calls, balancer)
-        self._set(calls, pool, balancing.deregistered(there, ids, options, self._now()))
+        options, pool, there = balancing.load(calls, balancer)
+        balancing.store(calls, pool, balancing.deregistered(there, ids, options, self._now()))
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -245,65 +232,13 @@ class OpenStackDriver:
         return self._api.calls(what, mutating=mutating, subject=subject)
 
     def looked_up(self, calls: Calls, request: LaunchRequest) -> tuple[PlacementOptions, servers.Found]:
-        """Return a launch's options, and by id what it names.
-
-        Raises:
-            Invalid: an option can't be, or something isn't there; says in which field.
-        """
-        try:
-            options = checking.placement_options(request)
-        except SpecError as error:
-            raise Invalid(str(error), code="BadOption", field=error.problems[0].path) from None
-        return options, self._catalog.find(calls, request, options)
+        """Return a launch's options, and by id what it names."""
+        return launching.looked_up(calls, self._catalog, request)
 
     # -- within -------------------------------------------------------------------------------------------------------
 
     def _servers(self, calls: Calls, tags: Sequence[str]) -> list[Server]:
-        return calls.every(Server, "compute", "/servers/detail", _tagged(*tags), key="servers")
+        return listing.servers(calls, tags)
 
     def _instance(self, server: Server) -> Instance | None:
         return servers.instance_of(server, cloud=self._cloud, network=self._options.address_network)
-
-    def _check_request(self, request: LaunchRequest) -> None:
-        if request.count > CAN.max_batch:
-            text = f"{request.count} instances are more than the {CAN.max_batch} of one launch"
-            raise Invalid(text, code="TooMany", field="count")
-        if request.market is not Market.ON_DEMAND:
-            raise Unsupported(f"OpenStack has no market {request.market.value}", code="NoMarket", field="market")
-
-    def _report(self, calls: Calls, request: LaunchRequest) -> LaunchReport:
-        """Look what a launch made that Nova accepted; where it can't be seen, it is there all the same."""
-        try:
-            rows = servers.of_key(self._servers(calls, [key_tag(request.key)]), request)
-        except DriverError as error:
-            text = f"Nova accepted it, and what it made couldn't be listed: {error}"
-            raise OutcomeUnknown(text, code="NotListed", scope=error.scope) from error
-        failed = [row for row in rows if row.status == servers.ERROR][: request.count]
-        made = [self._instance(row) for row in rows if row.status != servers.ERROR]
-        created = tuple(row for row in made if row is not None)[: request.count - len(failed)]
-        failures = tuple(servers.build_error(row, calls.subject) for row in failed)
-        unknown = request.count - len(created) - len(failures)
-        return LaunchReport(created=created, failures=failures, unknown=unknown)
-
-    def _pool(self, calls: Calls, balancer: OptionTable) -> tuple[BalancerOptions, str, list[Member]]:
-        try:
-            options = checking.balancer_options(balancer)
-        except SpecError as error:
-            raise Invalid(str(error), code="BadOption", field="balancer") from None
-        pool = balancing.pool_of(calls, options)
-        return options, pool, balancing.members(calls, pool)
-
-    def _set(self, calls: Calls, pool: str, members: Sequence[Mapping[str, object]] | None) -> None:
-        if members is not None:
-            calls.change("load-balancer", "PUT", f"/lbaas/pools/{pool}/members", {"members": members})
-
-
-def _tagged(*tags: str) -> Mapping[str, str]:
-    return {"tags": ",".join(tags)}
-
-
-def _if_there(call: Callable[[], object]) -> None:
-    try:
-        call()
-    except NotFound:
-        return

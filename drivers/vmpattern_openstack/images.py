@@ -43,6 +43,7 @@ def image_of(row: GlanceImage, *, cloud: str) -> Image | None:
         digest=found.get(naming.DIGEST, ""),
         created_at=row.created_at.timestamp(),
         base=found.get(naming.BASE, ""),
+        recipe=found.get(naming.RECIPE, ""),
         state=STATES.get(row.status, ImageState.FAILED),
     )
 
@@ -86,7 +87,11 @@ def capture(calls: Calls, request: CaptureRequest, builder: Server) -> ImageId:
         text = f"the builder {builder.id} is {builder.status}, and an image is made of one that is SHUTOFF"
         raise Invalid(text, code="BuilderRuns", field="builder")
     found = naming.image_labels(
-        deployment=request.deployment, service=request.service, digest=request.digest, base=request.base
+        deployment=request.deployment,
+        service=request.service,
+        digest=request.digest,
+        base=request.base,
+        recipe=request.recipe,
     )
     name = f"{request.deployment}-{request.service}-{request.digest[:12]}"
     image = {"name": name, "metadata": {**found, labels.BUILDER: builder.id}}

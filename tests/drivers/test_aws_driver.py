@@ -214,9 +214,11 @@ def test_a_target_group_that_is_not_there_is_told(aws_cloud: Cloud) -> None:
 def test_spent_buckets_are_throttled(aws_cloud: Cloud) -> None:
     aws_cloud.ask("settings", throttle=True)
     driver = aws(aws_cloud)
-    for _ in range(4):
-        driver.launch(some_request())
 
     with pytest.raises(Throttled):
-        for _ in range(20):
-            driver.launch(some_request())
+        launch_many(driver, 30)
+
+
+def launch_many(driver, count: int) -> None:
+    for _ in range(count):
+        driver.launch(some_request())

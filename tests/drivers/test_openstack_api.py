@@ -183,6 +183,25 @@ def test_every_page_is_read_where_the_first_was_read() -> None:
     assert ["s-1", "s-2"] == [one.id for one in rows]
 
 
+def placing(asked: Asked, rounds: list[int]) -> Answer:
+    """Lose the place in a list of three, whose mark gets its host between the first page and the second."""
+    unplaced = {"OS-EXT-STS:task_state": "scheduling", "status": "BUILD"}
+    if "marker=" in asked.path:
+        return Answer(200, json.dumps({"servers": [row(3)]}).encode())
+    rounds.append(len(rounds))
+    first = row(1) | unplaced if len(rounds) == 1 else row(2) | unplaced
+    links = [{"rel": "next", "href": f"http://elsewhere/servers/detail?marker={first['id']}"}]
+    return Answer(200, json.dumps({"servers": [first], "servers_links": links}).encode())
+
+
+def test_a_server_that_gets_its_host_meanwhile_hides_no_other() -> None:
+    rounds: list[int] = []
+    with connected(Cloud(nova=lambda asked: placing(asked, rounds))) as (driver, _):
+        rows = driver.instances(Selector("shop"))
+
+    assert ["s-1", "s-2", "s-3"] == sorted(one.id for one in rows)
+
+
 def test_a_list_whose_second_page_fails_is_no_list() -> None:
     def broken(asked: Asked) -> Answer:
         return BROKEN if "marker=" in asked.path else pages(asked)

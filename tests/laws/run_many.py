@@ -24,6 +24,9 @@ from lawbook.playing import play  # noqa: E402
 from lawbook.schedules import schedule  # noqa: E402
 
 CHUNK = 250
+TOLD_EVERY = 10_000
+"""After so many schedules it says how far it is."""
+
 MOST_CPU_S = 10.0
 """A schedule that takes longer stands still."""
 
@@ -99,6 +102,12 @@ def chunks(seed: int, runs: int) -> Iterator[range]:
         yield range(begin, min(begin + CHUNK, seed + runs))
 
 
+def tell_progress(total: Tally, runs: int) -> None:
+    played = total.counts["schedules"]
+    if played % TOLD_EVERY < CHUNK and played < runs:
+        print(f"{played:,} of {runs:,}, {len(total.broken)} broken", file=sys.stderr, flush=True)
+
+
 def summary(total: Tally, wall_s: float) -> str:
     ms = total.cpu_s * 1000 / max(1, total.counts["schedules"])
     rows = [
@@ -127,6 +136,7 @@ def main() -> int:
             total.add(part)
             for seed, broken in part.broken.items():
                 print(f"seed {seed}: {broken[0]}", flush=True)
+            tell_progress(total, asked.runs)
             if asked.stop_after and len(total.broken) >= asked.stop_after:
                 pool.shutdown(cancel_futures=True)
                 break

@@ -6,8 +6,8 @@ from hypothesis import assume, given, strategies as st
 from lawbook.choices import Seeded
 from lawbook.moments import MOMENTS
 from lawbook.onlooker import Onlooker
-from lawbook.playing import Played, play
-from lawbook.schedules import BAD_IMAGE, Crash, Schedule, patient, schedule, schedules, uses_bad_image
+from lawbook.playing import Played, at_rest, play
+from lawbook.schedules import BAD_IMAGE, ZONES, Crash, Old, Schedule, patient, schedule, schedules, uses_bad_image
 from lawbook.world import World
 
 from vmpattern.model import EventKind, Existing, HealthCheck, Idempotency, Result
@@ -99,6 +99,29 @@ def test_a_decision_depends_on_nothing_but_the_rows(drawn: Schedule) -> None:
     play(drawn, decider=onlooker)
 
     assert [] == onlooker.broken
+
+
+REVISIONS = st.lists(st.sampled_from(("r1", "r2", "r3", "r4")), min_size=3, max_size=8)
+
+
+@given(schedules(faults=False, crashes=False, changes=1), REVISIONS)
+def test_a_fleet_of_three_revisions_or_more_rolls_forward_in_one_apply(drawn: Schedule, revisions: list[str]) -> None:
+    desired = patient(drawn.changes[0].desired)
+    assume(len(set(revisions)) >= 3 and not uses_bad_image(desired))
+    spec = attrs.evolve(drawn.clouds[0], capacity={})
+    mixed = tuple(
+        Old(revision=revision, cloud=spec.name, zone=ZONES[number % len(ZONES)])
+        for number, revision in enumerate(revisions)
+    )
+    roomy = (spec, *(attrs.evolve(other, capacity={}) for other in drawn.clouds[1:]))
+    world = World(attrs.evolve(drawn, clouds=roomy, old=mixed, slowness_s=0.0))
+
+    applied = world.apply(desired)
+
+    assert [] == applied.auditor.broken
+    assert applied.outcome is not None
+    assert Result.COMPLETE is applied.outcome.result
+    assert [] == at_rest(world, desired)
 
 
 @given(schedules(faults=False, crashes=False, changes=1))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import attrs
 
-from vmpattern import executor
+from vmpattern import executor, naming
 from vmpattern.bakery.orders import DEADLINE_S, Policy
 from vmpattern.bakery.run import bake_all
 from vmpattern.bakery.strays import end_strays
@@ -94,7 +94,11 @@ def bake(
     with connected(deployment) as drivers:
         # Fleets are left out of this reading: nobody has to be asked for its health here.
         observation = read_clouds(attrs.evolve(deployment, fleets={}), drivers, probe=silent_probe)
-        wanted = bakes(deployment, observation, services=names, refresh=refresh, present=True)
+        chosen = chosen_images(deployment, observation, services=names, refresh=refresh)
+        settled = [result for each in chosen if (result := _settled(*each, smoke=smoke)) is not None]
+        known = {(result.cloud, result.digest) for result in settled}
+        every = bakes(deployment, observation, services=names, refresh=refresh, present=True)
+        wanted = [bake for bake in every if (bake.cloud, bake.digest) not in known]
         runtime = runtime_for(drivers)
         switch.wakes(runtime)
         outcome = bake_all(
@@ -107,15 +111,10 @@ def bake(
             stop=switch,
             locks=locks,
         )
-        known = {bake.digest for bake in wanted}
-        end_strays(deployment, observation, drivers, runtime, besides=known, tell=on_event or _ignore)
-    blind = [
-        _unreadable(service, cloud, chosen)
-        for service, cloud, chosen in chosen_images(deployment, observation, services=names, refresh=refresh)
-        if cloud.error is not None
-    ]
+        besides = {bake.digest for bake in every}
+        end_strays(deployment, observation, drivers, runtime, besides=besides, tell=on_event or _ignore)
     calls = observation.calls + outcome.api_calls
-    return attrs.evolve(outcome, results=(*blind, *outcome.results), api_calls=calls)
+    return attrs.evolve(outcome, results=(*settled, *outcome.results), api_calls=calls)
 
 
 def _ignore(event: Event) -> None:
@@ -143,12 +142,14 @@ def _services(deployment: Deployment, names: Sequence[str]) -> list[str]:
     return list(names) or [name for name, one in deployment.services.items() if isinstance(one.image, Recipe)]
 
 
-def _unreadable(service: Service, cloud: CloudObservation, chosen: Chosen) -> BakeResult:
-    return BakeResult(
-        service=service.name,
-        cloud=cloud.name,
-        digest=chosen.written,
-        state=BakeState.FAILED,
-        code="Unreadable",
-        message=f"{cloud.name} couldn't be read: {cloud.error}",
+def _settled(service: Service, cloud: CloudObservation, chosen: Chosen, *, smoke: bool) -> BakeResult | None:
+    """Return what came of an image that nothing has to be done for, or can be; None: a bake looks after it."""
+    result = BakeResult(
+        service=service.name, cloud=cloud.name, digest=chosen.written, state=BakeState.PRESENT, image=chosen.id
     )
+    if cloud.error is not None:
+        message = f"{cloud.name} couldn't be read: {cloud.error}"
+        return attrs.evolve(result, state=BakeState.FAILED, image=None, code="Unreadable", message=message)
+    crew = [row for row in cloud.instances if row.fleet == naming.BUILDERS and row.revision == chosen.written]
+    busy = smoke or chosen.to_bake or any(row.phase.is_live for row in crew)
+    return None if busy else result

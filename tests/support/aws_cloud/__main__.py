@@ -9,6 +9,7 @@ from pathlib import Path
 os.environ["MOTO_ENABLE_AMI_VALIDATION"] = "true"
 os.environ["MOTO_AMIS_PATH"] = os.fspath(Path(__file__).with_name("amis.json"))
 
+# isort: off
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 

@@ -195,7 +195,7 @@ class Layer:
             self.violations += found
             return self.refused(Refusal(400, "ContractViolation", "; ".join(found)))
         with self.lock:
-            self.counts[asked.action] += 1
+            self.counts["DryRun" if asked.params.get("DryRun") == "true" else asked.action] += 1
             strikes = self.fault_of(asked)
         if strikes == "silence":
             time.sleep(20)

@@ -26,10 +26,15 @@ def insert(world: World, call: Call) -> Resource:
 
 @method("compute.images.getFromFamily")
 def from_family(world: World, call: Call) -> Resource:
-    folder, _, family = call.path.partition("/family/")
+    return newest(world, call.path)
+
+
+def newest(world: World, path: str) -> Resource:
+    """Return the newest image of a family, by the path of that."""
+    folder, _, family = path.partition("/family/")
     found = [one for _, one in world.within(folder) if one.get("family") == family and one["status"] == "READY"]
     if not found:
-        raise not_found(call.path)
+        raise not_found(path)
     return max(found, key=lambda one: (one["creationTimestamp"], one["id"]))
 
 

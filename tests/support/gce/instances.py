@@ -5,6 +5,7 @@ from typing import Any
 from gce.catalog import MACHINE_TYPES
 from gce.faults import STOCKOUT, OperationError
 from gce.guests import boot, power_off
+from gce.images import newest
 from gce.methods import method
 from gce.refusal import Refusal
 from gce.world import Call, OperationFailed, Resource, World, fingerprint
@@ -205,7 +206,8 @@ def _check(world: World, zone: str, body: Resource, at: str) -> None:
 
 def _image(world: World, body: Resource) -> Resource:
     reference = body["disks"][0]["initializeParams"]["sourceImage"]
-    return world.find(world.path(reference, "global/images"))[1]
+    path = world.path(reference, "global/images")
+    return newest(world, path) if "/family/" in path else world.find(path)[1]
 
 
 def _custom(kind: str) -> bool:

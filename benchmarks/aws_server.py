@@ -1,0 +1,102 @@
+"""A stand-in for AWS that counts: moto, or pages of as many instances as are asked for. Started by `aws_calls`."""
+
+import json
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from typing import BinaryIO, cast
+from urllib.parse import parse_qs
+
+Environ = dict[str, object]
+Application = Callable[[Environ, Callable[..., object]], Iterable[bytes]]
+
+PAGE = 1000
+_ITEM = (
+    "<item><instancesSet><item><instanceId>i-{number:017x}</instanceId><imageId>ami-1</imageId>"
+    "<instanceState><name>running</name></instanceState><instanceType>t3.micro</instanceType>"
+    "<launchTime>2026-01-01T00:00:00.000Z</launchTime><privateIpAddress>10.0.0.1</privateIpAddress>"
+    "<placement><availabilityZone>us-east-1a</availabilityZone></placement><tagSet>"
+    "<item><key>vmpattern-deployment</key><value>shop</value></item>"
+    "<item><key>vmpattern-fleet</key><value>web</value></item></tagSet></item></instancesSet></item>"
+)
+
+
+class Counting:
+    """Counts calls by the access key that signed them; /__calls/KEY tells how many there were."""
+
+    def __init__(self, inner: Application) -> None:
+        self._inner = inner
+        self._calls: Counter[str] = Counter()
+
+    def __call__(self, environ: Environ, start: Callable[..., object]) -> Iterable[bytes]:
+        path = str(environ["PATH_INFO"])
+        if path.startswith("/__calls/"):
+            return _answer(start, json.dumps(self._calls[path.rpartition("/")[2]]).encode())
+        signed = re.search(r"Credential=([^/]+)/", str(environ.get("HTTP_AUTHORIZATION", "")))
+        self._calls[signed[1] if signed else ""] += 1
+        return self._inner(_with_all(environ), start)
+
+
+def _with_all(environ: Environ) -> Environ:
+    """Ask moto for as many instances as EC2 would give: moto takes the least count that is asked for."""
+    body = _body(environ)
+    most = re.search(rb"MaxCount=(\d+)", body)
+    if most:
+        body = re.sub(rb"MinCount=\d+", b"MinCount=" + most[1], body)
+    return {**environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+
+
+def _body(environ: Environ) -> bytes:
+    stream = cast("BinaryIO", environ["wsgi.input"])
+    return stream.read(int(str(environ.get("CONTENT_LENGTH") or 0)))
+
+
+def pages(size: int) -> Application:
+    """Return an application that lists so many instances, a thousand a page, and knows nothing else."""
+    whole = [
+        "".join(_ITEM.format(number=number) for number in range(first, min(first + PAGE, size)))
+        for first in range(0, size, PAGE)
+    ]
+
+    def application(environ: Environ, start: Callable[..., object]) -> Iterable[bytes]:
+        asked = parse_qs(_body(environ).decode())
+        if asked["Action"] != ["DescribeInstances"]:
+            return _answer(start, b"<R/>")
+        number = int(asked.get("NextToken", ["0"])[0])
+        after = f"<nextToken>{number + 1}</nextToken>" if number + 1 < len(whole) else ""
+        return _answer(start, f"<R><reservationSet>{whole[number]}</reservationSet>{after}</R>".encode())
+
+    return application
+
+
+def _answer(start: Callable[..., object], body: bytes) -> list[bytes]:
+    start("200 OK", [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def main(size: int) -> None:
+    """Serve on a free port, print its address, and end when nobody reads any more; size 0 is moto."""
+    import logging
+    import threading
+
+    from werkzeug.serving import make_server
+
+    logging.disable()
+    if size:
+        inner = pages(size)
+    else:
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+        inner = DomainDispatcherApplication(create_backend_app)
+    server = make_server("127.0.0.1", 0, Counting(inner), threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(f"http://127.0.0.1:{server.server_port}", flush=True)
+    sys.stdin.read()
+    os._exit(0)  # a request under way needn't be waited for
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
