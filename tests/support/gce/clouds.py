@@ -1,7 +1,6 @@
 """Connecting the driver with an emulator."""
 
 from pathlib import Path
-from typing import cast
 
 import attrs
 from immutabledict import immutabledict
@@ -42,7 +41,7 @@ def options(emulator: Emulator, url: str, **changes: object) -> GcpOptions:
     usual: Options = immutabledict(
         region=emulator.world.region, project=emulator.world.project, endpoint=url, monitoring_endpoint=url
     )
-    return cast("GcpOptions", parse_options(GcpOptions, usual | changes, path="clouds.eu"))  # type: ignore[operator]
+    return parse_options(GcpOptions, usual | changes, path="clouds.eu")  # type: ignore[operator]
 
 
 def driver(emulator: Emulator, url: str, *, cloud: str = "eu", **changes: object) -> GcpDriver:
