@@ -78,6 +78,12 @@ def laws_long(session: nox.Session) -> None:
     python(session, "-m", "pytest", *every, *session.posargs, env={"HYPOTHESIS_PROFILE": "long"})
 
 
+@nox.session(name="drivers-long", default=False)
+def drivers_long(session: nox.Session) -> None:
+    """The tests of drivers that take minutes: applies that are killed again and again."""
+    python(session, "-m", "pytest", "-m", "long", "tests/drivers", *session.posargs)
+
+
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
     """Each prints a table and writes JSON; after -- come names, or --page docs/explanation/performance.md."""

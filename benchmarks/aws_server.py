@@ -1,10 +1,13 @@
 """A stand-in for AWS that counts: moto, or pages of as many instances as are asked for. Started by `aws_calls`."""
 
 import json
+import os
 import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
+from io import BytesIO
+from typing import BinaryIO, cast
 from urllib.parse import parse_qs
 
 Environ = dict[str, object]
@@ -34,7 +37,21 @@ class Counting:
             return _answer(start, json.dumps(self._calls[path.rpartition("/")[2]]).encode())
         signed = re.search(r"Credential=([^/]+)/", str(environ.get("HTTP_AUTHORIZATION", "")))
         self._calls[signed[1] if signed else ""] += 1
-        return self._inner(environ, start)
+        return self._inner(_with_all(environ), start)
+
+
+def _with_all(environ: Environ) -> Environ:
+    """Ask moto for as many instances as EC2 would give: moto takes the least count that is asked for."""
+    body = _body(environ)
+    most = re.search(rb"MaxCount=(\d+)", body)
+    if most:
+        body = re.sub(rb"MinCount=\d+", b"MinCount=" + most[1], body)
+    return {**environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+
+
+def _body(environ: Environ) -> bytes:
+    stream = cast("BinaryIO", environ["wsgi.input"])
+    return stream.read(int(str(environ.get("CONTENT_LENGTH") or 0)))
 
 
 def pages(size: int) -> Application:
@@ -45,8 +62,7 @@ def pages(size: int) -> Application:
     ]
 
     def application(environ: Environ, start: Callable[..., object]) -> Iterable[bytes]:
-        body = environ["wsgi.input"].read(int(str(environ.get("CONTENT_LENGTH") or 0)))  # type: ignore[attr-defined]
-        asked = parse_qs(body.decode())
+        asked = parse_qs(_body(environ).decode())
         if asked["Action"] != ["DescribeInstances"]:
             return _answer(start, b"<R/>")
         number = int(asked.get("NextToken", ["0"])[0])
@@ -72,13 +88,16 @@ def main(size: int) -> None:
     if size:
         inner = pages(size)
     else:
+        # Without an image of its own, moto looks through 1,300 others for every instance.
+        os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
         inner = DomainDispatcherApplication(create_backend_app)
-    server = make_server("127.0.0.1", 0, Counting(inner), threaded=True)  # type: ignore[arg-type]
+    server = make_server("127.0.0.1", 0, Counting(inner), threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"http://127.0.0.1:{server.server_port}", flush=True)
     sys.stdin.read()
+    os._exit(0)  # a request under way needn't be waited for
 
 
 if __name__ == "__main__":

@@ -125,8 +125,8 @@ def _digests(text: str) -> dict[str, str]:
 RECIPE_FORMAT = 1
 """The form of what a recipe is made into. Another one makes other digests, so every image is baked again."""
 
-_RECIPE = {"b": "base", "p": "provision", "r": "run", "f": "files"}
-_FILES_TOLD = 6
+_RECIPE = {"b": "base", "p": "provision", "v": "variables", "r": "run", "f": "files"}
+_FILES_TOLD = 5
 """Of so many files a label has a digest each; where there are more, it only tells that one of them changed."""
 
 
@@ -145,6 +145,8 @@ def recipe(base: str, recipe: Recipe, contents: Contents) -> RecipeName:
         Only what gets into the image enters: no path on this disk, no time, no order, and not what the base stands for.
     """
     parts = {"b": base, "p": contents.provision, "r": recipe.run, "f": contents.files}
+    if recipe.variables:
+        parts["v"] = recipe.variables
     text = "-".join(letter + digest(part, size=4) for letter, part in parts.items())
     if 0 < len(contents.files) <= _FILES_TOLD:
         files = (digest(path, size=3) + digest(part, size=3) for path, part in sorted(contents.files.items()))
@@ -251,5 +253,8 @@ def image_labels(*, deployment: str, service: str, digest: str, base: ImageId, r
 
 
 def instance_id(key: LaunchKey, ordinal: int) -> InstanceId:
-    """Return the id of a simulated instance: the same key and ordinal give the same id."""
+    """Return a name for an instance of a launch: the same key and ordinal give the same one, and no others do.
+
+    For drivers that declare `Idempotency.INSTANCE`. Simulated clouds take it as the id too.
+    """
     return InstanceId("i-" + hashlib.blake2b(f"{key}/{ordinal}".encode(), digest_size=6).hexdigest())

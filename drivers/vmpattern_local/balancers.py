@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import cast
 
 import attrs
 
@@ -74,9 +73,9 @@ class Balancers:
         """Return who is served and who still answers requests; where the proxy doesn't run, nobody."""
         options = _options(balancer)
         proxy = Proxy(self._folder(options.port))
-        if not proxy.is_running():
-            return {}
         known = self._known(options).members
+        if not known or not proxy.is_running():
+            return {}  # members are written down once the proxy has started
         busy, ill = proxy.busy(), proxy.ill()
         found: dict[InstanceId, Membership] = {}
         for id, one in known.items():
@@ -168,6 +167,6 @@ class Balancers:
 
 def _options(balancer: Options) -> BalancerOptions:
     try:
-        return cast("BalancerOptions", parse_options(BalancerOptions, balancer, path="balancer"))
+        return parse_options(BalancerOptions, balancer, path="balancer")
     except SpecError as error:
         raise Invalid(str(error), field="balancer") from error

@@ -177,7 +177,8 @@ def _config(front: Front) -> Mapping[str, object]:
     return {
         "admin": {"listen": f"unix/{SOCKET}", "config": {"persist": False}},
         "logging": {"logs": {"default": {"level": "WARN"}}},
-        "apps": {"http": {"grace_period": f"{STOP_S:g}s", "servers": {"front": server}}},
+        # Without a grace period: it would also cut the requests that are being answered when members change.
+        "apps": {"http": {"servers": {"front": server}}},
     }
 
 
@@ -191,7 +192,7 @@ def _forwarding(addresses: Sequence[str], health: str) -> Mapping[str, object]:
             "try_interval": "100ms",
         },
         "health_checks": {
-            "active": {"uri": health, "interval": "2s", "timeout": "10s", "fails": 3},
+            "active": {"uri": health, "interval": "5s", "timeout": "10s", "fails": 3},
             "passive": {"fail_duration": "2s"},
         },
         "transport": {"protocol": "http", "dial_timeout": "2s", "keep_alive": {"enabled": False}},

@@ -48,7 +48,10 @@ class OpenStackKit(Kit):
         return self._driver(self.settings)
 
     def let_pass(self, driver: Driver, seconds: float) -> None:
-        """Wait, but no longer than anything of ours is under way: Nova tells that of every server."""
+        """Wait, but beyond the age of a list no longer than anything of ours is under way, as Nova tells."""
+        if seconds <= driver.capabilities.staleness_s:
+            time.sleep(seconds)
+            return
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             time.sleep(min(PAUSE_S, left))
@@ -123,7 +126,7 @@ class OpenStackKit(Kit):
 
     def _driver(self, settings: Options) -> OpenStackDriver:
         options = parse_options(OpenStackOptions, self.settings | settings, path="options")
-        return OpenStackDriver(cast("OpenStackOptions", options), cloud=self.cloud, directory=Path())
+        return OpenStackDriver(options, cloud=self.cloud, directory=Path())
 
     def _calls(self, *, mutating: bool = False) -> Calls:
         return self._own.calls("check the driver", mutating=mutating)
@@ -177,7 +180,7 @@ ANSWERS: Sequence[tuple[str, int, str, type[DriverError], ScopeKind]] = (
     ("the quota of ports", 409, _PORTS, QuotaExceeded, ScopeKind.ACCOUNT),
     ("a policy", 403, _POLICY, Denied, ScopeKind.ACCOUNT),
     ("a server that is busy", 409, _BUSY, Transient, ScopeKind.INSTANCE),
-    ("a balancer that is busy", 409, _POOL, Transient, ScopeKind.CLOUD),
+    ("a balancer that is busy", 409, _POOL, Throttled, ScopeKind.REGION),
     ("too many requests", 429, _LIMIT, Throttled, ScopeKind.ACCOUNT),
     ("a breakdown", 500, _BROKEN, OutcomeUnknown, ScopeKind.CLOUD),
     ("a gateway's", 502, "<html>Bad Gateway</html>", OutcomeUnknown, ScopeKind.CLOUD),

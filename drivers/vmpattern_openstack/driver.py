@@ -49,6 +49,8 @@ CAN = Capabilities(
     idempotency=Idempotency.NONE,
     label_count=50,
     mutable_labels=True,
+    # One that is ended while Nova looks for its host vanishes, shows once more, and is gone.
+    staleness_s=5.0,
     checks=True,
     balancer=True,
     console=True,
@@ -120,6 +122,8 @@ class OpenStackDriver:
 
     def label(self, ids: Sequence[InstanceId], labels: Mapping[str, str]) -> None:
         """Write labels into the descriptions of servers, which Nova lets be changed in every state."""
+        if fixed := sorted(set(labels) - {naming.KEPT_UNTIL}):
+            raise Invalid(f"the label {fixed[0]} can't be changed", code="ImmutableLabel", field="labels")
         calls = self.calls(f"label {len(ids)} instances", mutating=True)
         rows = {row.id: row for row in self._servers(calls, [PREFIX])}
         for id in ids:

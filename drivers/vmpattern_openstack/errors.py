@@ -28,9 +28,10 @@ RULES = (
     Rule("overLimit", QuotaExceeded, status=413),
     Rule("overLimit", Throttled, status=429),
     Rule("OverQuota", QuotaExceeded),
+    # Octavia changes one thing of a balancer at a time: that is a limit of calls.
+    Rule("Client", Throttled, message="*immutable*", status=409, scope=ScopeKind.REGION),
     # What passes by itself.
     Rule("conflictingRequest", Transient, scope=ScopeKind.INSTANCE),
-    Rule("Client", Transient, message="*immutable*", status=409),
     Rule("serviceUnavailable", Transient),
     Rule("computeFault", Transient, status=503),
     Rule("Service Unavailable", Transient),

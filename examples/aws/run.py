@@ -1,5 +1,6 @@
 """Starts moto, which stands in for AWS on this machine, and carries out the deployment: creates, replaces, destroys."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -26,6 +27,7 @@ def carried_out(deployment: vmp.Deployment, locks: Path) -> vmp.Outcome:
 def main() -> int:
     """Create the fleet, replace it by one of another image, and end it."""
     os.environ.update(AWS_ACCESS_KEY_ID="nobody", AWS_SECRET_ACCESS_KEY="nothing")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

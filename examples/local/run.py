@@ -19,7 +19,7 @@ import vmpattern as vmp
 
 HERE = Path(__file__).parent
 URL = "http://127.0.0.1:8430/"
-PAUSE_S = 0.2
+PAUSE_S = 0.5
 
 
 class Client:

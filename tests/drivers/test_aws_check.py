@@ -179,4 +179,4 @@ def test_requests_for_several_zones_are_checked_together(aws_cloud: Cloud) -> No
     aws_cloud.ask("clear")
 
     assert () == aws(aws_cloud).check(requests, None)
-    assert 2 == aws_cloud.ask("counts")["RunInstances"]
+    assert 2 == aws_cloud.ask("counts")["DryRun"]

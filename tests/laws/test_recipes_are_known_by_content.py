@@ -1,11 +1,13 @@
 """A recipe's digest depends on what gets into the image, and on nothing else."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import attrs
 from hypothesis import given, strategies as st
+from immutabledict import immutabledict
 from situations import deployment, fleet
 
 from vmpattern import naming
@@ -19,10 +21,17 @@ FILES = st.dictionaries(NAMES, st.binary(max_size=50), min_size=1, max_size=5)
 RUN = "/opt/serve"
 
 
-def digest(folder: Path, files: dict[str, str], *, base: str = "debian-12", run: str = RUN) -> naming.RecipeName:
+def digest(
+    folder: Path,
+    files: dict[str, str],
+    *,
+    base: str = "debian-12",
+    run: str = RUN,
+    variables: Mapping[str, str] = immutabledict(),
+) -> naming.RecipeName:
     """The digest of a recipe of these sources by path in the image, and of `provision.sh` if it is there."""
     provision = "provision.sh" if (folder / "provision.sh").exists() else None
-    recipe = Recipe(base={"": base}, run=run, files=files, provision=provision)
+    recipe = Recipe(base={"": base}, run=run, files=files, provision=provision, variables=variables)
     wanted = deployment(fleet(1))
     service = attrs.evolve(wanted.services["shop"], image=recipe)
     cloud = Cloud(name="demo", driver="memory", directory=str(folder))
@@ -108,10 +117,24 @@ def test_an_archive_depends_on_the_content_of_a_folder_only(files: dict[str, byt
         assert same
 
 
+@given(st.dictionaries(NAMES, st.text(max_size=5)), st.dictionaries(NAMES, st.text(max_size=5)))
+def test_other_variables_make_another_digest_and_are_told(one: dict[str, str], other: dict[str, str]) -> None:
+    with TemporaryDirectory() as folder:
+        targets = write(Path(folder), {"serve": b"x"})
+        before = digest(Path(folder), targets, variables=one)
+        after = digest(Path(folder), targets, variables=other)
+    changed = [field for field, _, _ in naming.changed_recipe(before.text, after.text, targets)]
+
+    assert (one != other) == (before.digest != after.digest)
+    assert (["variables"] if one != other else []) == changed
+
+
 @given(st.text("0123456789abcdef", min_size=12, max_size=12), NAMES)
 def test_labels_of_images_fit_everywhere(base: str, name: str) -> None:
     files = {f"/opt/{name}{number}": "0" * 64 for number in range(naming._FILES_TOLD)}
-    text = naming.recipe(base, Recipe(base={"": base}, run=RUN), attrs.evolve(contents(), files=files)).text
+    text = naming.recipe(
+        base, Recipe(base={"": base}, run=RUN, variables={"V": "1"}), attrs.evolve(contents(), files=files)
+    ).text
     labels = naming.image_labels(
         deployment="d" * 40, service="s" * 40, digest=naming.refreshed(base, "b"), base="x", recipe=text
     )

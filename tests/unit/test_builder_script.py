@@ -57,6 +57,7 @@ def build(
     root: Path,
     *,
     provision: str | None = None,
+    variables: dict[str, str] | None = None,
     run: str = "/opt/serve",
     shebang: bool = False,
     remote: dict[str, RemoteFile] | None = None,
@@ -75,6 +76,7 @@ def build(
     script = builder_script(
         payload=Payload(data=payload or pack(recipe, here, field="image"), url=url),
         remote=remote or {},
+        variables=variables or {},
         run=run,
         digest=DIGEST,
         nonce=NONCE,
@@ -104,6 +106,15 @@ def test_the_script_provisions_with_a_clean_environment_and_is_gone_afterwards(s
     assert built.off
     assert {"HOME", "LANG", "PATH"} == env.keys() - {"PWD", "SHLVL", "_", "OLDPWD"}
     assert not (root / "etc/vmpattern/provision").exists()
+
+
+def test_the_script_finds_its_variables_as_they_are_written(shell: list[str], root: Path) -> None:
+    variables = {"VERSION": "1.4", "GREETING": 'it\'s $HOME, "quoted"', "EMPTY": ""}
+    built = build(shell, root, provision=f"env > {root}/env\n", variables=variables)
+    env = dict(line.split("=", 1) for line in (root / "env").read_text("utf-8").splitlines())
+
+    assert built.off, built.console
+    assert variables.items() <= env.items()
 
 
 def test_a_script_that_says_by_what_it_is_run_is_run_by_that(shell: list[str], root: Path) -> None:
@@ -264,14 +275,16 @@ def test_the_start_program_becomes_the_command_with_its_environment(
 
 
 def test_no_line_of_the_script_looks_like_what_it_prints() -> None:
-    script = builder_script(payload=Payload(data=b""), remote={}, run="x", digest=DIGEST, nonce=NONCE)
+    script = builder_script(payload=Payload(data=b""), remote={}, variables={}, run="x", digest=DIGEST, nonce=NONCE)
 
     assert baked_line(NONCE, DIGEST) not in script
     assert failed_line(NONCE) not in script
 
 
 def test_the_simulated_cloud_follows_the_scripts() -> None:
-    script = builder_script(payload=Payload(data=b"exit"), remote={}, run="exit 1", digest=DIGEST, nonce=NONCE)
+    script = builder_script(
+        payload=Payload(data=b"exit"), remote={}, variables={}, run="exit 1", digest=DIGEST, nonce=NONCE
+    )
 
     assert [baked_line(NONCE, DIGEST)] == list(printed(script))
     assert powers_off(script)

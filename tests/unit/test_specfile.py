@@ -44,6 +44,7 @@ env = { DB = { secret = "env:SHOP_DB" }, LOG_LEVEL = "info" }
 [services.shop.image]
 base = "debian-12"
 provision = "provision.sh"
+variables = { VERSION = "1.4" }
 files = { "dist/shop.tar.gz" = "/opt/shop.tar.gz" }
 run = "/opt/shop/serve"
 
@@ -69,6 +70,7 @@ DEPLOYMENT = Deployment(
             image=Recipe(
                 base={"": "debian-12"},
                 provision="provision.sh",
+                variables={"VERSION": "1.4"},
                 files={"/opt/shop.tar.gz": "dist/shop.tar.gz"},
                 run="/opt/shop/serve",
             ),

@@ -44,6 +44,7 @@ class Order:
     bake: Bake
     payload: bytes = attrs.field(repr=False)
     remote: Mapping[str, RemoteFile] = attrs.field(repr=False)
+    variables: Mapping[str, str]
     run: str
     shebang: bool
     script_bytes: int
@@ -66,6 +67,7 @@ class Order:
         return builder_script(
             payload=Payload(data=self.payload, url=url),
             remote=self.remote,
+            variables=self.variables,
             run=self.run,
             digest=self.bake.digest,
             nonce=nonce,

@@ -55,6 +55,7 @@ def orders_of(
                 bake=bake,
                 payload=packed[bake.service],
                 remote={path: file for path, file in recipe.files.items() if isinstance(file, RemoteFile)},
+                variables=recipe.variables,
                 run=recipe.run,
                 shebang=_has_shebang(recipe, directory),
                 script_bytes=capabilities[bake.cloud].script_bytes,

@@ -80,7 +80,7 @@ fetch() {
 _PROVISION = f"""\
 if [ -e "$root{PROVISION}" ]; then
     env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \\
-        {{command}} "$root{PROVISION}" </dev/null || fail "the provisioning script ended with status $?"
+        {{variables}}{{command}} "$root{PROVISION}" </dev/null || fail "the provisioning script ended with status $?"
     rm -f "$root{PROVISION}"
 fi
 """
@@ -120,6 +120,7 @@ def builder_script(
     *,
     payload: Payload,
     remote: Mapping[str, RemoteFile],
+    variables: Mapping[str, str],
     run: str,
     digest: str,
     nonce: str,
@@ -129,6 +130,7 @@ def builder_script(
     """Return the script of a builder.
 
     Args:
+        variables: what the provisioning script finds in its environment, besides the usual.
         remote: what is fetched, by path in the image; it is made executable, since a URL has no mode.
         shebang: whether the provisioning script says by what it is run; otherwise it is `sh`.
         root: the folder that stands for the root of the VM; tests give one.
@@ -138,7 +140,7 @@ def builder_script(
         _FETCH,
         *_unpack(payload),
         *(_remote(path, file) for path, file in sorted(remote.items())),
-        _PROVISION.format(command="" if shebang else "sh"),
+        _PROVISION.format(variables=_assigned(variables), command="" if shebang else "sh"),
         *_check(run),
         _SERVICE.format(start=shlex.quote(_START.format(run=_becoming(run))), digest=digest, unit=shlex.quote(_UNIT)),
         _RESET,
@@ -182,6 +184,10 @@ def _unpack(payload: Payload) -> Iterator[str]:
 def _remote(path: str, file: RemoteFile) -> str:
     target = f'"$root"{shlex.quote(path)}'
     return f"fetch {shlex.quote(file.url)} {file.sha256} {target}\nchmod 755 {target}\n"
+
+
+def _assigned(variables: Mapping[str, str]) -> str:
+    return "".join(f"{name}={shlex.quote(value)} " for name, value in sorted(variables.items()))
 
 
 def _check(run: str) -> Iterator[str]:

@@ -50,12 +50,14 @@ class RemoteFile:
 class Recipe:
     """How to bake the service: a base image, files by their path in the image, a script, the start command.
 
-    `base` maps cloud names to images; the empty name stands for every other cloud.
+    `base` maps cloud names to images; the empty name stands for every other cloud. `variables` are the script's
+    environment: part of what the image is known by, and no place for secrets.
     """
 
     base: Mapping[str, str] = attrs.field(converter=immutabledict)
     run: str
     provision: str | None = None
+    variables: Mapping[str, str] = attrs.field(factory=immutabledict, converter=immutabledict)
     files: Mapping[str, str | RemoteFile] = attrs.field(factory=immutabledict, converter=immutabledict)
 
 

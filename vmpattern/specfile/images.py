@@ -7,7 +7,7 @@ import attrs
 from immutabledict import immutabledict
 
 from vmpattern.model import Existing, ImageSource, PackerManifest, Recipe, RemoteFile
-from vmpattern.specfile.kinds import Kind, check_cloud, mapping, text
+from vmpattern.specfile.kinds import Kind, check_cloud, check_variable, mapping, text
 from vmpattern.specfile.sheet import Spot, Told, shown
 from vmpattern.specfile.tables import Key, fields, table
 from vmpattern.specfile.writing import Toml
@@ -88,6 +88,7 @@ FILES = Kind(_read_files, _write_files)
 _RECIPE_KEYS = (
     Key("base", BASE),
     Key("provision", text("the path of a script")),
+    Key("variables", mapping(text("a text", accept=lambda _: True), key=check_variable)),
     Key("files", FILES),
     Key("run", text("a command")),
 )
@@ -113,13 +114,14 @@ def _make_image(
     base: Mapping[str, str] = immutabledict(),
     run: str = "",
     provision: str | None = None,
+    variables: Mapping[str, str] = immutabledict(),
     files: Mapping[str, str | RemoteFile] = immutabledict(),
     existing: Existing | None = None,
     packer_manifest: str | None = None,
 ) -> ImageSource:
     if packer_manifest is not None:
         return PackerManifest(packer_manifest)
-    return existing or Recipe(base=base, run=run, provision=provision, files=files)
+    return existing or Recipe(base=base, run=run, provision=provision, variables=variables, files=files)
 
 
 def _write_image(image: ImageSource) -> dict[str, Toml]:

@@ -3,6 +3,7 @@
 import datetime
 import enum
 import math
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -164,6 +165,16 @@ def check_name(spot: Spot) -> None:
     """
     if not is_name(spot.name):
         raise ValueError(f"{shown(spot.name)} isn't a name: expected {NAME_RULE}")
+
+
+def check_variable(spot: Spot) -> None:
+    """Check that a key may name an environment variable.
+
+    Raises:
+        ValueError: it may not.
+    """
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", spot.name):
+        raise ValueError("expected a name of letters, digits and _ that doesn't begin with a digit")
 
 
 def check_cloud(spot: Spot) -> None:

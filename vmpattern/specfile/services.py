@@ -5,13 +5,12 @@ import re
 from vmpattern.model import HealthCheck, Resources, Secret, Service
 from vmpattern.model.quantity import format_mib, parse_gib, parse_mib
 from vmpattern.specfile.images import IMAGE
-from vmpattern.specfile.kinds import POSITIVE_DURATION, Kind, mapping, quantity, text, whole
+from vmpattern.specfile.kinds import POSITIVE_DURATION, Kind, check_variable, mapping, quantity, text, whole
 from vmpattern.specfile.sheet import Spot, kind_of, shown
 from vmpattern.specfile.tables import Key, fields, table
 from vmpattern.specfile.writing import Toml
 
 _SIZE = 'a size such as "512MiB" or "4GiB"'
-_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET = re.compile(r"(env|file|command):.+", re.DOTALL)
 _SECRET_RULE = '"env:NAME", "file:PATH" or "command:LINE"'
 
@@ -77,14 +76,9 @@ def _read_env_value(spot: Spot) -> str | Secret:
     raise ValueError(f'expected a string or {{ secret = "env:NAME" }}, found {kind_of(spot.value)}')
 
 
-def _check_env_name(spot: Spot) -> None:
-    if not _ENV_NAME.fullmatch(spot.name):
-        raise ValueError("expected a name of letters, digits and _ that doesn't begin with a digit")
-
-
 ENV = mapping(
     Kind(_read_env_value, lambda value: _SECRET_TABLE.write(value) if isinstance(value, Secret) else value),
-    key=_check_env_name,
+    key=check_variable,
 )
 
 
