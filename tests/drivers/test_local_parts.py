@@ -10,7 +10,9 @@ import socket
 import stat
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -273,6 +275,9 @@ class Service(http.server.BaseHTTPRequestHandler):
     """What a VM serves, in place of a VM."""
 
     def do_GET(self) -> None:
+        if self.path == "/slow":
+            self.server.asked.set()  # type: ignore[attr-defined]
+            self.server.go_on.wait(60)  # type: ignore[attr-defined]
         self.send_response(200)
         self.end_headers()
         self.wfile.write(b"served")
@@ -281,25 +286,34 @@ class Service(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """A service that answers slow requests when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Service)
+        self.asked, self.go_on = threading.Event(), threading.Event()
+        self.address = f"127.0.0.1:{self.server_port}"
+
+
 @contextmanager
-def service() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
+def service() -> Iterator[Server]:
+    with Server() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"127.0.0.1:{server.server_port}"
+        yield server
         server.shutdown()
 
 
-def answered() -> tuple[int, bytes]:
+def answered(path: str = "/") -> tuple[int, bytes]:
     """Ask the balancer as a client does."""
-    with closing(http.client.HTTPConnection("127.0.0.1", FRONT, timeout=30)) as connection:
-        connection.request("GET", "/")
+    with closing(http.client.HTTPConnection("127.0.0.1", FRONT, timeout=60)) as connection:
+        connection.request("GET", path)
         answer = connection.getresponse()
         return answer.status, answer.read()
 
 
 def test_the_proxy_serves_its_members_and_nobody_that_drains(tmp_path: Path) -> None:
     driver, balancer = local(tmp_path), {"port": FRONT}
-    with service() as address, pretended(tmp_path, address=address) as vm:
+    with service() as server, pretended(tmp_path, address=server.address) as vm:
         id = InstanceId(vm.record.id)
         driver.register(balancer, [id])
         members, served = driver.members(balancer), answered()
@@ -311,6 +325,26 @@ def test_the_proxy_serves_its_members_and_nobody_that_drains(tmp_path: Path) -> 
 
         assert ({id: Membership.HEALTHY}, (200, b"served")) == (members, served)
         assert ({}, (503, b"no member\n")) == (gone, refused)
+
+
+def test_a_member_drains_until_it_has_answered_however_long_that_takes(tmp_path: Path) -> None:
+    driver, balancer = local(tmp_path), {"port": FRONT}
+    with service() as server, pretended(tmp_path, address=server.address) as vm, ThreadPoolExecutor(1) as client:
+        id = InstanceId(vm.record.id)
+        driver.register(balancer, [id])
+        answer = client.submit(answered, "/slow")
+        server.asked.wait(30)
+        driver.deregister(balancer, [id])
+        time.sleep(6.0)  # longer than the proxy is given to stop
+        while_asked = driver.members(balancer)
+        server.go_on.set()
+
+        assert (200, b"served") == answer.result(60)
+        assert {id: Membership.DRAINING} == while_asked
+        wait(lambda: driver.members(balancer) == {}, "the member to leave")
+        driver.terminate([id])
+        vm.runs.wait(30)
+        driver.instances(OURS)
 
 
 def test_a_member_that_does_not_answer_is_unhealthy_to_its_balancer(tmp_path: Path) -> None:
