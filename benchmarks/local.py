@@ -50,9 +50,12 @@ def report(deadline: Deadline) -> Report:
         deployment = vmp.load(folder / "vmpattern.toml")
         with vmp.connect(deployment.clouds["here"]) as driver:
             accelerator = _warm_up(driver, folder)
-            while len(rounds) < ROUNDS and not (rounds and deadline.is_over()):
-                (folder / "hello/version").write_text(f"{len(rounds)}\n")
-                rounds.append(_round(folder, driver, len(rounds)))
+            try:
+                while len(rounds) < ROUNDS and not (rounds and deadline.is_over()):
+                    (folder / "hello/version").write_text(f"{len(rounds)}\n")
+                    rounds.append(_round(folder, driver, len(rounds)))
+            finally:
+                _end(driver, *driver.instances(Selector(deployment.name)))
     titles = {
         "bake_s": "bake, s",
         "again_s": "the same bake again, s",
@@ -121,20 +124,22 @@ def _request(key: str, image: ImageId) -> LaunchRequest:
 
 
 def _first_answer(url: str) -> None:
-    until = time.monotonic() + LONGEST_S
+    began = time.monotonic()
     while True:
+        passed_s = time.monotonic() - began
         try:
-            # A VM's port takes connections before its service does: a long wait for one would be part of the figure.
-            with urllib.request.urlopen(url, timeout=0.4):
+            # A VM's port takes connections before its service does, and the wait for one of these is part of the
+            # figure: at most a tenth of it.
+            with urllib.request.urlopen(url, timeout=max(0.4, passed_s / 10)):
                 return
         except OSError:
-            if time.monotonic() > until:
+            if passed_s > LONGEST_S:
                 raise
             time.sleep(PAUSE_S)
 
 
-def _end(driver: Driver, row: vmp.Instance) -> None:
-    driver.terminate([row.id])
+def _end(driver: Driver, *rows: vmp.Instance) -> None:
+    driver.terminate([row.id for row in rows])
     driver.close()  # waits for its end
 
 

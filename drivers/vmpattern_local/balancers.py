@@ -73,9 +73,9 @@ class Balancers:
         """Return who is served and who still answers requests; where the proxy doesn't run, nobody."""
         options = _options(balancer)
         proxy = Proxy(self._folder(options.port))
-        if not proxy.is_running():
-            return {}
         known = self._known(options).members
+        if not known or not proxy.is_running():
+            return {}  # members are written down once the proxy has started
         busy, ill = proxy.busy(), proxy.ill()
         found: dict[InstanceId, Membership] = {}
         for id, one in known.items():

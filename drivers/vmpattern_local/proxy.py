@@ -177,7 +177,8 @@ def _config(front: Front) -> Mapping[str, object]:
     return {
         "admin": {"listen": f"unix/{SOCKET}", "config": {"persist": False}},
         "logging": {"logs": {"default": {"level": "WARN"}}},
-        "apps": {"http": {"grace_period": f"{STOP_S:g}s", "servers": {"front": server}}},
+        # Without a grace period: it would also cut the requests that are being answered when members change.
+        "apps": {"http": {"servers": {"front": server}}},
     }
 
 
