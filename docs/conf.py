@@ -87,6 +87,8 @@ def written(value: object) -> str:
     """Return a default as a person would write it."""
     if isinstance(value, enum.Enum):
         return str(value)
+    if isinstance(value, attrs.Factory):
+        return f"{value.factory.__name__}()"
     if isinstance(value, frozenset):
         return f"{{{', '.join(sorted(map(written, value)))}}}"
     return repr(value)
