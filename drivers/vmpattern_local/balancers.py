@@ -10,7 +10,7 @@ from vmpattern.driver.options import parse_options
 from vmpattern.errors import Invalid, NotFound, Problem, SpecError
 from vmpattern.model import InstanceId, Membership, Options
 from vmpattern_local import files, parts
-from vmpattern_local.proxy import Front, Proxy, need_port
+from vmpattern_local.proxy import Front, Proxy, listening
 from vmpattern_local.vms import Vms
 
 FOLDER = "balancers"
@@ -94,7 +94,8 @@ class Balancers:
         options = _options(balancer)
         if not Proxy(self._folder(options.port)).is_running():
             parts.caddy(self._programs)
-            need_port(options.port)
+            with listening(options.port):
+                pass
 
     def register(self, balancer: Options, ids: Sequence[InstanceId]) -> None:
         """Add members, or take them back from draining; the proxy is started if it doesn't run."""

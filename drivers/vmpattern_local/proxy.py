@@ -6,13 +6,14 @@ Source:
     Caddy's documentation of its JSON configuration and of its administration interface (read 2026-11).
 """
 
+import contextlib
 import http.client
 import json
 import os
 import re
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -29,6 +30,7 @@ HOST = "127.0.0.1"
 START_S = 10.0
 ASK_S = 5.0
 STOP_S = 5.0
+BACKLOG = 1024
 _ILL = re.compile(r'^caddy_reverse_proxy_upstreams_healthy\{upstream="([^"]+)"\} 0$', re.MULTILINE)
 NOBODY: Mapping[str, object] = {"not": [{}]}
 """Matches no request."""
@@ -64,12 +66,11 @@ class Proxy:
             Invalid: the port is taken.
             Transient: it didn't start.
         """
-        need_port(front.port)
         config = self._folder / CONFIG
-        files.write(config, json.dumps(_config(front)).encode())
         alive = files.hold(self._folder / ALIVE)
         try:
-            with (self._folder / LOG).open("wb") as log:
+            with listening(front.port) as listener, (self._folder / LOG).open("wb") as log:
+                files.write(config, json.dumps(_config(front, f"fd/{listener.fileno()}")).encode())
                 # Its output goes to a file: a pipe would stay open as long as the proxy runs.
                 done = subprocess.run(
                     [program, "start", "--config", config, "--pidfile", PID],
@@ -78,7 +79,7 @@ class Proxy:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    pass_fds=(alive,),
+                    pass_fds=(alive, listener.fileno()),
                     timeout=START_S,
                 )
         except subprocess.TimeoutExpired as error:
@@ -95,8 +96,9 @@ class Proxy:
         Raises:
             Transient: it refused, or didn't answer.
         """
-        config = json.dumps(_config(front)).encode()
-        files.write(self._folder / CONFIG, config)
+        path = self._folder / CONFIG
+        config = json.dumps(_config(front, _listen(path))).encode()
+        files.write(path, config)
         self._ask("POST", "/load", config)
 
     def busy(self) -> Mapping[str, int]:
@@ -142,22 +144,33 @@ class _Connection(http.client.HTTPConnection):
         self.sock = channel
 
 
-def need_port(port: int) -> None:
-    """Look whether a port is free: the proxy itself would share it with another program that agrees to that.
+@contextlib.contextmanager
+def listening(port: int) -> Generator[socket.socket]:
+    """Listen at a port of this machine.
+
+    The proxy inherits the socket: one that it opened itself it would open anew whenever members change, and lose what
+    waits in the old one; and it would share the port with another program that agrees to that.
 
     Raises:
-        Invalid: it is taken.
+        Invalid: the port is taken.
     """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            listener.bind((HOST, port))
+            listener.listen(BACKLOG)
         except OSError as error:
             text = f"port {port} of the balancer is taken by another program ({error.strerror})"
             raise Invalid(f"{text}; end that, or name another port", code="PortTaken", field="balancer") from error
+        yield listener
 
 
-def _config(front: Front) -> Mapping[str, object]:
+def _listen(config: Path) -> str:
+    """Return where a proxy that runs listens, as its configuration says."""
+    return str(json.loads(config.read_bytes())["apps"]["http"]["servers"]["front"]["listen"][0])
+
+
+def _config(front: Front, listen: str) -> Mapping[str, object]:
     handlers: list[Mapping[str, object]] = [
         # A connection for each request: none is idle, and so none is cut when members change.
         {"handler": "headers", "response": {"set": {"Connection": ["close"]}}},
@@ -169,7 +182,7 @@ def _config(front: Front) -> Mapping[str, object]:
     if front.draining:
         routes.insert(0, {"match": [NOBODY], "handle": [_forwarding(front.draining, front.health)]})
     server = {
-        "listen": [f"{HOST}:{front.port}"],
+        "listen": [listen],
         "automatic_https": {"disable": True},
         "protocols": ["h1"],
         "routes": routes,
