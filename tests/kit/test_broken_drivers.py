@@ -49,7 +49,7 @@ def test_what_is_skipped_of_it_is_only_what_it_declares_otherwise() -> None:
         pytest.param(broken.AdoptsTheEnding, "launch-6", "launch-7 model-1", id="adopts what is ending"),
         pytest.param(broken.MissesConflicts, "launch-5", "", id="misses a conflict of keys"),
         pytest.param(broken.IgnoresTheCount, "launch-5", "", id="misses another count under a key"),
-        pytest.param(broken.NeverFinishes, "end-1", "", id="never comes to an end"),
+        pytest.param(broken.NeverFinishes, "end-1", "bake-4", id="never comes to an end"),
         pytest.param(broken.LabelsAnything, "label-2", "", id="overwrites a label of the launch"),
         pytest.param(broken.ForbidsLabels, "label-2", "", id="refuses a label of the launch too late"),
         pytest.param(broken.RefusesAbsentImages, "image-2", "bake-8", id="refuses to delete an image that is gone"),
