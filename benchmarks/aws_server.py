@@ -88,6 +88,8 @@ def main(size: int) -> None:
     if size:
         inner = pages(size)
     else:
+        # Without an image of its own, moto looks through 1,300 others for every instance.
+        os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
         inner = DomainDispatcherApplication(create_backend_app)

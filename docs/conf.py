@@ -1,10 +1,13 @@
 """Sphinx: MyST pages, the furo theme, and reference pages from the docstrings."""
 
+import enum
 import os
+import re
 import sys
 from configparser import ConfigParser
 from pathlib import Path
 
+import attrs
 from docutils.nodes import Element
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
@@ -71,6 +74,27 @@ def link_public_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, con
     return contnode if name in UNLINKED else None
 
 
+def show_defaults(app: Sphinx, what: str, name: str, kind: object, options: object, signature: str, returns: str):
+    """Show the defaults of an attrs class, which its generated constructor has in a table."""
+    if not (signature and isinstance(kind, type) and attrs.has(kind)):
+        return None
+    fields = attrs.fields_dict(kind)
+    shown = re.sub(r"attr_dict\['(\w+)'\]\.default", lambda found: written(fields[found[1]].default), signature)
+    return shown, returns
+
+
+def written(value: object) -> str:
+    """Return a default as a person would write it."""
+    if isinstance(value, enum.Enum):
+        return str(value)
+    if isinstance(value, attrs.Factory):
+        return f"{value.factory.__name__}()"
+    if isinstance(value, frozenset):
+        return f"{{{', '.join(sorted(map(written, value)))}}}"
+    return repr(value)
+
+
 def setup(app: Sphinx) -> None:
     """Connect the above."""
+    app.connect("autodoc-process-signature", show_defaults)
     app.connect("missing-reference", link_public_name)

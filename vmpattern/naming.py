@@ -253,5 +253,8 @@ def image_labels(*, deployment: str, service: str, digest: str, base: ImageId, r
 
 
 def instance_id(key: LaunchKey, ordinal: int) -> InstanceId:
-    """Return the id of a simulated instance: the same key and ordinal give the same id."""
+    """Return a name for an instance of a launch: the same key and ordinal give the same one, and no others do.
+
+    For drivers that declare `Idempotency.INSTANCE`. Simulated clouds take it as the id too.
+    """
     return InstanceId("i-" + hashlib.blake2b(f"{key}/{ordinal}".encode(), digest_size=6).hexdigest())

@@ -3,7 +3,6 @@
 import contextlib
 from functools import cached_property
 from pathlib import Path
-from typing import cast
 
 from immutabledict import immutabledict
 
@@ -30,7 +29,7 @@ class AwsKit(Kit):
 
     def driver(self, settings: Options) -> AwsDriver:
         """Make a driver of these options."""
-        options = cast("AwsOptions", parse_options(AwsOptions, settings, path="options"))
+        options = parse_options(AwsOptions, settings, path="options")
         return AwsDriver(options, cloud=self.cloud, directory=Path())
 
     @cached_property

@@ -3,7 +3,6 @@
 import base64
 import gzip
 from collections.abc import Mapping
-from typing import cast
 
 import attrs
 
@@ -30,7 +29,7 @@ def placement_options(options: Options) -> PlacementOptions:
     Raises:
         SpecError: one isn't known, or has a wrong value.
     """
-    return cast("PlacementOptions", parse_options(PlacementOptions, options, path="options"))
+    return parse_options(PlacementOptions, options, path="options")
 
 
 def balancer_options(balancer: Options) -> BalancerOptions:
@@ -39,7 +38,7 @@ def balancer_options(balancer: Options) -> BalancerOptions:
     Raises:
         SpecError: a key isn't known, or has a wrong value.
     """
-    return cast("BalancerOptions", parse_options(BalancerOptions, balancer, path="balancer"))
+    return parse_options(BalancerOptions, balancer, path="balancer")
 
 
 def subject(request: LaunchRequest) -> Subject:

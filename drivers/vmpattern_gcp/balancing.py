@@ -5,7 +5,6 @@ lets them. So the moment until which a VM drains is written on it, in a label of
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import cast
 
 import attrs
 
@@ -31,7 +30,7 @@ def balancer_options(options: Options) -> BalancerOptions:
         Invalid: one is unknown, missing or has a wrong value; tells all.
     """
     try:
-        return cast("BalancerOptions", parse_options(BalancerOptions, options, path="balancer"))
+        return parse_options(BalancerOptions, options, path="balancer")
     except SpecError as error:
         raise Invalid(str(error), code="WrongOptions", field=error.problems[0].path) from error
 

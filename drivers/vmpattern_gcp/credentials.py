@@ -5,8 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-import attrs
-
 from vmpattern.errors import Scope, ScopeKind, Transient, Unauthenticated
 from vmpattern_libcloud import redacted
 
@@ -35,26 +33,6 @@ class Credentials(Protocol):
     def secrets(self) -> tuple[str, ...]:
         """Return what no message may contain; asks nobody."""
         ...
-
-
-@attrs.frozen
-class Token:
-    """One token, and the project that it is of."""
-
-    _token: str = attrs.field(repr=False)
-    _project: str | None = None
-
-    def token(self) -> str:
-        """Return the token."""
-        return self._token
-
-    def project(self) -> str | None:
-        """Return the project."""
-        return self._project
-
-    def secrets(self) -> tuple[str, ...]:
-        """Return the token."""
-        return (self._token,)
 
 
 class GoogleCredentials:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from typing import cast
 
 from vmpattern import naming
 from vmpattern.driver import LaunchRequest, guest
@@ -29,7 +28,7 @@ def placement_options(options: Options) -> PlacementOptions:
         Invalid: one is unknown or has a wrong value; names the first, tells all.
     """
     try:
-        return cast("PlacementOptions", parse_options(PlacementOptions, options, path="options"))
+        return parse_options(PlacementOptions, options, path="options")
     except SpecError as error:
         raise Invalid(str(error), code="WrongOptions", field=error.problems[0].path) from error
 

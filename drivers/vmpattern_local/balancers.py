@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import cast
 
 import attrs
 
@@ -156,7 +155,7 @@ class Balancers:
 
 def _options(balancer: Options) -> BalancerOptions:
     try:
-        return cast("BalancerOptions", parse_options(BalancerOptions, balancer, path="balancer"))
+        return parse_options(BalancerOptions, balancer, path="balancer")
     except SpecError as error:
         raise Invalid(str(error), field="balancer") from error
 

@@ -180,7 +180,7 @@ def call_and_die() -> None:
 
 def _driver(folder: Path, cloud: str, settings: Options) -> Driver:
     usual: Options = immutabledict(path="local", grace="8s")
-    options = cast("LocalOptions", parse_options(LocalOptions, usual | settings, path="options"))
+    options = parse_options(LocalOptions, usual | settings, path="options")
     return LocalDriver(options, cloud=cloud, directory=folder)
 
 

@@ -112,7 +112,7 @@ class MemoryKit(Kit):
 
     def _options(self) -> MemoryOptions:
         usual: Options = immutabledict(path="world.json", speed=0.0, idempotency=self.idempotency.value)
-        return cast("MemoryOptions", parse_options(MemoryOptions, usual | self.settings, path="options"))
+        return parse_options(MemoryOptions, usual | self.settings, path="options")
 
     def _driver(self, options: MemoryOptions) -> MemoryDriver:
         return MemoryDriver(options, cloud=self.cloud, directory=Path(self._folder.name))

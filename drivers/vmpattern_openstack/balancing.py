@@ -62,9 +62,7 @@ def balancer_options(balancer: Options) -> BalancerOptions:
     Raises:
         SpecError: a key is unknown, or a value can't be.
     """
-    made = parse_options(BalancerOptions, balancer, path="balancer")
-    assert isinstance(made, BalancerOptions)
-    return made
+    return parse_options(BalancerOptions, balancer, path="balancer")
 
 
 def members(calls: Calls, pool: str) -> list[Member]:

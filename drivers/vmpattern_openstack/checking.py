@@ -49,9 +49,7 @@ def placement_options(request: LaunchRequest) -> PlacementOptions:
     Raises:
         SpecError: a key is unknown, or a value can't be.
     """
-    made = parse_options(PlacementOptions, request.options, path="options")
-    assert isinstance(made, PlacementOptions)
-    return made
+    return parse_options(PlacementOptions, request.options, path="options")
 
 
 def _told(look: Callable[[], object]) -> Iterator[Problem]:

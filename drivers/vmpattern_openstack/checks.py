@@ -126,7 +126,7 @@ class OpenStackKit(Kit):
 
     def _driver(self, settings: Options) -> OpenStackDriver:
         options = parse_options(OpenStackOptions, self.settings | settings, path="options")
-        return OpenStackDriver(cast("OpenStackOptions", options), cloud=self.cloud, directory=Path())
+        return OpenStackDriver(options, cloud=self.cloud, directory=Path())
 
     def _calls(self, *, mutating: bool = False) -> Calls:
         return self._own.calls("check the driver", mutating=mutating)

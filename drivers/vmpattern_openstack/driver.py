@@ -122,6 +122,8 @@ class OpenStackDriver:
 
     def label(self, ids: Sequence[InstanceId], labels: Mapping[str, str]) -> None:
         """Write labels into the descriptions of servers, which Nova lets be changed in every state."""
+        if fixed := sorted(set(labels) - {naming.KEPT_UNTIL}):
+            raise Invalid(f"the label {fixed[0]} can't be changed", code="ImmutableLabel", field="labels")
         calls = self.calls(f"label {len(ids)} instances", mutating=True)
         rows = {row.id: row for row in self._servers(calls, [PREFIX])}
         for id in ids:

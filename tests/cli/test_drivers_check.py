@@ -68,6 +68,18 @@ def test_a_should_that_is_not_kept_fails_nothing(call: Callable) -> None:
     ran = call("drivers", "check", "given", *WHERE, "--clause", "type", "--yes", engine=Given(broken.KnowsNoPrice))
 
     assert (0, ["type-4"]) == (ran.status, re.findall(r"^! +(\S+)", ran.out, re.M))
+    assert "4 clauses of contract 1: 3 passed, 0 failed, 1 SHOULD not kept, 0 skipped." in ran.out
+
+
+def test_where_every_clause_was_skipped_nothing_is_said_to_be_kept(call: Callable) -> None:
+    few = ("--most", "3", "--clause", "launch-10", "--clause", "end-4", "--yes")
+    ran = call("drivers", "check", "given", *WHERE, *few, engine=Given(WholeDriver))
+
+    assert [
+        "Nothing of given was checked: every clause was skipped.",
+        "2 clauses of contract 1: 0 passed, 0 failed, 2 skipped.",
+        "More is checked where the kit gives: most = 4.",
+    ] == ran.out.splitlines()[-3:]
 
 
 def test_the_document_has_every_clause(call: Callable) -> None:
@@ -93,7 +105,8 @@ def test_the_first_interruption_ends_what_was_launched(call: Callable) -> None:
         (("memory", "--options", "speed"), "--options takes KEY=VALUE, found speed"),
         (("memory", "--options", "spede=1"), "options.spede: isn't an option here; did you mean speed?"),
         (("memroy",), "no installed driver is named 'memroy'; did you mean memory?"),
-        (("given",), "zone: is missing: the kit of given doesn't know one"),
+        (("memory", "--clause", "launch-99"), "there is no clause launch-99; did you mean launch-9?"),
+        (("given",), "zone: is missing: no entry point given of the group vmpattern.drivers.checks names a kit"),
         (("given", *WHERE), "there is no terminal to ask on: --yes goes ahead without asking"),
     ],
 )

@@ -58,7 +58,7 @@ def done(cloud: Cloud, image: str, size: int, folder: Path, patience: str) -> No
     ("kills", "size", "patience"),
     [
         pytest.param(4, 6, "2s", id="a few times"),
-        pytest.param(50, 100, "5s", id="fifty times", marks=pytest.mark.long),
+        pytest.param(50, 100, "10s", id="fifty times", marks=pytest.mark.long),
     ],
 )
 def test_a_killed_rollout_ends_whole_after_one_more_apply(

@@ -28,6 +28,8 @@ from vmpattern_openstack.answers import Named
 pytestmark = needs_lab
 
 PATIENCE_S = 600.0
+PATIENT = {"launch_deadline": "20m", "ready_deadline": "20m", "progress_deadline": "30m"}
+"""The lab builds as fast as its machine can, which others may be using."""
 KILLS = 20
 AT_A_TIME = 5
 SEED = 20261126
@@ -77,7 +79,7 @@ def write(tmp_path: Path, image: ImageId, port: int) -> Iterator[Callable[..., P
         options = {"networks": ["oslab-net"], **(placement or {})}
         document = {
             "deployment": name,
-            "clouds": {"lab": {"driver": "openstack", **settings(call_timeout="15s")}},
+            "clouds": {"lab": {"driver": "openstack", **settings(call_timeout="30s")}},
             "services": {
                 "web": {
                     "port": port,
@@ -91,7 +93,7 @@ def write(tmp_path: Path, image: ImageId, port: int) -> Iterator[Callable[..., P
                     "service": "web",
                     "size": size,
                     "placements": [{"cloud": "lab", "machine_type": "oslab.nano", "options": options}],
-                    "rollout": {"min_ready": "1s", "drain": "1s", **rollout},
+                    "rollout": {"min_ready": "1s", "drain": "1s", **PATIENT, **rollout},
                 }
             },
         }
@@ -174,7 +176,7 @@ def test_a_service_that_is_restarted_meanwhile_loses_nothing(
 ) -> None:
     name = f"lab-{service}"
     apply(write(name, 6, release="1")).raise_for_failure()
-    path = write(name, 6, release="2", max_surge=2, launch_deadline="60s", max_failures=6)
+    path = write(name, 6, release="2", max_surge=2, launch_deadline="4m", max_failures=6)
     begun = threading.Event()
 
     def follow(event: vmp.Event) -> None:

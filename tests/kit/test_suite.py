@@ -1,13 +1,15 @@
 """The suite under pytest: a test for each clause, nothing left out in silence, skips that say why."""
 
 from functools import cached_property
+from typing import ClassVar
 
 import attrs
 import pytest
 from hypothesis import given, strategies as st
 from whole_driver import CAN, Place, WholeDriver, WholeKit
 
-from vmpattern.testing import CLAUSES, Clause, DriverSuite, Kit, Level, Status, execute, run, silent
+from vmpattern.errors import ScopeKind, Transient
+from vmpattern.testing import CLAUSES, Clause, DriverSuite, Kit, Level, Recorded, Status, execute, run, silent
 from vmpattern.testing.bench import Bench, expect
 
 BY_ID = {clause.id: clause for clause in CLAUSES}
@@ -91,8 +93,50 @@ def test_what_the_kit_does_not_give_is_told_once() -> None:
     class Poor(WholeKit):
         connect_with = Kit.connect_with
         recorded = Kit.recorded
+        most = 3
 
-    assert ("connect_with", "recorded answers") == run(Poor()).missing
+    assert ("connect_with", "most = 4", "recorded answers") == run(Poor()).missing
+
+
+class OnePage(WholeDriver):
+    """A list is always one answer."""
+
+    def instances(self, selector):
+        return self.cloud.instances(selector)
+
+
+class Lasting(WholeDriver):
+    """Its cloud has no time that anybody could move."""
+
+    advance: ClassVar[None] = None
+
+
+class Unhurried(WholeKit):
+    """A kit that says no number of examples, and moves the cloud's time by itself."""
+
+    examples = None
+
+    def let_pass(self, driver, seconds):
+        cloud = self.place.cloud
+        cloud.advance(cloud.clock.now() + seconds)
+
+
+def test_a_number_of_examples_is_told_to_be_missing() -> None:
+    assert "examples" == execute(BY_ID["model-1"], Unhurried(Lasting)).missing
+
+
+def test_a_driver_without_pages_lists_all_there_may_be() -> None:
+    class Whole(WholeKit):
+        most = 5
+
+    class LosesTheFifth(WholeDriver):
+        def instances(self, selector):
+            return self.cloud.instances(selector)[:4]
+
+    endless = attrs.evolve(CAN, page_size=0)
+    clauses = [BY_ID["list-2"]]
+
+    assert [True, False] == [run(Whole(made, endless), clauses=clauses).ok for made in (OnePage, LosesTheFifth)]
 
 
 class Stumbles(WholeKit):
@@ -100,6 +144,35 @@ class Stumbles(WholeKit):
 
     def plant_stranger(self, request):
         raise LookupError("no such table")
+
+
+class Disconnected(WholeKit):
+    """A kit that can't connect, by a mistake of its own."""
+
+    def connect(self):
+        raise TypeError("capacity has a wrong type")
+
+
+def test_an_error_that_comes_out_of_a_connection_is_told_with_its_place() -> None:
+    reason = execute(BY_ID["fact-1"], Disconnected()).reason
+
+    assert reason.startswith("no connection: TypeError came out of connect (test_suite.py:")
+
+
+class Misreplays(WholeKit):
+    """A kit with a recorded answer of which the driver makes another kind of error."""
+
+    def recorded(self):
+        def replay():
+            raise KeyError("Code")
+
+        return (Recorded(name="an empty body", replay=replay, error=Transient, scope=ScopeKind.CLOUD),)
+
+
+def test_an_answer_that_becomes_no_error_of_the_contract_is_told_by_its_name() -> None:
+    reason = execute(BY_ID["error-3"], Misreplays()).reason
+
+    assert "the answer an empty body raised KeyError, no DriverError: 'Code'" == reason
 
 
 def test_an_error_that_comes_out_of_the_kit_is_told_with_its_place() -> None:

@@ -3,8 +3,9 @@
 from collections import Counter
 
 import attrs
-from hypothesis import assume, given, strategies as st
-from lawbook.schedules import Schedule, patient, schedules, uses_bad_image
+from hypothesis import assume, example, given, strategies as st
+from lawbook.choices import Seeded
+from lawbook.schedules import Schedule, patient, schedule, schedules, uses_bad_image
 from lawbook.world import Applied, World
 
 from vmpattern.executor import FleetOrder, VirtualRuntime, carry_out
@@ -23,7 +24,13 @@ def carried_out(planned: Plan, clouds: dict[str, SimulatedCloud], *, watch: bool
     return carry_out(planned.deployment, orders, clouds, runtime, watch=watch)
 
 
+def calm_schedule(seed: int) -> Schedule:
+    return schedule(Seeded(seed), faults=False, crashes=False, changes=2)
+
+
 @given(schedules(faults=False, crashes=False, changes=2), st.booleans())
+@example(drawn=calm_schedule(365), watch=False)  # a tick comes while a call is in flight
+@example(drawn=calm_schedule(52), watch=False)  # a call that waited for its budget is sent at a tick
 def test_a_world_as_assumed_does_what_the_forecast_says_event_by_event(drawn: Schedule, watch: bool) -> None:
     calm = attrs.evolve(drawn, slowness_s=0.0, clouds=roomy(drawn))
     world = World(calm)

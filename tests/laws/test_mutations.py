@@ -108,6 +108,36 @@ MUTATIONS = {
         "is_proven = True",
         "2 (availability)",
     ),
+    "shares clouds evenly, whatever their weights": Mutation(
+        "vmpattern.planner.quotas",
+        "weights = [slots[members[0]].weight for members in groups]",
+        "weights = [1 for members in groups]",
+        "10 (clouds)",
+    ),
+    "takes a cloud that it never read for empty": Mutation(
+        "vmpattern.planner.turn",
+        "self.unread = sum(compress(self._held(), self._unseen)) if True in self._unseen else 0",
+        "self.unread = 0",
+        "11 (unread cloud)",
+    ),
+    "drains whatever stands behind its balancer": Mutation(
+        "vmpattern.executor.acts",
+        "driver.deregister(balancer, action.ids)",
+        "driver.deregister(balancer, tuple(driver.members(balancer)))",
+        "7 (ownership)",
+    ),
+    "sends a launch again where that makes a second one": Mutation(
+        "vmpattern.executor.acts",
+        "resend_unknown=driver.capabilities.idempotency is not Idempotency.NONE",
+        "resend_unknown=True",
+        "1 (surge)",
+    ),
+    "sends calls without a budget": Mutation(
+        "vmpattern.executor.account",
+        "return spend(self._buckets, call.costs, now) == 0.0",
+        "return True",
+        "4 (rate budget)",
+    ),
     "keeps a count that the rows don't give": Mutation(
         "vmpattern.planner.index",
         "self.failures += 1",

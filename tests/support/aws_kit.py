@@ -45,7 +45,6 @@ def aws(cloud: Cloud, *, key: str = "usual", name: str = "checked", **options: o
     """Make a driver for the cloud of tests."""
     usual = {"region": REGION, "endpoint": cloud.url, "machine_types": TYPES, "staleness": "0s", "call_timeout": "60s"}
     parsed = parse_options(AwsOptions, immutabledict({**usual, **options}), path="options")
-    assert isinstance(parsed, AwsOptions)
     return AwsDriver(parsed, cloud=name, directory=Path(), environ={**KEYS, "AWS_ACCESS_KEY_ID": key})
 
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 import attrs
 from whole_driver import CAN, SOMEBODY, WholeDriver
 
+from vmpattern import naming
 from vmpattern.driver import LaunchReport, LaunchRequest, Selector
 from vmpattern.errors import (
     DriverError,
@@ -259,6 +260,64 @@ class MissesConflicts(WholeDriver):
             if adopted := tuple(row for row in rows if row.key == request.key):
                 return LaunchReport(adopted=adopted)
             raise
+
+
+class IgnoresTheCount(WholeDriver):
+    """Takes a request for another count for the same one."""
+
+    def launch(self, request):
+        try:
+            return super().launch(request)
+        except KeyConflict:
+            rows = tuple(row for row in self.cloud.instances(Selector(request.deployment)) if row.key == request.key)
+            wanted = (request.revision, request.inputs, request.previous)
+            if any((row.revision, row.inputs, row.previous) != wanted for row in rows):
+                raise
+            return LaunchReport(adopted=rows[: request.count], unknown=max(0, request.count - len(rows)))
+
+
+class NeverFinishes(WholeDriver):
+    """Takes ends for accepted, and none of them ever comes."""
+
+    def instances(self, selector):
+        ending = self.place.notes.setdefault("ending", {})
+        rows = {row.id: row for row in super().instances(selector)}
+        ending.update({id: row for id, row in rows.items() if row.phase is Phase.TERMINATING})
+        stuck = {id: row for id, row in ending.items() if selector.matches(row)}
+        return tuple({**rows, **stuck}.values())
+
+
+class LabelsAnything(WholeDriver):
+    """Sets whatever label it is told to, those of the launch too."""
+
+    def label(self, ids, labels):
+        fixed = {name: value for name, value in labels.items() if name != naming.KEPT_UNTIL}
+        for id in ids if fixed else []:
+            vm = self.cloud._world.vms[id]
+            vm.row = attrs.evolve(vm.row, fleet=fixed.get(naming.FLEET, vm.row.fleet))
+        if len(fixed) < len(labels):
+            super().label(ids, {naming.KEPT_UNTIL: labels[naming.KEPT_UNTIL]})
+
+
+class ForbidsLabels(WholeDriver):
+    """Refuses a label of the launch, after it has set it."""
+
+    def label(self, ids, labels):
+        for id in ids if naming.FLEET in labels else []:
+            vm = self.cloud._world.vms[id]
+            vm.row = attrs.evolve(vm.row, fleet=labels[naming.FLEET])
+        super().label(ids, labels)
+
+
+class RefusesAbsentImages(WholeDriver):
+    """Takes an image that is gone for a mistake, and bakes none."""
+
+    @property
+    def capabilities(self):
+        return attrs.evolve(CAN, baker=False, staging=False)
+
+    def delete_images(self, ids):
+        raise NotFound(f"there is no {ids[0]}")
 
 
 class ReadsTheEnvironment(WholeDriver):

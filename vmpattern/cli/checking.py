@@ -28,7 +28,8 @@ def chosen(words: Sequence[str]) -> tuple[Clause, ...]:
     known = {*parts, *(clause.id for clause in CLAUSES)}
     for word in words:
         if word not in known:
-            raise WrongUsage(f"there is no clause {word}; {nearest(word, parts if '-' not in word else known)}")
+            near = nearest(word, parts if "-" not in word else known)
+            raise WrongUsage(f"there is no clause {word}; {near} One alone is named by its id, as launch-1")
     wanted = set(words) or known
     return tuple(clause for clause in CLAUSES if {clause.id, clause.id.rpartition("-")[0]} & wanted)
 
@@ -75,14 +76,18 @@ def _reason(result: Result) -> str:
 def render_summary(report: Report) -> RenderableType:
     """Render how many clauses are kept, broken, and couldn't be checked."""
     passed, failed, skipped = (report.count(status) for status in (Status.PASSED, Status.FAILED, Status.SKIPPED))
+    lapses = f", {report.lapses} SHOULD not kept" if report.lapses else ""
     counts = (
-        f"{len(report.results)} clauses of contract {VERSION}: {passed} passed, {failed} failed, {skipped} skipped."
+        f"{len(report.results)} clauses of contract {VERSION}: "
+        f"{passed} passed, {failed - report.lapses} failed{lapses}, {skipped} skipped."
     )
     if report.missing:
-        counts += f"\nThe kit gives no {', no '.join(report.missing)}: more is checked with them."
+        counts += f"\nMore is checked where the kit gives: {', '.join(report.missing)}."
+    if report.ok and report.is_empty:
+        return Text(f"\nNothing of {report.driver} was checked: every clause was skipped.\n{counts}", "yellow")
     if report.ok:
         verdict = "keeps what it was checked for" if skipped else "keeps the contract"
-        verdict += ", though not every SHOULD" if failed else ""
+        verdict += ", though not every SHOULD" if report.lapses else ""
         return Text(f"\n{report.driver} {verdict}.\n{counts}", "green")
     broken = ", ".join(result.clause.id for result in report.results if not result.ok)
     verdicts = [f"{report.driver} breaks the contract: {broken}."] if broken else []

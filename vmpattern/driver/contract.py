@@ -143,7 +143,8 @@ class Driver(Protocol):
 
         Raises:
             KeySpent: the key's instances are provably gone.
-            KeyConflict: the key was used for another request.
+            KeyConflict: the key was used for another request: with another count, revision, `inputs`, `previous`,
+                zone, machine type, market or image. The values of `env` don't tell requests apart.
             OutcomeUnknown: sent, and no answer came.
             DriverError: nothing was created.
         """
@@ -158,9 +159,11 @@ class Driver(Protocol):
         ...
 
     def label(self, ids: Sequence[InstanceId], labels: Mapping[str, str]) -> None:
-        """Set mutable labels; an empty value removes one.
+        """Set mutable labels, of which `naming.KEPT_UNTIL` is the only one; an empty value removes one.
 
         Raises:
+            Invalid: a label of the launch is among them; nothing was changed.
+            NotFound: an instance isn't there any more; that may be success as well.
             Unsupported: the capability `mutable_labels` isn't declared.
         """
         ...

@@ -12,12 +12,13 @@ import cattrs
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn
 
+from vmpattern.driver.contract import OptionsT
 from vmpattern.errors import Problem, SpecError
 from vmpattern.model import Options
 from vmpattern.model.quantity import parse_duration
 
 
-def parse_options(kind: type, options: Options, *, path: str) -> object:
+def parse_options(kind: type[OptionsT], options: Options, *, path: str) -> OptionsT:
     """Make the driver's settings, an instance of `kind`, from the options of a cloud.
 
     Fields of `kind` may be str, int, float, bool, `Path`, `timedelta` (written "30s"), an enum (by value), `X | None`,
@@ -31,7 +32,7 @@ def parse_options(kind: type, options: Options, *, path: str) -> object:
         SpecError: a key is unknown (says the nearest right one), missing, or has a wrong value; every problem at once.
     """
     try:
-        return cast("object", _CONVERTER.structure(options, kind))
+        return _CONVERTER.structure(options, kind)
     except cattrs.BaseValidationError as error:
         raise SpecError(tuple(_problems(error, path))) from error
 

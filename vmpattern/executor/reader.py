@@ -58,7 +58,7 @@ class Reader:
         poll_s: float = POLL_S,
     ) -> None:
         self._driver = driver
-        self._page_size = driver.capabilities.page_size
+        self._pages = driver.capabilities.pages
         self._selector = Selector(deployment)
         self._fleets = fleets
         self._probe = probe
@@ -115,7 +115,7 @@ class Reader:
         return math.floor((now - asked_at) / self.poll_s + 1e-9) * self.cost
 
     def _count(self, known: int) -> None:
-        self.cost = max(1, -(-known // self._page_size)) + len(self._balancers)
+        self.cost = self._pages(known) + len(self._balancers)
 
     def _changes(self, changes: Changes) -> Reading:
         self._count(changes.total)

@@ -151,15 +151,17 @@ class Latencies:
 class Capabilities:
     """What a driver declares of itself: data, checked when planning, exercised by the kit.
 
-    `staleness_s` is the longest age of what a list shows. `budgets` are keyed by `read`, `launch`, `terminate`,
+    `max_batch` and `max_terminate` are how many instances one call launches and ends. `page_size` is how many rows one
+    answer to a list has at most; 0 says that a list is always one answer. `label_count` is how many labels a VM may
+    have. `staleness_s` is the longest age of what a list shows. `budgets` are keyed by `read`, `launch`, `terminate`,
     `label`, `balancer`, `image` (calls) and `launch-instances`, `terminate-instances` (instances). `probes`,
     `checks`, `balancer`, `console`, `baker` and `meter` say that the driver offers that optional protocol.
     `script_bytes` is the longest script that a launch takes, `staging` tells whether a baker can put larger files where
     a builder finds them.
     """
 
-    max_batch: int = 100
-    max_terminate: int = 1000
+    max_batch: int = 1
+    max_terminate: int = 1
     page_size: int = 1000
     idempotency: Idempotency = Idempotency.NONE
     label_count: int = 50
@@ -178,6 +180,10 @@ class Capabilities:
     staging: bool = False
     budgets: Mapping[str, RequestBudget] = attrs.field(factory=immutabledict, converter=immutabledict)
     latencies: Latencies = Latencies()
+
+    def pages(self, rows: int) -> int:
+        """Return how many answers a list of so many rows takes; at least one."""
+        return max(1, -(-rows // self.page_size)) if self.page_size else 1
 
 
 @attrs.frozen(kw_only=True)

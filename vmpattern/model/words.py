@@ -57,7 +57,10 @@ class Word(enum.Enum):
 
 
 class Phase(Word):
-    """What the provider says of a VM, in the order of its life."""
+    """What the provider says of a VM, in the order of its life.
+
+    `phase.is_live` tells whether the VM still counts: in PENDING, RUNNING and STOPPED.
+    """
 
     PENDING = "pending"
     RUNNING = "running"

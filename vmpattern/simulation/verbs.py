@@ -50,7 +50,7 @@ class DriverVerbs:
     def instances(self, selector: Selector) -> tuple[Instance, ...]:
         """List every selected instance, as `Driver.instances`; costs one read for each page."""
         with self._lock:
-            pages = max(1, -(-self._world.total(selector) // self.capabilities.page_size))
+            pages = self.capabilities.pages(self._world.total(selector))
             call = self._api.read("instances", selector.deployment, selector.fleet, pages=pages)
             if self._world.past.kept_s and call.strikes(FaultKind.STALE_LIST):
                 late_s = call.draw(FaultKind.STALE_LIST) * self._world.past.kept_s

@@ -86,8 +86,8 @@ _BLANKS = {
         cloud="lab",
         cloud_lines='\ncloud = "lab" # its name in clouds.yaml',
         image="00000000-0000-0000-0000-000000000000",
-        placement_comment='Also: zones = ["nova"], machine_type = "m1.small", options = { network = "..." }.',
-        balancer='pool = "..."',
+        placement_comment='Also: zones = ["nova"], machine_type = "m1.small", options = { networks = ["..."] }.',
+        balancer='pool = "...", port = 8080',
     ),
     "local": _Blanks(
         cloud="here",

@@ -14,7 +14,7 @@ from vmpattern import naming
 from vmpattern.driver import Driver, LaunchReport, LaunchRequest, Selector
 from vmpattern.errors import DriverError, KeySpent, Throttled
 from vmpattern.model import Idempotency, Image, Instance, InstanceId, LaunchKey, Market, Revision
-from vmpattern.testing.kit import Fault, Kit, Skipped
+from vmpattern.testing.kit import Fault, Kit, NotGiven, Skipped
 
 STEPS = 20
 """Into so many steps the settle time is cut where something is waited for."""
@@ -196,7 +196,7 @@ class Bench:
     def need_room(self, count: int) -> None:
         """Go on only if the kit allows so many instances."""
         if count > self.kit.most:
-            self.skip(f"it takes {count} instances, and the kit allows {self.kit.most}")
+            raise NotGiven(f"most = {count}", f"it takes {count} instances, and the kit allows {self.kit.most}")
 
     def skip(self, reason: str) -> NoReturn:
         """Leave the check, which can't be made here."""

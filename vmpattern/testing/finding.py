@@ -2,16 +2,22 @@
 
 import importlib.metadata
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from vmpattern.driver import Driver, DriverFactory, load
+from vmpattern.driver.contract import OptionsT
 from vmpattern.driver.options import parse_options
 from vmpattern.errors import ContractBroken, Problem, SpecError, UnknownDriver
 from vmpattern.model import Options
 from vmpattern.testing.kit import Kit
 
 GROUP = "vmpattern.drivers.checks"
+_NO_KIT = (
+    f"no entry point {{name}} of the group {GROUP} names a kit that would know one; "
+    "a newly declared entry point is seen only after its distribution is installed again"
+)
 
 EntryPoints = Callable[[], Iterable[EntryPoint]]
 
@@ -24,8 +30,8 @@ def installed() -> Iterable[EntryPoint]:
 class PlainKit(Kit):
     """A kit for a driver that brings none: connects with `settings`, and leaves what it can't do to be skipped."""
 
-    def __init__(self, factory: DriverFactory[object]) -> None:
-        self._factory = factory
+    def __init__(self, factory: DriverFactory[OptionsT]) -> None:
+        self._make: Callable[[], Driver] = partial(_connected, factory, self)
 
     def connect(self) -> Driver:
         """Make a driver from the settings.
@@ -33,8 +39,7 @@ class PlainKit(Kit):
         Raises:
             SpecError: a setting is unknown, missing or has a wrong value.
         """
-        options = parse_options(self._factory.Options, self.settings, path="options")
-        return self._factory(options, cloud=self.cloud, directory=Path())
+        return self._make()
 
 
 def kit_for(
@@ -61,13 +66,19 @@ def kit_for(
     if len(claims) > 1:
         raise UnknownDriver(f"two kits claim the driver {name}: {' and '.join(sorted(claims))}; uninstall one")
     kit = _own(*claims.values()) if claims else PlainKit(driver)
+    lacks = f"the kit of {name} doesn't know one" if claims else _NO_KIT.format(name=name)
     if settings:
         kit.settings = settings
     for attribute, value in (given or {}).items():
         setattr(kit, attribute, value)
     if missing := [need for need in ("zone", "machine_type", "image") if not getattr(kit, need)]:
-        raise SpecError([Problem(need, f"is missing: the kit of {name} doesn't know one") for need in missing])
+        raise SpecError([Problem(need, f"is missing: {lacks}") for need in missing])
     return kit
+
+
+def _connected(factory: DriverFactory[OptionsT], kit: Kit) -> Driver:
+    options = parse_options(factory.Options, kit.settings, path="options")
+    return factory(options, cloud=kit.cloud, directory=Path())
 
 
 def _own(point: EntryPoint) -> Kit:

@@ -18,15 +18,19 @@ class Skipped(Exception):
 
 
 class NotGiven(Skipped):
-    """A clause can't be checked since the kit doesn't say how to do `what`."""
+    """A clause can't be checked without `what` of the kit; `reason` says so in other words than *the kit gives no*."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(f"the kit gives no {what}")
+    def __init__(self, what: str, reason: str = "") -> None:
+        super().__init__(reason or f"the kit gives no {what}")
         self.what = what
 
 
 class Fault(enum.Enum):
-    """What may befall the first request of a connection."""
+    """What may befall the first request of a connection.
+
+    SILENCE means that the request was sent: where one can't have left, as at a lock that somebody else holds, nothing
+    was done for sure, which is `Transient` or `Throttled`, and no silence.
+    """
 
     LOST_BEFORE = "lost before"  # no reply, and no effect
     LOST_AFTER = "lost after"  # no reply, but the effect
@@ -56,12 +60,14 @@ class Kit:
     """What the checks need to know of one driver and one cloud. Subclass it; `zone`, `machine_type`, `image` and
     `connect` are required, every other method that is missing leaves clauses unchecked.
 
-    `cloud` is the name that `connect` gives to the cloud. `settle_s` is how long anything may take at most, from the
-    call to when every list shows it, in seconds. `most` is how many instances may run at a time; clauses that need more
-    are skipped. `examples` is how many random histories are tried, None for 25 on a cloud with a time of its own and
-    none elsewhere. `may_cost` False says that nobody pays for what is launched. `options` are the driver's own per
-    placement, `balancer` those of a balancer to register with. `base` is a base for `resolve`, `script` one that powers
-    a builder off. `settings` are what was said of the cloud on a command line, as a file says it under [clouds.NAME].
+    `cloud` is the name that `connect` gives to the cloud. `settle_s` is how long anything may take at most, in seconds:
+    from a call to when every list shows its effect, and from `terminate` to when an instance is gone or TERMINATED.
+    `most` is how many instances may run at a time; clauses that need more are skipped. `examples` is how many random
+    histories are tried, None for 25 on a cloud with a time of its own and none elsewhere. `may_cost` False says that
+    nobody pays for what is launched. `options` are the driver's own per placement, `balancer` those of a balancer to
+    register with. `base` is a base for `resolve`, `script` one that powers a builder off. `settings` are what was said
+    of the cloud on a command line, as a file says it under [clouds.NAME]: `connect` makes the driver's options of them
+    with `vmpattern.driver.options.parse_options`.
     """
 
     zone: str = ""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from vmpattern.errors import DriverError
+from vmpattern.errors import DriverError, VmpatternError
 from vmpattern.testing.bench import Bench, Broken
 from vmpattern.testing.clauses import Clause, Level, registered
 from vmpattern.testing.kit import Kit, NotGiven, Skipped
@@ -65,9 +65,19 @@ class Report:
         """Whether no MUST is broken, nothing was left amiss, and nothing is declared that was never tried."""
         return all(result.ok for result in self.results) and not self.untried
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was checked, since every clause was skipped."""
+        return self.count(Status.SKIPPED) == len(self.results)
+
     def count(self, status: Status) -> int:
-        """Count the clauses with this status."""
+        """Count the clauses with this status; FAILED has those of a SHOULD too, which `lapses` counts alone."""
         return Counter(result.status for result in self.results)[status]
+
+    @property
+    def lapses(self) -> int:
+        """How many a SHOULD wasn't kept: told, and no failure."""
+        return sum(one.status is Status.FAILED and one.clause.level is Level.SHOULD for one in self.results)
 
 
 def untried(results: Iterable[Result]) -> tuple[str, ...]:
@@ -83,6 +93,12 @@ def execute(clause: Clause, kit: Kit) -> Result:
         bench = Bench(kit, clause.id)
     except DriverError as error:
         return Result(clause, Status.FAILED, f"no connection: {error}")
+    except VmpatternError:
+        raise
+    except Exception as error:
+        return Result(
+            clause, Status.FAILED, f"no connection: {type(error).__name__} came out of {_place(error)}: {error}"
+        )
     missing = ""
     try:
         status, reason = _checked(clause, bench)

@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import cast
 
 import attrs
 from immutabledict import immutabledict
@@ -121,7 +120,7 @@ class ExampleKit(Kit):
     def _driver(self, host: Host) -> ExampleDriver:
         usual: Options = immutabledict(images=immutabledict({self.image: COMMAND}), capacity=20, price=0.01)
         options = parse_options(ExampleOptions, usual | self.settings, path="options")
-        return ExampleDriver(cast("ExampleOptions", options), cloud=self.cloud, directory=self._folder, host=host)
+        return ExampleDriver(options, cloud=self.cloud, directory=self._folder, host=host)
 
     def _is_ending(self) -> bool:
         return any(process.state is State.ENDING for process in Host(self._folder).processes())

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from immutabledict import immutabledict
 
+from vmpattern import naming
 from vmpattern.driver import LaunchReport, LaunchRequest, Selector
 from vmpattern.errors import Invalid, NotFound, Problem, Scope, ScopeKind, Unsupported
 from vmpattern.model import (
@@ -30,6 +31,7 @@ from vmpattern_example.settings import ExampleOptions
 CAN = Capabilities(
     max_batch=10,
     max_terminate=10,
+    page_size=0,
     idempotency=Idempotency.INSTANCE,
     mutable_labels=True,
     console=True,
@@ -90,7 +92,9 @@ class ExampleDriver:
                 self._host.end(process.name)
 
     def label(self, ids: Sequence[InstanceId], labels: Mapping[str, str]) -> None:
-        """Set mutable labels."""
+        """Set the moment until which instances are kept."""
+        if fixed := sorted(set(labels) - {naming.KEPT_UNTIL}):
+            raise Invalid(f"the label {fixed[0]} can't be changed", field="labels")
         with translated(changes=True), self._host.alone():
             for process in self._named(ids):
                 self._host.label(process, labels)

@@ -75,8 +75,10 @@ def instance_of(process: Process, *, cloud: str) -> Instance:
 
 
 def _digest(request: LaunchRequest, labels: dict[str, str]) -> str:
-    """Return what tells one request under a key from another; secrets don't enter it."""
-    return naming.digest(request.count, labels, request.zone, request.image, request.port, request.options)
+    """Return what tells one request under a key from another; no value of `env` enters, since it may be a secret."""
+    where = (request.zone, request.machine_type, request.market.value, request.image)
+    more = (request.disk_gib, request.port, request.options, sorted(request.env))
+    return naming.digest(request.count, labels, *where, *more)
 
 
 def _address(id: str) -> str:

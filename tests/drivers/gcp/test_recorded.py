@@ -89,6 +89,20 @@ def test_a_warning_of_a_zone_that_couldn_t_be_reached_is_an_error() -> None:
         list(in_page(page, "instances", "list"))
 
 
+def test_a_list_that_names_what_it_didn_t_reach_is_an_error() -> None:
+    page = parsed(Aggregated, {"items": {}, "unreachables": ["zones/us-central1-a"]}, "list")
+
+    with pytest.raises(Transient, match="zones/us-central1-a can't be reached"):
+        list(in_page(page, "instances", "list"))
+
+
+def test_a_warning_of_the_whole_list_is_an_error() -> None:
+    page = parsed(Listed, {"warning": {"code": "LIST_OVERHEAD_QUOTA_EXCEED", "message": "too much"}}, "list")
+
+    with pytest.raises(Transient, match="too much"):
+        check_whole(page, "list")
+
+
 def test_an_operation_that_failed_after_an_answer_of_success_is_a_conflict() -> None:
     name = "operations_operation_zones_europe-west1-a_instances_post"
     operation = parsed(Operation, recorded(name), "launch")

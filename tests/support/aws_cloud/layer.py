@@ -88,6 +88,14 @@ class Asked:
     def action(self) -> str:
         return self.params.get("Action", self.environ["REQUEST_METHOD"])
 
+    def all_filters(self) -> dict[str, list[str]]:
+        """Return the values of each filter."""
+        names = {p.split(".")[1]: value for p, value in self.params.items() if re.fullmatch(r"Filter\.\d+\.Name", p)}
+        return {
+            name: [value for p, value in self.params.items() if p.startswith(f"Filter.{place}.Value.")]
+            for place, name in names.items()
+        }
+
     def filters(self, name: str) -> list[str] | None:
         """Take a filter out of the request, and return its values; None if it isn't there."""
         found = {}
@@ -122,6 +130,7 @@ class Layer:
         self.changed += 1
         self.settings = Settings()
         self.vms: dict[str, Vm] = {}
+        self.items: dict[str, ET.Element] = {}
         self.tokens: dict[tuple[str, str], tuple[dict, list[str], bytes]] = {}
         self.draining: dict[tuple[str, str], float] = {}
         self.images: dict[str, float] = {}
@@ -332,6 +341,8 @@ class Layer:
         ids = [item.findtext("instanceId") or "" for item in root.findall("instancesSet/item")]
         for id in ids:
             self.vms[id] = Vm(zone, kind, self.now(), b"poweroff" in script)
+        self.items |= {item.findtext("instanceId") or "": item for item in stripped(ET.tostring(root)).iter("item")}
+        self.items = {id: item for id, item in self.items.items() if id in self.vms}
         self.tokens[token] = (before, ids, ET.tostring(root))
         for item in root.findall("instancesSet/item"):
             self.restate(item)
@@ -397,40 +408,52 @@ class Layer:
             self.moto_call("ec2", {"Action": "TerminateInstances", **numbered}, environ)
 
     def on_DescribeInstances(self, asked: Asked):
-        first = int(asked.params.pop("NextToken", "0"))
-        size = min(int(asked.params.pop("MaxResults", "1000")), self.settings.page)
-        states = asked.filters("instance-state-name")
-        if not any(name.startswith("InstanceId.") for name in asked.params):
-            asked.params["MaxResults"] = "1000000"
         self.stop_builders(asked.environ)
         self.reap(asked.environ)
-        answer = self.remembered(asked, self.changed)
-        if not answer[0].startswith("200"):
-            return answer
-        root = stripped(answer[2])
-        shown = []
-        for reservation in root.findall("reservationSet/item"):
-            items = reservation.find("instancesSet")
-            for item in list(items if items is not None else ()):
-                id = item.findtext("instanceId") or ""
-                self.restate(item)
-                hidden = self.is_gone(id) or (id in self.vms and self.now() < self.vms[id].at + self.settings.visible_s)
-                wanted = states is None or item.findtext("instanceState/name") in states
-                if hidden or not wanted:
-                    items.remove(item)
-                else:
-                    shown.append((items, item))
-        for place, (items, item) in enumerate(shown):
-            if not first <= place < first + size:
-                items.remove(item)
-        for reservation in root.findall("reservationSet/item"):
-            if not reservation.findall("instancesSet/item"):
-                root.find("reservationSet").remove(reservation)
-        for old in root.findall("nextToken"):
-            root.remove(old)
+        if any(name.startswith("InstanceId.") for name in asked.params):
+            return self.forward(asked)
+        first = int(asked.params.get("NextToken", "0"))
+        size = min(int(asked.params.get("MaxResults", "1000")), self.settings.page)
+        wanted = asked.all_filters()
+        shown = [item for id, item in self.items.items() if self.is_shown(id, item, wanted)]
+        root = ET.Element("DescribeInstancesResponse")
+        instances = ET.SubElement(ET.SubElement(ET.SubElement(root, "reservationSet"), "item"), "instancesSet")
+        instances.extend(shown[first : first + size])
         if first + size < len(shown):
             ET.SubElement(root, "nextToken").text = str(first + size)
         return self.whole(root)
+
+    def is_shown(self, id: str, item: ET.Element, wanted: dict[str, list[str]]) -> bool:
+        """Tell whether a list shows an instance, as moto told of it when it was launched, in its present state."""
+        if self.is_gone(id) or self.now() < self.vms[id].at + self.settings.visible_s:
+            return False
+        self.restate(item)
+        tags = {one.findtext("key") or "": one.findtext("value") or "" for one in item.findall("tagSet/item")}
+        has = {
+            "instance-id": [id],
+            "image-id": [item.findtext("imageId")],
+            "instance-state-name": [item.findtext("instanceState/name")],
+            "tag-key": list(tags),
+            **{f"tag:{key}": [value] for key, value in tags.items()},
+        }
+        return all(set(has.get(name, ())) & set(values) for name, values in wanted.items())
+
+    def on_CreateTags(self, asked: Asked):
+        return self.relabelled(asked)
+
+    def on_DeleteTags(self, asked: Asked):
+        return self.relabelled(asked)
+
+    def relabelled(self, asked: Asked):
+        """Let moto change tags, and ask it anew about the instances."""
+        answer = self.forward(asked)
+        ids = [value for name, value in asked.params.items() if name.startswith("ResourceId.") and value in self.items]
+        if ids:
+            numbered = {f"InstanceId.{place}": id for place, id in enumerate(ids, 1)}
+            root = self.moto_call("ec2", {"Action": "DescribeInstances", **numbered}, asked.environ)
+            for item in root.findall("reservationSet/item/instancesSet/item"):
+                self.items[item.findtext("instanceId") or ""] = item
+        return answer
 
     def on_DescribeInstanceTypes(self, asked: Asked):
         return self.remembered(asked)
@@ -451,13 +474,13 @@ class Layer:
         vm, state = self.vms.get(item.findtext("instanceId") or ""), item.find("instanceState/name")
         if vm is None or state is None:
             return
-        now = self.now()
-        if vm.ended_at is not None:
-            state.text = "shutting-down" if now < vm.ended_at + self.settings.terminate_s else "terminated"
+        now, ended_at = self.now(), vm.ended_at
+        if ended_at is not None:
+            state.text = "shutting-down" if now < ended_at + self.settings.terminate_s else "terminated"
         elif now < vm.at + self.settings.boot_s:
             state.text = "pending"
-        elif vm.stopped:
-            state.text = "stopped"
+        else:
+            state.text = "stopped" if vm.stopped else "running"
 
     def is_gone(self, id: str) -> bool:
         vm = self.vms.get(id)

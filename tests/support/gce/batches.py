@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from gce.emulator import Emulator
 
 BOUNDARY = "batch_of_answers"
-MOST = 1000
 
 
 def batch_app(

@@ -1,8 +1,8 @@
 """Connecting the driver with an emulator."""
 
 from pathlib import Path
-from typing import cast
 
+import attrs
 from immutabledict import immutabledict
 
 from gce.catalog import BASES, VENDOR
@@ -11,7 +11,27 @@ from vmpattern.driver import LaunchRequest
 from vmpattern.driver.options import parse_options
 from vmpattern.model import ImageId, LaunchKey, Market, Options, Revision
 from vmpattern_gcp import GcpDriver, GcpOptions
-from vmpattern_gcp.credentials import Token
+
+
+@attrs.frozen
+class Token:
+    """One token, and the project that it is of."""
+
+    _token: str = attrs.field(repr=False)
+    _project: str | None = None
+
+    def token(self) -> str:
+        """Return the token."""
+        return self._token
+
+    def project(self) -> str | None:
+        """Return the project."""
+        return self._project
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the token."""
+        return (self._token,)
+
 
 BASE = ImageId(f"projects/{VENDOR}/global/images/{BASES[0]}")
 
@@ -21,7 +41,7 @@ def options(emulator: Emulator, url: str, **changes: object) -> GcpOptions:
     usual: Options = immutabledict(
         region=emulator.world.region, project=emulator.world.project, endpoint=url, monitoring_endpoint=url
     )
-    return cast("GcpOptions", parse_options(GcpOptions, usual | changes, path="clouds.eu"))  # type: ignore[operator]
+    return parse_options(GcpOptions, usual | changes, path="clouds.eu")  # type: ignore[operator]
 
 
 def driver(emulator: Emulator, url: str, *, cloud: str = "eu", **changes: object) -> GcpDriver:

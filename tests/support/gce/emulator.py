@@ -4,6 +4,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -118,10 +119,6 @@ class Emulator:
         self.violations += [f"{method}: {problem}" for problem in problems]
 
 
+@cache
 def _checkers() -> tuple[Checker, ...]:
-    if not _LOADED:
-        _LOADED.extend((load("compute.v1"), load("monitoring.v3")))
-    return tuple(_LOADED)
-
-
-_LOADED: list[Checker] = []
+    return load("compute.v1"), load("monitoring.v3")

@@ -22,6 +22,7 @@ def insert(world: World, call: Call) -> Resource:
     _check(world, call.parent, call.body, prefix)
     refused = _no_room(world, call.parent, call.body["machineType"].rpartition("/")[2], 1)
     instance = create(world, path, call.body)
+    _count_live(world)
 
     def effect() -> None:
         if refused:
@@ -49,6 +50,7 @@ def bulk_insert(world: World, call: Call) -> Resource:
     too_few = room < int(body.get("minCount", body["count"]))
     made = [] if taken or too_few else paths[:room]
     instances = [create(world, path, properties) for path in made]
+    _count_live(world)
 
     def effect() -> None:
         for path in made:
@@ -147,8 +149,12 @@ def create(world: World, path: str, body: Resource) -> Resource:
             {**one, "natIP": f"203.0.113.{ordinal % 250 + 2}"} for one in interface.get("accessConfigs", [])
         ]
     instance["disks"] = [_disk(world, zone, instance, one, image) for one in body["disks"]]
-    world.most_live = max(world.most_live, sum(one["status"] not in GONE for _, one in world.instances()))
     return instance
+
+
+def _count_live(world: World) -> None:
+    live = sum(one["status"] not in GONE for _, one in world.instances())
+    world.most_live = max(world.most_live, live)
 
 
 def remove(world: World, path: str, only: Resource) -> None:

@@ -27,7 +27,7 @@ from vmpattern_gcp import GcpDriver, insertion
 from vmpattern_gcp.names import instance_id, place, vm_names
 
 SERVICE = "front"
-PATIENCE_S = 5.0
+PATIENCE_S = 10.0
 
 
 class GcpKit(Kit):

@@ -1,13 +1,17 @@
 """Ending: accepted or already gone is success, anything else an error."""
 
+from functools import partial
+
 from vmpattern import naming
 from vmpattern.errors import DriverError, Invalid, Unsupported
+from vmpattern.model import Phase
 from vmpattern.testing.bench import Bench, expect, told
+from vmpattern.testing.checks.listing import COPIED
 from vmpattern.testing.clauses import clause
 from vmpattern.testing.kit import Fault
 
 
-@clause("end-1", "What `terminate` accepted ends, and nothing else does.")
+@clause("end-1", "What `terminate` accepted ends: it is gone or TERMINATED in the end, and nothing else is.")
 def ends_what_it_accepts(bench: Bench) -> None:
     bench.need_room(2)
     first, second = bench.launched(2) if bench.can.max_batch > 1 else (*bench.launched(), *bench.launched())
@@ -15,6 +19,8 @@ def ends_what_it_accepts(bench: Bench) -> None:
     bench.until(lambda: bench.ended([first.id]), "an instance that was ended isn't live")
     bench.settle()
     expect(bench.live() == [second.id], f"after the end of {first.id}, {told(bench.live())} is live, not {second.id}")
+    ending = [row.id for row in bench.rows() if row.id != second.id and row.phase is not Phase.TERMINATED]
+    expect(not ending, f"{bench.kit.settle_s:g} s after {told(ending)} was told to end, its end hasn't come")
 
 
 @clause("end-2", "Ending what is ending or gone is success.")
@@ -76,16 +82,20 @@ def labels_change(bench: Bench) -> None:
 
 
 @clause(
-    "label-2", "`label` changes nothing else: the labels of the launch stay as they were.", exercises="mutable_labels"
+    "label-2",
+    "`label` changes nothing else: a label of the launch is `Invalid`, and all of them stay as they were.",
+    exercises="mutable_labels",
 )
 def labels_of_the_launch_stay(bench: Bench) -> None:
     if not bench.can.mutable_labels:
         bench.skip("mutable labels aren't declared")
     (row,) = bench.launched()
     bench.patiently(lambda: bench.driver.label([row.id], {naming.KEPT_UNTIL: "1234567890"}))
+    for name in (naming.FLEET, naming.REVISION):
+        bench.raises(Invalid, f"label of {name}", partial(bench.driver.label, [row.id], {name: "other"}))
     bench.settle()
     (after,) = bench.rows()
-    was, now = ((one.deployment, one.fleet, one.revision, one.key, one.inputs) for one in (row, after))
+    was, now = ([getattr(one, name) for name in COPIED] for one in (row, after))
     expect(was == now, f"labels were {told(was)}, and are {told(now)}")
 
 

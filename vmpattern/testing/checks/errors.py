@@ -1,12 +1,10 @@
 """Errors: told apart by what the caller does next, once, and as far as they reach."""
 
-from collections.abc import Callable
-
 from vmpattern.errors import DriverError, OutcomeUnknown, ScopeKind, Throttled
 from vmpattern.testing.bench import Bench, Broken, expect, within
 from vmpattern.testing.checks.launching import lose
 from vmpattern.testing.clauses import Level, clause
-from vmpattern.testing.kit import Fault
+from vmpattern.testing.kit import Fault, Recorded
 
 
 @clause("error-1", "A verb is one attempt: what the provider throttles is `Throttled`, at once.")
@@ -32,20 +30,22 @@ def no_answer_is_unknown(bench: Bench) -> None:
 @clause("error-3", "Every answer of the provider becomes the error that says what to do next.")
 def answers_are_told_apart(bench: Bench) -> None:
     for one in bench.kit.recorded():
-        bench.raises(one.error, f"the answer {one.name}", one.replay)
+        error = _replayed(one)
+        as_told = isinstance(error, one.error)
+        expect(as_told, f"the answer {one.name} raised {type(error).__name__}, expected {one.error.__name__}: {error}")
 
 
 @clause("error-4", "An error's scope is no wider and no narrower than the provider's answer says.")
 def errors_reach_as_far_as_they_do(bench: Bench) -> None:
     for one in bench.kit.recorded():
-        scope = _replayed(one.replay, one.name).scope
+        scope = _replayed(one).scope
         expect(scope.kind is one.scope, f"the answer {one.name} has scope {scope}, expected {one.scope.value}")
 
 
 @clause("error-5", "A scope names its zone and machine type where its kind needs them.")
 def scopes_are_named(bench: Bench) -> None:
     for one in bench.kit.recorded():
-        scope = _replayed(one.replay, one.name).scope
+        scope = _replayed(one).scope
         narrow = scope.kind in (ScopeKind.MACHINE_TYPE, ScopeKind.ZONE)
         expect(scope.zone is not None or not narrow, f"the scope of the answer {one.name} names no zone")
         typed = scope.machine_type is not None or scope.kind is not ScopeKind.MACHINE_TYPE
@@ -55,7 +55,7 @@ def scopes_are_named(bench: Bench) -> None:
 @clause("error-6", "An error has the provider's own code, and the provider's error as its cause.", level=Level.SHOULD)
 def errors_keep_their_cause(bench: Bench) -> None:
     for one in bench.kit.recorded():
-        error = _replayed(one.replay, one.name)
+        error = _replayed(one)
         expect(error.code != type(error).__name__, f"the error of the answer {one.name} has no code")
         expect(error.__cause__ is not None, f"the error of the answer {one.name} has no cause")
 
@@ -70,9 +70,11 @@ def silence_is_given_up(bench: Bench) -> None:
     expect(unknown, f"a launch that is never answered raised {type(error).__name__}, expected OutcomeUnknown")
 
 
-def _replayed(replay: Callable[[], object], name: str) -> DriverError:
+def _replayed(recorded: Recorded) -> DriverError:
     try:
-        replay()
+        recorded.replay()
     except DriverError as error:
         return error
-    raise Broken(f"the answer {name} raised nothing")
+    except Exception as error:
+        raise Broken(f"the answer {recorded.name} raised {type(error).__name__}, no DriverError: {error}") from error
+    raise Broken(f"the answer {recorded.name} raised nothing, expected {recorded.error.__name__}")

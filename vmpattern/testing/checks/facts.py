@@ -27,7 +27,7 @@ def limits_make_sense(bench: Bench) -> None:
         for name, right in {
             "max_batch": can.max_batch >= 1,
             "max_terminate": can.max_terminate >= 1,
-            "page_size": can.page_size >= 1,
+            "page_size": can.page_size >= 0,
             "label_count": can.label_count >= labels,
             "staleness_s": can.staleness_s >= 0,
             "call_timeout_s": can.call_timeout_s > 0,

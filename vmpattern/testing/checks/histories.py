@@ -3,6 +3,7 @@
 from vmpattern.driver import Timekeeper
 from vmpattern.testing.bench import Bench
 from vmpattern.testing.clauses import clause
+from vmpattern.testing.kit import NotGiven
 
 EXAMPLES = 25
 
@@ -14,7 +15,7 @@ def agrees_with_the_model(bench: Bench) -> None:
     except ImportError:
         bench.skip("Hypothesis isn't installed: it comes with the extra `testing`")
     if bench.kit.examples is None and not isinstance(bench.driver, Timekeeper):
-        bench.skip("the kit says no number of examples, and the cloud has no time of its own")
+        raise NotGiven("examples", "the kit says no number of examples, and the cloud has no time of its own")
     from hypothesis.stateful import run_state_machine_as_test
 
     from vmpattern.testing.machine import machine

@@ -1,5 +1,9 @@
 """Launching: by key, once, with labels in the very call, and reported instance by instance."""
 
+from functools import partial
+
+import attrs
+
 from vmpattern.driver import LaunchReport, LaunchRequest
 from vmpattern.errors import DriverError, Invalid, KeyConflict, KeySpent, OutcomeUnknown, Unsupported
 from vmpattern.model import Idempotency, ImageId, Market, Revision
@@ -57,8 +61,14 @@ def notices_another_request(bench: Bench) -> None:
     bench.need_keys()
     request = bench.request()
     bench.launch(request)
-    other = bench.request(key=request.key, revision=Revision("another"))
-    bench.raises(KeyConflict, "another request under a used key", lambda: bench.driver.launch(other))
+    others = {
+        "revision": attrs.evolve(request, revision=Revision("another")),
+        "inputs": attrs.evolve(request, inputs="i0"),
+        "previous": attrs.evolve(request, previous=Revision("before")),
+        **({"count": attrs.evolve(request, count=2)} if bench.can.max_batch > 1 else {}),
+    }
+    for name, other in others.items():
+        bench.raises(KeyConflict, f"another {name} under a used key", partial(bench.driver.launch, other))
     bench.settle()
     expect(len(bench.live()) == 1, f"the conflict left {len(bench.live())} instances, not one")
 

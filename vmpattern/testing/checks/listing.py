@@ -30,11 +30,12 @@ def lists_what_was_launched(bench: Bench) -> None:
 
 @clause("list-2", "`instances` follows every page.")
 def lists_every_page(bench: Bench) -> None:
-    count = bench.can.page_size + 1
+    # Where there are no pages, every row that may be there is in the one answer.
+    count = bench.can.page_size + 1 if bench.can.page_size else bench.kit.most
     bench.need_room(count)
     for first in range(0, count, bench.can.max_batch):
         bench.launch(bench.request(min(bench.can.max_batch, count - first)))
-    bench.until(lambda: len(bench.live()) >= count, f"a list shows {count} instances, over two pages")
+    bench.until(lambda: len(bench.live()) >= count, f"a list shows {count} instances")
     ids = [row.id for row in bench.rows()]
     expect(len(ids) == len(set(ids)) == count, f"{count} instances are listed as {len(ids)} rows")
 

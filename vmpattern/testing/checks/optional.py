@@ -5,6 +5,7 @@ from vmpattern.errors import Unsupported
 from vmpattern.model import Health, HealthCheck, Instance, InstanceId, Membership, Options, Phase
 from vmpattern.testing.bench import Bench, expect, told
 from vmpattern.testing.clauses import clause
+from vmpattern.testing.kit import NotGiven
 
 CHECK = HealthCheck(http="/")
 ROUNDING = 1.1
@@ -136,7 +137,7 @@ def _balancer(bench: Bench) -> tuple[Balancer, Options]:
     if not bench.can.balancer or not isinstance(bench.driver, Balancer):
         bench.skip("balancers aren't declared")
     if bench.kit.balancer is None:
-        bench.skip("the kit gives no balancer")
+        raise NotGiven("balancer")
     return bench.driver, bench.kit.balancer
 
 
