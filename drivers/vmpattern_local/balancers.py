@@ -7,58 +7,45 @@ from pathlib import Path
 import attrs
 
 from vmpattern.driver.options import parse_options
-from vmpattern.errors import Invalid, NotFound, Problem, SpecError
+from vmpattern.errors import Invalid, NotFound, Problem, QuotaExceeded, SpecError
 from vmpattern.model import InstanceId, Membership, Options
 from vmpattern_local import files, parts
-from vmpattern_local.proxy import Front, Proxy, listening
+from vmpattern_local.proxy import COUNT, NOBODY, Proxy, Slot, listening
 from vmpattern_local.vms import Vms
 
 FOLDER = "balancers"
 MEMBERS = "members.json"
+FREE = Slot(0, 0)
 
 
 @attrs.frozen(kw_only=True)
 class BalancerOptions:
-    """What a file can say of a balancer: the port at which it listens, and the path that tells that a member is well.
+    """What a file can say of a balancer: the port at which it listens.
 
     Raises:
         SpecError: a value can't be.
     """
 
     port: int
-    health: str = "/"
 
     def __attrs_post_init__(self) -> None:
-        problems: list[Problem] = []
         if not 1 <= self.port <= 65535:
-            problems.append(Problem("port", f"expected a port from 1 to 65535, found {self.port}"))
-        if not self.health.startswith("/"):
-            problems.append(Problem("health", f"expected a path that begins with a slash, found {self.health!r}"))
-        if problems:
-            raise SpecError(problems)
+            raise SpecError([Problem("port", f"expected a port from 1 to 65535, found {self.port}")])
 
 
 @attrs.frozen
 class Member:
-    """Where a member is reached, and whether it is on its way out."""
+    """Where a member is reached, and which slot of the proxy is its own: it is served while that leads there."""
 
     address: str
-    draining: bool = False
+    slot: int
 
 
 @attrs.frozen
 class Members:
-    """The members of a balancer by id, and what its proxy needs to know besides."""
+    """The members of a balancer by id."""
 
-    port: int
-    health: str
     members: dict[str, Member]
-
-    def front(self) -> Front:
-        """Return what the proxy shall do."""
-        draining = tuple(one.address for one in self.members.values() if one.draining)
-        serving = tuple(one.address for one in self.members.values() if not one.draining)
-        return Front(port=self.port, health=self.health, serving=serving, draining=draining)
 
 
 class Balancers:
@@ -73,15 +60,15 @@ class Balancers:
         """Return who is served and who still answers requests; where the proxy doesn't run, nobody."""
         options = _options(balancer)
         proxy = Proxy(self._folder(options.port))
-        known = self._known(options).members
+        known = self._known(options.port)
         if not known or not proxy.is_running():
             return {}  # members are written down once the proxy has started
-        busy, ill = proxy.busy(), proxy.ill()
-        found: dict[InstanceId, Membership] = {}
+        slots, found = proxy.slots(), dict[InstanceId, Membership]()
         for id, one in known.items():
-            if not one.draining:
-                found[InstanceId(id)] = Membership.UNHEALTHY if one.address in ill else Membership.HEALTHY
-            elif busy.get(one.address):
+            state = slots.get(one.slot, FREE)
+            if proxy.leads(one.slot) == one.address:
+                found[InstanceId(id)] = Membership.UNHEALTHY if state.fails else Membership.HEALTHY
+            elif state.busy:
                 found[InstanceId(id)] = Membership.DRAINING
         return found
 
@@ -99,23 +86,26 @@ class Balancers:
 
     def register(self, balancer: Options, ids: Sequence[InstanceId]) -> None:
         """Add members, or take them back from draining; the proxy is started if it doesn't run."""
-        options = _options(balancer)
-        new: dict[str, Member] = {id: Member(self._address(id)) for id in ids}
+        port = _options(balancer).port
+        wanted = {id: self._address(id) for id in ids}
         with files.locked(self._root):
-            known = self._known(options)
-            running = Proxy(self._folder(options.port)).is_running()
-            # What a proxy that has died served is registered anew by whoever wants it to be.
-            kept = known.members if running else {}
-            self._apply(attrs.evolve(known, health=options.health, members={**kept, **new}))
+            proxy = self._started(port)
+            known = dict(self._known(port))
+            for id, address in wanted.items():
+                if id not in known:
+                    known[id] = Member(address, _free(known, port))
+            files.write_value(self._folder(port) / MEMBERS, Members(known))
+            # Led there last: a crash before this leaves a member that isn't served, and is registered again.
+            for id in wanted:
+                proxy.lead(known[id].slot, known[id].address)
 
     def deregister(self, balancer: Options, ids: Sequence[InstanceId]) -> None:
         """Give members no new requests."""
-        options = _options(balancer)
+        port = _options(balancer).port
         with files.locked(self._root):
-            known = self._known(options)
-            leaving = {id: attrs.evolve(one, draining=True) for id, one in known.members.items() if id in ids}
-            if leaving:
-                self._apply(attrs.evolve(known, members={**known.members, **leaving}))
+            for id, one in self._known(port).items():
+                if id in ids:
+                    Proxy(self._folder(port)).lead(one.slot, NOBODY)
 
     def forget(self, ids: Collection[str]) -> None:
         """Drop members that are gone; a balancer without members ends."""
@@ -123,38 +113,35 @@ class Balancers:
             return
         with files.locked(self._root):
             for path in sorted(self._root.glob(f"*/{MEMBERS}")):
-                known = files.read_value(path, Members)
-                if known is not None and not known.members.keys().isdisjoint(ids):
-                    left = {id: one for id, one in known.members.items() if id not in ids}
-                    self._apply(attrs.evolve(known, members=left))
+                proxy, known = Proxy(path.parent), self._known(int(path.parent.name))
+                left = {id: one for id, one in known.items() if id not in ids}
+                for id in known.keys() - left.keys():
+                    proxy.lead(known[id].slot, NOBODY)
+                if known and not left:
+                    proxy.stop()
+                    files.remove(path.parent)
+                elif left != known:
+                    files.write_value(path, Members(left))
 
-    def _apply(self, wanted: Members) -> None:
-        folder = self._folder(wanted.port)
+    def _started(self, port: int) -> Proxy:
+        """Return the proxy, started if it doesn't run; what one that has died served is registered anew by others."""
+        folder = self._folder(port)
         proxy = Proxy(folder)
-        if not wanted.members:
-            proxy.stop()
-            files.remove(folder)
-        elif proxy.is_running():
-            files.write_value(folder / MEMBERS, wanted)
-            proxy.tell(wanted.front())
-        elif any(not one.draining for one in wanted.members.values()):
-            self._start(proxy, folder, wanted)
-        else:
-            files.write_value(folder / MEMBERS, wanted)
-
-    def _start(self, proxy: Proxy, folder: Path, wanted: Members) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if proxy.is_running():
+            return proxy
+        files.remove(folder)
+        folder.mkdir(parents=True, mode=0o700)
         try:
-            proxy.start(parts.caddy(self._programs), wanted.front())
+            proxy.start(parts.caddy(self._programs), port)
         except BaseException:
             with contextlib.suppress(OSError):
                 files.remove(folder)
             raise
-        files.write_value(folder / MEMBERS, wanted)
+        return proxy
 
-    def _known(self, options: BalancerOptions) -> Members:
-        known = files.read_value(self._folder(options.port) / MEMBERS, Members)
-        return known or Members(options.port, options.health, {})
+    def _known(self, port: int) -> Mapping[str, Member]:
+        known = files.read_value(self._folder(port) / MEMBERS, Members)
+        return known.members if known is not None else {}
 
     def _folder(self, port: int) -> Path:
         return self._root / str(port)
@@ -171,3 +158,16 @@ def _options(balancer: Options) -> BalancerOptions:
         return parse_options(BalancerOptions, balancer, path="balancer")
     except SpecError as error:
         raise Invalid(str(error), field="balancer") from error
+
+
+def _free(known: Mapping[str, Member], port: int) -> int:
+    """Return a slot that is nobody's.
+
+    Raises:
+        QuotaExceeded: there is none.
+    """
+    taken = {one.slot for one in known.values()}
+    slot = next((slot for slot in range(COUNT) if slot not in taken), None)
+    if slot is None:
+        raise QuotaExceeded(f"the balancer at port {port} has {COUNT} members, and no room for more", code="NoSlot")
+    return slot

@@ -1,9 +1,13 @@
-"""The proxy behind a balancer: Caddy, started on demand in a folder of its own, told its members, ended with the last.
+"""The proxy behind a balancer: Caddy, started on demand in a folder of its own, and ended with its last member.
 
 It outlives whoever started it. As with VMs, the lock of its file `alive` is held exactly as long as it runs.
 
+Its configuration never changes, since each change would cut some requests: it has slots, and before each request it
+reads in a small file where the slot leads. A slot that leads nowhere refuses at once, and the next one is tried.
+
 Source:
-    Caddy's documentation of its JSON configuration and of its administration interface (read 2026-11).
+    Caddy's documentation of its JSON configuration and of its administration interface (read 2026-11). That a change of
+    configuration cuts requests was seen with Caddy 2.11: one or two of some hundreds a second, each time.
 """
 
 import contextlib
@@ -26,27 +30,27 @@ CONFIG = "config.json"
 LOG = "proxy.log"
 PID = "pid"
 SOCKET = "admin.sock"
+SLOTS = "slots"
+COUNT = 32
+"""A proxy has so many slots."""
+
 HOST = "127.0.0.1"
+NOBODY = f"{HOST}:1"
+"""Where a slot leads that is free: a port at which nobody listens."""
+
 START_S = 10.0
 ASK_S = 5.0
 STOP_S = 5.0
 BACKLOG = 1024
-_ILL = re.compile(r'^caddy_reverse_proxy_upstreams_healthy\{upstream="([^"]+)"\} 0$', re.MULTILINE)
-NOBODY: Mapping[str, object] = {"not": [{}]}
-"""Matches no request."""
+_SLOT = re.compile(r"/(\d+)\}$")
 
 
-@attrs.frozen(kw_only=True)
-class Front:
-    """What a proxy does: where it listens, which path tells that a member is well, and who gets requests.
+@attrs.frozen
+class Slot:
+    """How many requests are being answered through a slot, and how many have failed in the last seconds."""
 
-    Those in `draining` get no new ones; the proxy goes on counting those that they still answer.
-    """
-
-    port: int
-    health: str
-    serving: tuple[str, ...] = ()
-    draining: tuple[str, ...] = ()
+    busy: int
+    fails: int
 
 
 class Proxy:
@@ -59,18 +63,21 @@ class Proxy:
         """Tell whether it runs."""
         return files.is_held(self._folder / ALIVE)
 
-    def start(self, program: Path, front: Front) -> None:
-        """Start it.
+    def start(self, program: Path, port: int) -> None:
+        """Start it, with all slots free.
 
         Raises:
             Invalid: the port is taken.
             Transient: it didn't start.
         """
+        (self._folder / SLOTS).mkdir(exist_ok=True, mode=0o700)
+        for slot in range(COUNT):
+            self.lead(slot, NOBODY)
         config = self._folder / CONFIG
         alive = files.hold(self._folder / ALIVE)
         try:
-            with listening(front.port) as listener, (self._folder / LOG).open("wb") as log:
-                files.write(config, json.dumps(_config(front, f"fd/{listener.fileno()}")).encode())
+            with listening(port) as listener, (self._folder / LOG).open("wb") as log:
+                files.write(config, json.dumps(_config(f"fd/{listener.fileno()}")).encode())
                 # Its output goes to a file: a pipe would stay open as long as the proxy runs.
                 done = subprocess.run(
                     [program, "start", "--config", config, "--pidfile", PID],
@@ -90,25 +97,22 @@ class Proxy:
             said = (self._folder / LOG).read_text(errors="replace").strip()[-400:]
             raise Transient(f"the balancer's proxy didn't start: {said}", code="NotStarted")
 
-    def tell(self, front: Front) -> None:
-        """Give it new members; requests that it is answering go on.
+    def lead(self, slot: int, address: str) -> None:
+        """Let a slot lead somewhere else, from the next request on."""
+        files.write(self._folder / SLOTS / str(slot), address.encode())
 
-        Raises:
-            Transient: it refused, or didn't answer.
-        """
-        path = self._folder / CONFIG
-        config = json.dumps(_config(front, _listen(path))).encode()
-        files.write(path, config)
-        self._ask("POST", "/load", config)
+    def leads(self, slot: int) -> str:
+        """Return where a slot leads."""
+        return (self._folder / SLOTS / str(slot)).read_text()
 
-    def busy(self) -> Mapping[str, int]:
-        """Return how many requests each member is answering, by address."""
+    def slots(self) -> Mapping[int, Slot]:
+        """Return what goes on in each slot."""
         answer: Sequence[Mapping[str, object]] = json.loads(self._ask("GET", "/reverse_proxy/upstreams") or b"[]")
-        return {str(one["address"]): int(str(one["num_requests"])) for one in answer}
-
-    def ill(self) -> frozenset[str]:
-        """Return the addresses that get no requests since they don't answer well; up to ten seconds old."""
-        return frozenset(_ILL.findall(self._ask("GET", "/metrics").decode(errors="replace")))
+        found: dict[int, Slot] = {}
+        for one in answer:
+            if number := _SLOT.search(str(one["address"])):
+                found[int(number[1])] = Slot(int(str(one["num_requests"])), int(str(one["fails"])))
+        return found
 
     def stop(self) -> None:
         """End it, by force if it doesn't end by itself."""
@@ -148,8 +152,7 @@ class _Connection(http.client.HTTPConnection):
 def listening(port: int) -> Generator[socket.socket]:
     """Listen at a port of this machine.
 
-    The proxy inherits the socket: one that it opened itself it would open anew whenever members change, and lose what
-    waits in the old one; and it would share the port with another program that agrees to that.
+    The proxy inherits the socket: with its own, it would share the port with any other program that agrees to that.
 
     Raises:
         Invalid: the port is taken.
@@ -165,48 +168,30 @@ def listening(port: int) -> Generator[socket.socket]:
         yield listener
 
 
-def _listen(config: Path) -> str:
-    """Return where a proxy that runs listens, as its configuration says."""
-    return str(json.loads(config.read_bytes())["apps"]["http"]["servers"]["front"]["listen"][0])
-
-
-def _config(front: Front, listen: str) -> Mapping[str, object]:
+def _config(listen: str) -> Mapping[str, object]:
     handlers: list[Mapping[str, object]] = [
-        # A connection for each request: none is idle, and so none is cut when members change.
+        # A connection for each request: none is idle, and so none is cut when the proxy ends.
         {"handler": "headers", "response": {"set": {"Connection": ["close"]}}},
-        _forwarding(front.serving, front.health)
-        if front.serving
-        else {"handler": "static_response", "status_code": 503, "body": "no member\n"},
+        {
+            "handler": "reverse_proxy",
+            "upstreams": [{"dial": f"{{file.{SLOTS}/{slot}}}"} for slot in range(COUNT)],
+            "load_balancing": {
+                "selection_policy": {"policy": "round_robin"},
+                "try_duration": "10s",
+                "try_interval": "1ms",
+            },
+            "health_checks": {"passive": {"fail_duration": "2s"}},
+            "transport": {"protocol": "http", "dial_timeout": "2s", "keep_alive": {"enabled": False}},
+        },
     ]
-    routes: list[Mapping[str, object]] = [{"handle": handlers}]
-    if front.draining:
-        routes.insert(0, {"match": [NOBODY], "handle": [_forwarding(front.draining, front.health)]})
     server = {
         "listen": [listen],
         "automatic_https": {"disable": True},
         "protocols": ["h1"],
-        "routes": routes,
+        "routes": [{"handle": handlers}],
     }
     return {
         "admin": {"listen": f"unix/{SOCKET}", "config": {"persist": False}},
         "logging": {"logs": {"default": {"level": "WARN"}}},
-        # Without a grace period: it would also cut the requests that are being answered when members change.
         "apps": {"http": {"servers": {"front": server}}},
-    }
-
-
-def _forwarding(addresses: Sequence[str], health: str) -> Mapping[str, object]:
-    return {
-        "handler": "reverse_proxy",
-        "upstreams": [{"dial": address} for address in addresses],
-        "load_balancing": {
-            "selection_policy": {"policy": "round_robin"},
-            "try_duration": "10s",
-            "try_interval": "100ms",
-        },
-        "health_checks": {
-            "active": {"uri": health, "interval": "5s", "timeout": "10s", "fails": 3},
-            "passive": {"fail_duration": "2s"},
-        },
-        "transport": {"protocol": "http", "dial_timeout": "2s", "keep_alive": {"enabled": False}},
     }
