@@ -140,8 +140,8 @@ MUTATIONS = {
     ),
     "keeps a count that the rows don't give": Mutation(
         "vmpattern.planner.index",
-        "self.failures += 1",
-        "self.failures += 1\n            self.leaving += 1",
+        "self.failures += not row.lacked_room",
+        "self.failures += not row.lacked_room\n            self.leaving += 1",
         "index law",
     ),
 }
