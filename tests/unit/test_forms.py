@@ -164,6 +164,7 @@ def test_a_small_value_is_written(value: object, form: Json) -> None:
                 "base": {"": "b"},
                 "run": "r",
                 "provision": None,
+                "variables": {},
                 "files": {"/a": "x", "/b": {"url": "https://h", "sha256": "0"}},
             },
             id="recipe",

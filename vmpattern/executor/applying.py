@@ -118,7 +118,8 @@ def apply(
         Terminates only what the plan names, what was launched under it, and what two witnesses condemn.
     """
     deployment, switch = plan.deployment, stop or StopSwitch()
-    if not plan.changes:
+    # A plan without steps that doesn't get there was made blind: whether there is nothing to do isn't known.
+    if not plan.changes and plan.forecast.ends == "complete":
         return _nothing(plan)
     with fleets_locked(deployment.name, tuple(deployment.fleets), folder=locks), connected(deployment) as drivers:
         probe = _prober(deployment)
