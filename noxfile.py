@@ -41,7 +41,15 @@ def tests(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The pages, no warning allowed, and every `>>>` example in pages and docstrings."""
     python(session, "-m", "sphinx", "-q", "-n", "-W", "--keep-going", "docs", "docs/_build/html")
-    doctest = ["--doctest-modules", "--doctest-glob=*.md", "--ignore=drivers/example/tests", "vmpattern", "drivers", "docs", "README.md"]
+    doctest = [
+        "--doctest-modules",
+        "--doctest-glob=*.md",
+        "--ignore=drivers/example/tests",
+        "vmpattern",
+        "drivers",
+        "docs",
+        "README.md",
+    ]
     python(session, "-m", "pytest", "-q", *doctest, success_codes=[0, 5])  # 5: there are none
 
 

@@ -13,7 +13,7 @@ import attrs
 from vmpattern import naming
 from vmpattern.driver import Driver, LaunchReport, LaunchRequest, Selector
 from vmpattern.errors import DriverError, KeySpent, Throttled
-from vmpattern.model import Idempotency, Image, Instance, InstanceId, LaunchKey, Market, Revision
+from vmpattern.model import Idempotency, Image, Instance, InstanceId, LaunchKey, Market, Phase, Revision
 from vmpattern.testing.kit import Fault, Kit, NotGiven, Skipped
 
 STEPS = 20
@@ -239,12 +239,18 @@ class Bench:
 
     def _delete_images(self) -> None:
         if ids := [image.id for image in self.images()]:
+            # A driver may hold that what is ending still runs from its image.
+            with contextlib.suppress(Broken):
+                self.until(lambda: not self._ending(), "what runs from the images is gone")
             self.patiently(lambda: self.driver.delete_images(ids))
 
     def _left(self) -> list[InstanceId]:
         # A driver that lists strangers' VMs must not make the kit end them.
         rows = ((selector, row) for selector in self._selectors() for row in self.rows(selector))
         return [row.id for selector, row in rows if row.phase.is_live and selector.matches(row)]
+
+    def _ending(self) -> bool:
+        return any(row.phase is Phase.TERMINATING for selector in self._selectors() for row in self.rows(selector))
 
     def _selectors(self) -> list[Selector]:
         return [self.selector, *dict.fromkeys(self._others)]

@@ -417,8 +417,9 @@ class Layer:
         wanted = asked.all_filters()
         shown = [item for id, item in self.items.items() if self.is_shown(id, item, wanted)]
         root = ET.Element("DescribeInstancesResponse")
-        instances = ET.SubElement(ET.SubElement(ET.SubElement(root, "reservationSet"), "item"), "instancesSet")
-        instances.extend(shown[first : first + size])
+        reservations = ET.SubElement(root, "reservationSet")
+        if page := shown[first : first + size]:
+            ET.SubElement(ET.SubElement(reservations, "item"), "instancesSet").extend(page)
         if first + size < len(shown):
             ET.SubElement(root, "nextToken").text = str(first + size)
         return self.whole(root)
