@@ -49,7 +49,11 @@ class Images:
             DriverError: there is no room, or a disk is damaged; nothing is left behind.
         """
         labels = naming.image_labels(
-            deployment=request.deployment, service=request.service, digest=request.digest, base=request.base
+            deployment=request.deployment,
+            service=request.service,
+            digest=request.digest,
+            base=request.base,
+            recipe=request.recipe,
         )
         id = ImageId("img-" + naming.digest(request.deployment, request.digest, request.builder))
         with files.locked(self._folder):
@@ -102,6 +106,7 @@ class Images:
             service=record.labels[naming.SERVICE],
             digest=record.labels[naming.DIGEST],
             base=record.labels[naming.BASE],
+            recipe=record.labels.get(naming.RECIPE, ""),
             created_at=record.created_at,
         )
 
