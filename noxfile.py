@@ -9,7 +9,11 @@ import nox
 
 nox.options.default_venv_backend = "none"
 
-NEED_A_CLOUD = {"openstack": "python -m nox -s openstack"}
+ELSEWHERE = {
+    "local": "because tests/drivers/test_local_rollout.py carries out the same; by itself: python examples/local/run.py",
+    "openstack": "because it needs a cloud: python -m nox -s openstack",
+}
+"""Examples that aren't carried out with the others, and why."""
 LAB = Path("tests/drivers/openstack/lab")
 
 
@@ -59,8 +63,8 @@ def examples(session: nox.Session) -> None:
     with TemporaryDirectory() as folder:
         copy = shutil.copytree("examples", Path(folder, "examples"), ignore=shutil.ignore_patterns(".vmpattern"))
         for example in sorted(path for path in copy.iterdir() if path.is_dir()):
-            if example.name in NEED_A_CLOUD:
-                session.log(f"{example.name} is skipped, because it needs a cloud: see {NEED_A_CLOUD[example.name]}")
+            if example.name in ELSEWHERE:
+                session.log(f"{example.name} is skipped, {ELSEWHERE[example.name]}")
             elif (example / "run.py").exists():
                 python(session, example / "run.py")
             else:
