@@ -76,7 +76,7 @@ class Report:
 
     @property
     def lapses(self) -> int:
-        """How many a SHOULD wasn't kept: told, and no failure."""
+        """How many SHOULDs weren't kept, which is told and is no failure."""
         return sum(one.status is Status.FAILED and one.clause.level is Level.SHOULD for one in self.results)
 
 
