@@ -59,7 +59,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def examples(session: nox.Session) -> None:
-    """Carries out a fresh copy of every example: its run.py, or else its deployment."""
+    """Carries out a fresh copy of every example but those in ELSEWHERE: its run.py, or else its deployment."""
     with TemporaryDirectory() as folder:
         copy = shutil.copytree("examples", Path(folder, "examples"), ignore=shutil.ignore_patterns(".vmpattern"))
         for example in sorted(path for path in copy.iterdir() if path.is_dir()):
