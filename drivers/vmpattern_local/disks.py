@@ -17,7 +17,7 @@ import attrs
 
 from vmpattern.errors import Invalid, NotFound
 from vmpattern.model import ImageId
-from vmpattern_local import files, guest, parts
+from vmpattern_local import files, guest, kernels, parts
 from vmpattern_local.parts import Qemu
 from vmpattern_local.process import DISK
 
@@ -136,7 +136,7 @@ class Disks:
         new.mkdir(parents=True, mode=0o700)
         try:
             link(disk, new / DISK)
-            link(kernel, new / KERNEL)
+            files.write(new / KERNEL, kernels.unpacked(kernel.read_bytes()))
             files.write(new / INITRD, guest.first_files(initrd.read_bytes()))
             new.rename(folder)
         except OSError:

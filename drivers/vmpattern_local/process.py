@@ -64,7 +64,14 @@ def start(qemu: Qemu, boot: Boot, shape: Shape, *, folder: Path, uuid: str, aliv
 def _machine(boot: Boot, shape: Shape, line: str) -> tuple[str, ...]:
     return (
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
-        *("-machine", "q35,memory-backend=ram", "-smp", str(shape.vcpus), "-m", str(shape.memory_mib)),
+        *(
+            "-machine",
+            "q35,memory-backend=ram,sata=off,smbus=off",
+            "-smp",
+            str(shape.vcpus),
+            "-m",
+            str(shape.memory_mib),
+        ),
         # Memory by a name of its own, so that what the guest uses can be told from what QEMU does.
         *("-object", f"memory-backend-memfd,id=ram,size={shape.memory_mib}M"),
         *_accelerated(boot.accelerator),
@@ -80,7 +87,7 @@ def _accelerated(accelerator: str) -> tuple[str, ...]:
 
 def try_out(qemu: Qemu, boot: Boot, *, folder: Path, timeout_s: float) -> bool:
     """Boot a kernel that only says that it lives, and tell whether it did."""
-    machine = _machine(boot, Shape(vcpus=1, memory_mib=128, port=1), f"{guest.KERNEL_LINE} {guest.PROBE}")
+    machine = _machine(boot, Shape(vcpus=1, memory_mib=128, port=1), f"{guest.KERNEL_LINE} {guest.PROBE}=yes")
     limited = ("-k", "1", str(timeout_s), str(qemu.system), *machine, "-serial", "stdio")
     try:
         return guest.ALIVE in qemu.run("/usr/bin/timeout", *limited, folder=folder, what="the probe of KVM")

@@ -1,4 +1,4 @@
-"""Ending VMs of the local driver: by power button, then by force; never what isn't provably the VM."""
+"""Ending VMs of the local driver: asked first, then by force; never what isn't provably the VM."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -29,17 +29,17 @@ def phases(driver) -> list[Phase]:
     return [row.phase for row in driver.instances(OURS)]
 
 
-def test_a_guest_that_is_up_gets_the_power_button(tmp_path: Path) -> None:
+def test_a_guest_that_is_up_is_asked_to_power_off(tmp_path: Path) -> None:
     driver = local(tmp_path)
     with pretended(tmp_path) as vm, control(vm.folder) as heard:
         is_up(vm)
         driver.terminate([InstanceId(vm.record.id)])
 
-        assert ["qmp_capabilities", "system_powerdown"] == heard
+        assert ["qmp_capabilities", "send-key"] == heard
         assert [Phase.TERMINATING] == phases(driver)
 
 
-def test_what_ignores_the_power_button_is_killed_after_its_grace(tmp_path: Path) -> None:
+def test_what_ignores_that_it_was_asked_is_killed_after_its_grace(tmp_path: Path) -> None:
     clock = Clock()
     driver = local(tmp_path, clock=clock, grace=timedelta(seconds=30))
     with pretended(tmp_path) as vm, control(vm.folder):
