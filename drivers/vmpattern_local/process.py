@@ -4,6 +4,7 @@ Whoever starts a VM holds the lock of its file `alive`, and QEMU inherits it: th
 runs or is being started, whoever has died meanwhile. Its process is known by the VM's UUID on its command line.
 """
 
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -20,6 +21,7 @@ PID = "pid"
 DISK = "disk.qcow2"
 DRIVE = "drive.tar"
 CONSOLE = "console.log"
+PAUSE_S = 0.01
 
 
 @attrs.frozen(kw_only=True)
@@ -98,6 +100,16 @@ def try_out(qemu: Qemu, boot: Boot, *, folder: Path, timeout_s: float) -> bool:
 def is_alive(folder: Path) -> bool:
     """Tell whether the VM runs or is being started."""
     return files.is_held(folder / ALIVE)
+
+
+def ends_within(folder: Path, seconds: float) -> bool:
+    """Tell whether the VM is gone in time. One that was killed can't be taken hold of any more before it is gone."""
+    until = time.monotonic() + seconds
+    while is_alive(folder):
+        if time.monotonic() >= until:
+            return False
+        time.sleep(PAUSE_S)
+    return True
 
 
 def opened(folder: Path, uuid: str) -> AbstractContextManager[Handle | None]:

@@ -83,10 +83,11 @@ class Lister:
         asked, self._asked = self._asked, set()
         records = [record for record in map(self._vms.find, sorted(asked)) if record is not None]
         for record in records:
-            with process.opened(self._vms.folder(record.id), record.uuid) as found:
+            folder = self._vms.folder(record.id)
+            with process.opened(folder, record.uuid) as found:
                 if found is not None and not found.ends_within(max(0.0, (record.ends_at or 0.0) - clock())):
                     found.kill()
-                    found.ends_within(KILLED_S)
+            process.ends_within(folder, KILLED_S)
         self._tidy([record.id for record in records if self.phase(record) is Phase.TERMINATED])
 
     def _tidy(self, gone: Sequence[str]) -> None:
