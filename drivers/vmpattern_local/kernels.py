@@ -20,20 +20,20 @@ ENTRY = (b"Xen\0", 18)
 """The note of a kernel that can be entered as it is."""
 
 
-def unpacked(kernel: bytes) -> bytes:
-    """Return what a kernel unpacks itself to, or the kernel itself where QEMU couldn't start that."""
+def unpacked(kernel: bytes) -> bytes | None:
+    """Return what a kernel unpacks itself to, None where QEMU couldn't start that."""
     if kernel[MAGIC_AT : MAGIC_AT + len(MAGIC)] != MAGIC:
-        return kernel
+        return None
     offset, size = struct.unpack_from("<II", kernel, PAYLOAD_AT)
     begin = (kernel[SECTORS_AT] + 1) * SECTOR + offset
     payload = kernel[begin : begin + size]
     if not payload.startswith(GZIP):
-        return kernel
+        return None
     try:
         found = zlib.decompressobj(wbits=31).decompress(payload)
     except zlib.error:
-        return kernel
-    return found if found.startswith(ELF) and ENTRY in _notes(found) else kernel
+        return None
+    return found if found.startswith(ELF) and ENTRY in _notes(found) else None
 
 
 def _notes(elf: bytes) -> Iterator[tuple[bytes, int]]:

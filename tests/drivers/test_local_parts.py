@@ -26,7 +26,7 @@ from vmpattern import naming
 from vmpattern.driver import CaptureRequest
 from vmpattern.errors import Denied, Invalid, NotFound, QuotaExceeded, SpecError, Transient
 from vmpattern.model import ImageId, InstanceId, Membership
-from vmpattern_local import MachineTypeOptions, cpio, files, guest, images, kernels, meter, parts, serving, vms
+from vmpattern_local import MachineTypeOptions, cpio, disks, files, guest, images, kernels, meter, parts, serving, vms
 from vmpattern_local.handles import Handle, opened
 
 FRONT = 18432
@@ -145,8 +145,26 @@ def test_a_kernel_that_can_be_entered_as_it_is_is_unpacked() -> None:
         pytest.param(kernel(gzip.compress(elf(owner=b"GNU\0"))), id="another owner"),
     ],
 )
-def test_a_kernel_that_qemu_could_not_start_unpacked_stays_as_it_is(packed: bytes) -> None:
-    assert packed == kernels.unpacked(packed)
+def test_a_kernel_that_qemu_could_not_start_unpacked_stays_packed(packed: bytes) -> None:
+    assert kernels.unpacked(packed) is None
+
+
+@pytest.mark.parametrize(
+    ("enters_unpacked", "there", "expected"),
+    [
+        pytest.param(True, True, disks.UNPACKED, id="faster"),
+        pytest.param(False, True, disks.KERNEL, id="a QEMU that can't"),
+        pytest.param(True, False, disks.KERNEL, id="a kernel that can't"),
+    ],
+)
+def test_the_kernel_that_starts_fastest_is_booted(
+    tmp_path: Path, enters_unpacked: bool, there: bool, expected: str
+) -> None:
+    qemu = parts.Qemu(Path("system"), Path("images"), enters_unpacked=enters_unpacked)
+    if there:
+        (tmp_path / disks.UNPACKED).touch()
+
+    assert tmp_path / expected == disks.Source(tmp_path).kernel_for(qemu)
 
 
 # -- records ----------------------------------------------------------------------------------------------------------
