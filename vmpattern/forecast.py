@@ -194,7 +194,7 @@ class _Told:
             if one.fleet == naming.BUILDERS and one.phase.is_live and one.revision not in baking:
                 yield f"{one.id} builds an image: if no bake is under way, `vmpattern bake` ends it"
         for event in self._events(EventKind.UNREADABLE):
-            yield f"{event.cloud} couldn't be read: {event.message}"
+            yield f"{event.cloud} couldn't be read: {self._observation.clouds[event.cloud].error or event.message}"
         for check in checks_of(self._observation, self._deployment.fleets):
             yield from check.notes
             yield from (f"{problem.path}: {problem.message}" for problem in check.problems)
