@@ -15,6 +15,7 @@ from loopback import Answer, Asked, Bad, loopback
 from vmpattern.driver.options import parse_options
 from vmpattern.testing import Fault
 from vmpattern_openstack import OpenStackDriver, OpenStackOptions
+from vmpattern_openstack.answers import Named
 
 LAB = Path(__file__).resolve().parents[1] / "drivers/openstack/lab"
 STATE = Path(os.environ.get("OSLAB_STATE", "/var/tmp/vmpattern-oslab"))
@@ -54,6 +55,20 @@ def driver(**more: object) -> OpenStackDriver:
     """Connect with the lab."""
     options = parse_options(OpenStackOptions, settings(**more), path="options")  # type: ignore[arg-type]
     return OpenStackDriver(options, cloud="lab", directory=STATE, environment={})
+
+
+def servers(cloud: OpenStackDriver) -> dict[str, str]:
+    """Return the names of the project's servers by id, whether ours or not."""
+    rows = cloud.calls("list servers").every(Named, "compute", "/servers", key="servers")
+    return {row.id: row.name for row in rows}
+
+
+def ports(cloud: OpenStackDriver) -> set[str]:
+    """Return the servers that ports are of, whether those are there or not."""
+    of_servers = {"fields": "device_id", "device_owner": "compute:nova"}
+    rows = cloud.calls("list ports").get("network", "/ports", of_servers)["ports"]
+    assert isinstance(rows, list)
+    return {str(row["device_id"]) for row in rows}
 
 
 def lab(*words: str, **settings: str) -> None:
