@@ -39,11 +39,11 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-needs_lab = pytest.mark.skipif(
-    not is_up(),
-    reason="skipped, because the OpenStack lab isn't running: as root on Debian 12, start it with "
-    "tests/drivers/openstack/lab/up.sh, or run  python -m nox -s openstack",
-)
+HOW = "as root on Debian 12, start it with tests/drivers/openstack/lab/up.sh, or run  python -m nox -s openstack"
+IS_UP = is_up()
+if "OSLAB_REQUIRED" in os.environ and not IS_UP:
+    raise RuntimeError(f"OSLAB_REQUIRED is set, and the OpenStack lab isn't running: {HOW}")
+needs_lab = pytest.mark.skipif(not IS_UP, reason=f"skipped, because the OpenStack lab isn't running: {HOW}")
 
 
 def settings(**more: object) -> dict[str, object]:
