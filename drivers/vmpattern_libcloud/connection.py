@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import BinaryIO, TypeAlias, cast
 from urllib.parse import urlsplit
 
 import attrs
@@ -38,14 +38,14 @@ _NOTHING: Mapping[str, str] = immutabledict()
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """One HTTP request, and what its errors are to say: see `Subject`."""
+    """One HTTP request, and what its errors are to say: see `Subject`. A file as its body is read as it is sent."""
 
     subject: Subject
     method: str = "GET"
     path: str = "/"
     params: Mapping[str, str] = _NOTHING
     headers: Mapping[str, str] = _NOTHING
-    body: bytes = attrs.field(default=b"", repr=False)
+    body: bytes | BinaryIO = attrs.field(default=b"", repr=False)
 
 
 @attrs.frozen
@@ -81,7 +81,7 @@ class _Transport(LibcloudConnection):
         self,
         method: str,
         url: str,
-        body: bytes | None = None,
+        body: bytes | BinaryIO | None = None,
         headers: Mapping[str, str] | None = None,
         raw: bool = False,
         stream: bool = False,

@@ -84,7 +84,7 @@ def killed(
     draw, hits, found = random.Random(seed), 0, list[str]()
     lane.complete(images[0])
     for number in range(rounds):
-        image = images[(number + 1) % 2]
+        image = images[(number + 1) % len(images)]
         moment = settle_s + draw.uniform(0.0, work_s)
         hits += lane.kill(image, moment)
         lane.complete(image)
