@@ -20,10 +20,14 @@ FRESH_S = 15.0
 
 @attrs.frozen(kw_only=True)
 class FleetReading:
-    """What has to be read for one fleet beside the list: its health check and its balancer in this cloud."""
+    """What has to be read for one fleet beside the list: its health check and its balancer in this cloud.
+
+    `patience_s`: nothing depends on when an instance begins to run, if it is well so long after its launch.
+    """
 
     check: HealthCheck | None = None
     balancer: Options | None = None
+    patience_s: float = 0.0
 
 
 class Reading(NamedTuple):
@@ -69,6 +73,7 @@ class Reader:
         self._cursor = 0
         self.poll_s = poll_s
         self._balancers = [fleet.balancer for fleet in fleets.values() if fleet.balancer is not None]
+        self._patience_s = min((fleet.patience_s for fleet in fleets.values()), default=0.0) - poll_s
         self._count(0)
 
     def read(self) -> Reading:
@@ -93,7 +98,8 @@ class Reader:
         """Return the first tick after the one at `asked_at` at which anything may be new; infinity for none."""
         if self._watcher is None:
             return asked_at + self.poll_s
-        answer = attempt_now(self._watcher.next_at, "next_at")
+        watcher, patience_s = self._watcher, self._patience_s
+        answer = attempt_now(lambda: watcher.next_at(patience_s), "next_at")
         if answer.error is not None:
             return asked_at + self.poll_s
         return self.tick_after(asked_at, answer.result) if isinstance(answer.result, float) else math.inf
