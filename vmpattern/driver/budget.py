@@ -1,5 +1,6 @@
 """Token buckets: how many calls a cloud allows. Arithmetic only; the caller brings the time."""
 
+import itertools
 from collections.abc import Mapping
 
 import attrs
@@ -29,12 +30,11 @@ class TokenBucket:
 
     def take(self, now: float, cost: float = 1.0) -> bool:
         """Take `cost` tokens if they are there; a cost above the burst takes a full bucket into debt."""
-        level = self._level(now)
-        if level < cost and self.wait(now, cost) > 0.0:
-            return False
-        self.tokens = level - cost
         if now > self.at:
-            self.at = now
+            self.tokens, self.at = self._level(now), now
+        if self.tokens < cost and self.wait(now, cost) > 0.0:
+            return False
+        self.tokens -= cost
         return True
 
     def slow_down(self, now: float, *, floor: float) -> None:
@@ -64,14 +64,10 @@ def wait_for(buckets: Mapping[str, TokenBucket], costs: Mapping[str, float], now
 
 def spend(buckets: Mapping[str, TokenBucket], costs: Mapping[str, float], now: float) -> float:
     """Take each cost from the bucket of its name, all or nothing; return the seconds until that can be, 0 if it was."""
-    taken: list[tuple[TokenBucket, float]] = []
     for name, cost in costs.items():
-        bucket = buckets.get(name)
-        if bucket is None:
-            continue
-        if not bucket.take(now, cost):
-            for other, spent in taken:
-                other.tokens += spent
+        if name in buckets and not buckets[name].take(now, cost):
+            for before, spent in itertools.takewhile(lambda other: other[0] != name, costs.items()):
+                if before in buckets:
+                    buckets[before].tokens += spent
             return wait_for(buckets, costs, now)
-        taken.append((bucket, cost))
     return 0.0

@@ -114,10 +114,11 @@ class Lookout:
         """Return when a reading is due: a call that changes something may have done so before it is answered."""
         due, reader = cloud.due, cloud.reader
         if reader.watches and not cloud.failures:
-            for call in cloud.account.changing():
-                # What waited for its budget was sent before the list of the same moment, all else after it.
-                tick = reader.tick_after if call.waited else reader.tick_past
-                due = min(due, tick(cloud.asked_at, call.sent_at))
+            for call in cloud.account.flying.values():
+                if call.mutating:
+                    # What waited for its budget was sent before the list of the same moment, all else after it.
+                    tick = reader.tick_after if call.waited else reader.tick_past
+                    due = min(due, tick(cloud.asked_at, call.sent_at))
         return due
 
     def look_again(self, name: str, not_before: float) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -65,6 +66,8 @@ class Reader:
         self._pages = driver.capabilities.pages
         self._selector = Selector(deployment)
         self._fleets = fleets
+        # Where a service has no health check, nobody asks its instances.
+        self._asked = {name for name, fleet in fleets.items() if fleet.check is not None}
         self._probe = probe
         self._watcher = driver if watch and isinstance(driver, Watcher) else None
         self.watches = self._watcher is not None
@@ -98,8 +101,7 @@ class Reader:
         """Return the first tick after the one at `asked_at` at which anything may be new; infinity for none."""
         if self._watcher is None:
             return asked_at + self.poll_s
-        watcher, patience_s = self._watcher, self._patience_s
-        answer = attempt_now(lambda: watcher.next_at(patience_s), "next_at")
+        answer = attempt_now(partial(self._watcher.next_at, self._patience_s), "next_at")
         if answer.error is not None:
             return asked_at + self.poll_s
         return self.tick_after(asked_at, answer.result) if isinstance(answer.result, float) else math.inf
@@ -125,16 +127,9 @@ class Reader:
 
     def _changes(self, changes: Changes) -> Reading:
         self._count(changes.total)
-        rows = self._checked(changes.instances)
-        return Reading(
-            instances=rows,
-            probed={
-                row.id: changes.probed[row.id] for row in rows if self._is_probed(row) and row.id in changes.probed
-            },
-            members=self._members(),
-            complete=False,
-            cursor=changes.cursor,
-        )
+        rows, probed, asked = self._checked(changes.instances), changes.probed, self._asked
+        words = {row.id: probed[row.id] for row in rows if row.fleet in asked and row.id in probed}
+        return Reading(rows, words, self._members(), complete=False, cursor=changes.cursor)
 
     def _checked(self, rows: object) -> tuple[Instance, ...]:
         return checked_rows(self._driver.name, self._selector.deployment, rows)
@@ -150,11 +145,6 @@ class Reader:
             else:
                 words.update(self._probe(live, fleet.check))
         return words
-
-    def _is_probed(self, row: Instance) -> bool:
-        """Whether its service has a health check: else nobody asks it."""
-        fleet = self._fleets.get(row.fleet)
-        return fleet is not None and fleet.check is not None
 
     def _members(self) -> Mapping[InstanceId, Membership]:
         if self._balancer is None or not self._balancers:

@@ -116,6 +116,7 @@ class FleetIndex(Tally):
         self.progress_at = now
         self.destroyed_at: list[float] = []
         self._shares: tuple[list[int], list[bool], list[int]] = ([], [], [])
+        self._all_seen = [False] * len(self.slots)
         self.places = Places(deployment, fleet.name, self.slots)
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -127,6 +128,13 @@ class FleetIndex(Tally):
             if now <= self.clouds[name].fresh_until:
                 ready += count
         return ready
+
+    def unseen(self) -> list[bool]:
+        """Return of each slot whether its cloud was never read."""
+        for state in self.clouds.values():
+            if not state.seen:
+                return [not self.clouds[slot.cloud].seen for slot in self.slots]
+        return self._all_seen
 
     def is_fresh(self, cloud: str, now: float) -> bool:
         """Whether what is known of the cloud is young enough to act upon."""

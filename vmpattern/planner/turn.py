@@ -27,7 +27,7 @@ class Turn:
         self.ready = index.ready(now)
         self._doubtful = -1
         self._quotas: list[int] | None = None
-        self._unseen = [not index.clouds[slot.cloud].seen for slot in index.slots]
+        self._unseen = index.unseen()
         self.unread = sum(compress(self._held(), self._unseen)) if True in self._unseen else 0
         self.stop = self._stop()
 

@@ -60,6 +60,7 @@ class World:
         self._lives: list[Ahead] = []
         self._boots: list[Ahead] = []
         self._ends: list[Ahead] = []
+        self._heaps = (self._lives, self._boots, self._ends)
 
     @property
     def elapsed_s(self) -> float:
@@ -181,33 +182,28 @@ class World:
     def advance(self, until: float) -> None:
         """Let time pass and everything happen that is due, in order; backward is ignored."""
         while True:
-            heap, weather = self._first(), self.weather.next_at
-            due = heap[0][0] if heap else math.inf
-            if due > until and weather > until:
-                break
-            if weather <= due:
-                self._pass(weather)
+            first, weather = self._first(), self.weather.next_at
+            if first is not None and first[0][0] <= until and first[0][0] < weather:
+                due, seq, vm = heapq.heappop(first)
+                if vm.seq == seq:
+                    self.at = max(self.at, due)
+                    self._take_turn(vm)
+            elif weather <= until:
+                self.at = max(self.at, weather)
                 self._show_zones(self.weather.pass_to(weather))
             else:
-                _, seq, vm = heapq.heappop(heap)
-                if vm.seq == seq:
-                    self._pass(due)
-                    self._take_turn(vm)
-        self._pass(until)
-
-    def _first(self) -> list[Ahead]:
-        """Return the heap with the turn that is due first; an empty one if there is none."""
-        first = self._lives
-        for heap in (self._boots, self._ends):
-            if heap and (not first or heap[0] < first[0]):
-                first = heap
-        return first
-
-    def _pass(self, until: float) -> None:
-        if until > self.at:
-            self.at = until
+                break
+        self.at = max(self.at, until)
         while self.vanishing and self.vanishing[0][0] <= self.at:
             self._vanish(*self.vanishing.popleft())
+
+    def _first(self) -> list[Ahead] | None:
+        """Return the heap with the turn that is due first, None if nothing is ahead."""
+        first = None
+        for heap in self._heaps:
+            if heap and (first is None or heap[0] < first[0]):
+                first = heap
+        return first
 
     def _vanish(self, at: float, id: InstanceId) -> None:
         row = self.vms.pop(id).row
@@ -273,4 +269,5 @@ class World:
 
     def _tell(self, row: Instance) -> None:
         self.tell(row.id)
-        self.past.record(self.at, row.id, row)
+        if self.past.kept_s:
+            self.past.record(self.at, row.id, row)
