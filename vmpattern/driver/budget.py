@@ -1,6 +1,5 @@
 """Token buckets: how many calls a cloud allows. Arithmetic only; the caller brings the time."""
 
-import itertools
 from collections.abc import Mapping
 
 import attrs
@@ -64,10 +63,10 @@ def wait_for(buckets: Mapping[str, TokenBucket], costs: Mapping[str, float], now
 
 def spend(buckets: Mapping[str, TokenBucket], costs: Mapping[str, float], now: float) -> float:
     """Take each cost from the bucket of its name, all or nothing; return the seconds until that can be, 0 if it was."""
-    for name, cost in costs.items():
+    for place, (name, cost) in enumerate(costs.items()):
         if name in buckets and not buckets[name].take(now, cost):
-            for before, spent in itertools.takewhile(lambda other: other[0] != name, costs.items()):
+            for before in list(costs)[:place]:
                 if before in buckets:
-                    buckets[before].tokens += spent
+                    buckets[before].tokens += costs[before]
             return wait_for(buckets, costs, now)
     return 0.0

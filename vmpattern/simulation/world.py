@@ -5,7 +5,6 @@ step costs what changes in it, not what there is.
 """
 
 import heapq
-import math
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 
