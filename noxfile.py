@@ -74,7 +74,7 @@ def examples(session: nox.Session) -> None:
 @nox.session(default=False)
 def openstack(session: nox.Session) -> None:
     """The driver for OpenStack against a real one, which is started and stopped: as root on Debian 12."""
-    env = {"OSLAB_MAX_LIMIT": "20"}
+    env = {"OSLAB_MAX_LIMIT": "20", "OSLAB_REQUIRED": "1"}
     session.run(str(LAB / "up.sh"), external=True, env=env)
     try:
         python(session, "-m", "pytest", "tests/drivers", "-k", "openstack", *session.posargs, env=env)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import BinaryIO, TypeAlias, cast
 from urllib.parse import urlsplit
 
 import attrs
@@ -22,13 +22,15 @@ class Endpoint:
     """Where a cloud's API is, and how it is reached.
 
     `url` has a scheme, a host, and maybe a port and a path that every request's path is put after. `ca_file` holds the
-    authorities to trust instead of the usual ones; `verify` False trusts whoever answers.
+    authorities to trust instead of the usual ones; `verify` False trusts whoever answers. `named_by` is the option that
+    the host's name was made of, for whom that name leads nowhere.
     """
 
     url: str
     ca_file: Path | None = None
     verify: bool = True
     proxy: str | None = None
+    named_by: str = ""
 
 
 _NOTHING: Mapping[str, str] = immutabledict()
@@ -36,14 +38,14 @@ _NOTHING: Mapping[str, str] = immutabledict()
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """One HTTP request, and what its errors are to say: see `Subject`."""
+    """One HTTP request, and what its errors are to say: see `Subject`. A file as its body is read as it is sent."""
 
     subject: Subject
     method: str = "GET"
     path: str = "/"
     params: Mapping[str, str] = _NOTHING
     headers: Mapping[str, str] = _NOTHING
-    body: bytes = attrs.field(default=b"", repr=False)
+    body: bytes | BinaryIO = attrs.field(default=b"", repr=False)
 
 
 @attrs.frozen
@@ -79,7 +81,7 @@ class _Transport(LibcloudConnection):
         self,
         method: str,
         url: str,
-        body: bytes | None = None,
+        body: bytes | BinaryIO | None = None,
         headers: Mapping[str, str] | None = None,
         raw: bool = False,
         stream: bool = False,

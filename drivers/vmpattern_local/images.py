@@ -48,13 +48,7 @@ class Images:
         Raises:
             DriverError: there is no room, or a disk is damaged; nothing is left behind.
         """
-        labels = naming.image_labels(
-            deployment=request.deployment,
-            service=request.service,
-            digest=request.digest,
-            base=request.base,
-            recipe=request.recipe,
-        )
+        labels = request.labels
         id = ImageId("img-" + naming.digest(request.deployment, request.digest, request.builder))
         with files.locked(self._folder):
             if found := self.find(request.deployment, request.digest):

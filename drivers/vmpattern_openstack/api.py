@@ -3,15 +3,15 @@
 import json
 import threading
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import attrs
 from immutabledict import immutabledict
 
 from vmpattern.errors import DriverError, Invalid, NotFound, Scope, ScopeKind, Transient, Unauthenticated
-from vmpattern_libcloud import Deadline, Endpoint, Page, Request, Session, Subject, every_page
-from vmpattern_openstack.answers import Json, document, parsed
+from vmpattern_libcloud import Deadline, Endpoint, Page, Request, Session, Subject, document, every_page
+from vmpattern_openstack.answers import Json, parsed
 from vmpattern_openstack.errors import TABLE, read_fault
 from vmpattern_openstack.identity import Identity, Token
 from vmpattern_openstack.login import Login
@@ -94,6 +94,10 @@ class Calls:
         """Change something."""
         return self._send(service, method, path, body=body, mutating=True, version=version)
 
+    def upload(self, service: str, path: str, file: BinaryIO) -> None:
+        """Send a file as it is, without holding it in memory."""
+        self._send(service, "PUT", path, body=file, mutating=True)
+
     def every(
         self,
         kind: type[Answer],
@@ -141,7 +145,7 @@ class Calls:
         path: str,
         *,
         params: Mapping[str, str] = _NOTHING,
-        body: Json | None = None,
+        body: Json | BinaryIO | None = None,
         mutating: bool,
         version: str = TAGS,
     ) -> Json:
@@ -150,7 +154,8 @@ class Calls:
         if url is None:
             text = f"{self.subject.what}: the catalogue has no service {service} in this region"
             raise Invalid(text, code="NoService", scope=Scope(ScopeKind.REGION))
-        headers = {"X-Auth-Token": token.id, "Accept": "application/json"}
+        kind, data = _content(body)
+        headers = {"X-Auth-Token": token.id, "Accept": "application/json", **kind}
         if service == "compute":
             headers["OpenStack-API-Version"] = f"compute {version}"
         request = Request(
@@ -158,14 +163,14 @@ class Calls:
             method=method,
             path=path,
             params=params,
-            headers={**headers, **({"Content-Type": "application/json"} if body is not None else {})},
-            body=json.dumps(body).encode() if body is not None else b"",
+            headers=headers,
+            body=data,
         )
         try:
             reply = self._api.session(url).send(request, self._deadline)
         except Unauthenticated as error:
             raise self._refused(token, error) from error
-        return document(reply, self.subject.what)
+        return {} if mutating and not reply.body else document(reply, self.subject.what)
 
     def _refused(self, token: Token, error: Unauthenticated) -> DriverError:
         """Drop a token that was refused; one that was just fetched is refused for good."""
@@ -174,6 +179,14 @@ class Calls:
             return error
         text = f"{self.subject.what}: the token isn't taken any more; the next call gets a new one"
         return Transient(text, code="TokenRefused", scope=Scope(ScopeKind.ACCOUNT), request_id=error.request_id)
+
+
+def _content(body: Json | BinaryIO | None) -> tuple[Mapping[str, str], bytes | BinaryIO]:
+    if body is None:
+        return {}, b""
+    if isinstance(body, Mapping):
+        return {"Content-Type": "application/json"}, json.dumps(body).encode()
+    return {"Content-Type": "application/octet-stream"}, body
 
 
 def _mark(found: Json, key: str) -> str:

@@ -35,7 +35,7 @@ from vmpattern.model import (
     Options as OptionTable,
 )
 from vmpattern_libcloud import Subject
-from vmpattern_openstack import balancing, checking, images, launching, listing, servers
+from vmpattern_openstack import balancing, checking, images, launching, listing, servers, uploading
 from vmpattern_openstack.answers import Server
 from vmpattern_openstack.api import Api, Calls
 from vmpattern_openstack.catalog import Catalog
@@ -158,6 +158,17 @@ class OpenStackDriver:
         if builder is None or builder.metadata.get(naming.DEPLOYMENT) != request.deployment:
             raise NotFound(f"there is no builder {request.builder} of {request.deployment}", code="NoBuilder")
         return images.capture(calls, request, builder)
+
+    def upload(self, disk: Path, *, name: str) -> ImageId:
+        """Return the image of a qcow2 or raw disk of this machine, which is uploaded unless the same is there.
+
+        A verb of this driver's own. `call_timeout` bounds each of its steps, not all the time that the bytes take.
+
+        Raises:
+            Invalid: the disk can't be read, or isn't whole.
+        """
+        found = uploading.read_disk(disk)  # takes its time, so that comes before the calls
+        return uploading.upload(self.calls(f"upload {disk.name}", mutating=True), found, name=name)
 
     def stage(self, name: str, data: bytes, *, lifetime_s: float) -> str:
         """Refuse: object storage isn't used."""

@@ -1,80 +1,88 @@
-"""An apply that is killed at any moment, again and again, and then let be: the fleet is whole, nothing is twice."""
+"""An update that is killed at a random moment, and begun again, ends as it would have: nothing twice, nothing left."""
 
-import random
-import subprocess
-import sys
-import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aws_cloud.serving import Cloud
-from aws_kit import aws
+from aws_cloud.serving import REGION, Cloud
+from aws_kit import KEYS, aws, call
+from killed_applies import Found, Lane, Scale, killed, side_by_side
 
 from vmpattern.driver import Selector
 
-SUPPORT = Path(__file__).resolve().parents[1] / "support"
 IMAGES = ("ami-0de0000000000001a", "ami-0de0000000000002a")
-CHANGING = ("RunInstances", "TerminateInstances")
+ZONES = ("us-east-1a", "us-east-1b")
+SETTLE_S = 21.0
+"""So long an apply looks before it launches anything: its start, and the time of a call."""
+
+FILE = """
+deployment = "{name}"
+
+[clouds.eu]
+driver = "aws"
+region = "{region}"
+machine_types = ["t3.micro"]
+endpoint = "{url}"
+call_timeout = "20s"
+staleness = "0s"
+
+[services.web]
+image.existing.eu = "{image}"
+
+[fleets.web]
+service = "web"
+size = {size}
+placements = [{{ cloud = "eu", zones = {zones}, machine_type = "t3.micro" }}]
+rollout = {{ max_surge = {surge}, min_ready = "0s", keep_failed = 0 }}
+"""
 
 
-def applying(cloud: Cloud, image: str, size: int, folder: Path, patience: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-W", "ignore", str(SUPPORT / "aws_apply.py")]
-    words = [cloud.url, image, str(size), str(folder), "killed", patience]
-    return subprocess.Popen([*command, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def amiss(cloud: Cloud, name: str, image: str, size: int) -> Iterator[str]:
+    rows = [row for row in aws(cloud).instances(Selector(name)) if row.phase.is_live]
+    wanted = {(image, zone): size // len(ZONES) for zone in ZONES}
+    if wanted != (found := Counter((row.image, row.zone) for row in rows)):
+        yield f"{found}"
+    if 1 != len({row.revision for row in rows}):
+        yield "more than one revision"
 
 
-def changes(cloud: Cloud) -> int:
-    counts = cloud.ask("counts")
-    return sum(counts.get(name, 0) for name in CHANGING)
-
-
-def killed(cloud: Cloud, image: str, size: int, folder: Path, patience: str, chance: random.Random) -> bool:
-    """Start an apply, and kill it at a random moment: before, while or after it changes something.
-
-    Half of the moments are counted from the first change, or few would hit one. Returns whether it was still at work.
-    """
-    before, process = changes(cloud), applying(cloud, image, size, folder, patience)
-    end = time.monotonic() + 120
-    if chance.random() < 0.7:
-        while process.poll() is None and changes(cloud) == before and time.monotonic() < end:
-            time.sleep(0.02)
-        time.sleep(chance.uniform(0.0, 1.5))
-    else:
-        time.sleep(chance.uniform(0.0, 4.0))
-    at_work = process.poll() is None
-    process.kill()
-    process.communicate()
-    return at_work
-
-
-def done(cloud: Cloud, image: str, size: int, folder: Path, patience: str) -> None:
-    with applying(cloud, image, size, folder, patience) as process:
-        told, _ = process.communicate(timeout=900)
-    assert 0 == process.returncode, told
+def machines(cloud: Cloud) -> int:
+    """Count the machines that run, whatever they are labelled with."""
+    running = {"Filter": [{"Name": "instance-state-name", "Value": ["pending", "running"]}]}
+    return len(call(aws(cloud), "DescribeInstances", **running).findall(".//instancesSet/item"))
 
 
 @pytest.mark.parametrize(
-    ("kills", "size", "patience"),
+    ("scale", "lanes", "rounds"),
     [
-        pytest.param(4, 6, "2s", id="a few times"),
-        pytest.param(50, 100, "10s", id="fifty times", marks=pytest.mark.long),
+        pytest.param(Scale(size=6, surge=3, work_s=3.0), 2, 1, id="2-moments"),
+        pytest.param(Scale(size=100, surge=25, work_s=16.0), 5, 10, id="50-moments", marks=pytest.mark.long),
     ],
 )
-def test_a_killed_rollout_ends_whole_after_one_more_apply(
-    aws_cloud: Cloud, tmp_path: Path, kills: int, size: int, patience: str
+def test_an_update_killed_at_any_moment_converges_when_begun_again(
+    aws_cloud: Cloud, tmp_path: Path, scale: Scale, lanes: int, rounds: int
 ) -> None:
-    chance = random.Random(20261126)
-    done(aws_cloud, IMAGES[0], size, tmp_path, patience)
-    hits = 0
-    for number in range(kills):
-        hits += killed(aws_cloud, IMAGES[(number // 5 + 1) % 2], size, tmp_path, patience, chance)
-    wanted = IMAGES[(kills // 5) % 2]
-    done(aws_cloud, wanted, size, tmp_path, patience)
-    live = [row for row in aws(aws_cloud).instances(Selector("killed")) if row.phase.is_live]
+    def run(number: int) -> Found:
+        folder, name = tmp_path / str(number), f"killed-{number}"
+        folder.mkdir()
 
-    assert hits > kills // 2
-    assert {(wanted, "us-east-1a"): size // 2, (wanted, "us-east-1b"): size // 2} == Counter(
-        (row.image, row.zone) for row in live
-    )
-    assert 1 == len({row.revision for row in live})
+        def written(image: str) -> str:
+            options = {"url": aws_cloud.url, "region": REGION, "zones": list(ZONES)}
+            return FILE.format(name=name, image=image, size=scale.size, surge=scale.surge, **options)
+
+        return killed(
+            Lane(folder, written, KEYS),
+            IMAGES,
+            rounds=rounds,
+            settle_s=SETTLE_S,
+            work_s=scale.work_s,
+            seed=number,
+            amiss=lambda image: amiss(aws_cloud, name, image, scale.size),
+        )
+
+    found = side_by_side(lanes, run)
+
+    assert () == found.amiss
+    assert found.hits > lanes * rounds // 2
+    assert lanes * scale.size == machines(aws_cloud)

@@ -138,6 +138,18 @@ MUTATIONS = {
         "return True",
         "4 (rate budget)",
     ),
+    "lets a price into the revision": Mutation(
+        "vmpattern.planner.resolve",
+        "                revision=inputs.revision,",
+        "                revision=inputs.revision[:8] + f'{kind.price(placement.market) or 0:e}',",
+        "13 (order and prices)",
+    ),
+    "lets the time into the revision": Mutation(
+        "vmpattern.planner.resolve",
+        "                revision=inputs.revision,",
+        "                revision=inputs.revision[:8] + str(int(cloud.at) % 997),",
+        "5 (empty plan)",
+    ),
     "keeps a count that the rows don't give": Mutation(
         "vmpattern.planner.index",
         "self.failures += not row.lacked_room",

@@ -15,6 +15,7 @@ from loopback import Answer, Asked, Bad, loopback
 from vmpattern.driver.options import parse_options
 from vmpattern.testing import Fault
 from vmpattern_openstack import OpenStackDriver, OpenStackOptions
+from vmpattern_openstack.answers import Named
 
 LAB = Path(__file__).resolve().parents[1] / "drivers/openstack/lab"
 STATE = Path(os.environ.get("OSLAB_STATE", "/var/tmp/vmpattern-oslab"))
@@ -38,11 +39,11 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-needs_lab = pytest.mark.skipif(
-    not is_up(),
-    reason="skipped, because the OpenStack lab isn't running: as root on Debian 12, start it with "
-    "tests/drivers/openstack/lab/up.sh, or run  python -m nox -s openstack",
-)
+HOW = "as root on Debian 12, start it with tests/drivers/openstack/lab/up.sh, or run  python -m nox -s openstack"
+IS_UP = is_up()
+if "OSLAB_REQUIRED" in os.environ and not IS_UP:
+    raise RuntimeError(f"OSLAB_REQUIRED is set, and the OpenStack lab isn't running: {HOW}")
+needs_lab = pytest.mark.skipif(not IS_UP, reason=f"skipped, because the OpenStack lab isn't running: {HOW}")
 
 
 def settings(**more: object) -> dict[str, object]:
@@ -54,6 +55,20 @@ def driver(**more: object) -> OpenStackDriver:
     """Connect with the lab."""
     options = parse_options(OpenStackOptions, settings(**more), path="options")  # type: ignore[arg-type]
     return OpenStackDriver(options, cloud="lab", directory=STATE, environment={})
+
+
+def servers(cloud: OpenStackDriver) -> dict[str, str]:
+    """Return the names of the project's servers by id, whether ours or not."""
+    rows = cloud.calls("list servers").every(Named, "compute", "/servers", key="servers")
+    return {row.id: row.name for row in rows}
+
+
+def ports(cloud: OpenStackDriver) -> set[str]:
+    """Return the servers that ports are of, whether those are there or not."""
+    of_servers = {"fields": "device_id", "device_owner": "compute:nova"}
+    rows = cloud.calls("list ports").get("network", "/ports", of_servers)["ports"]
+    assert isinstance(rows, list)
+    return {str(row["device_id"]) for row in rows}
 
 
 def lab(*words: str, **settings: str) -> None:

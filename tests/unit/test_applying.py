@@ -154,6 +154,16 @@ def test_a_plan_without_changes_needs_no_lock(tmp_path: Path) -> None:
     assert Result.NOTHING is outcome.result
 
 
+def test_a_plan_made_blind_is_not_taken_for_one_without_changes(tmp_path: Path) -> None:
+    wanted = world(tmp_path)
+    down = {"instances": (), "machine_types": (), "error": "down"}
+    blind = plan(wanted, changed(observe(wanted), demo=down))
+
+    assert not blind.changes
+    with pytest.raises(StalePlan, match="now it can"):
+        apply(blind, locks=tmp_path)
+
+
 def test_an_apply_is_refused_while_another_holds_the_fleet(tmp_path: Path) -> None:
     forecast = planned(world(tmp_path))
 

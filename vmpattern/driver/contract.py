@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 import attrs
 from immutabledict import immutabledict
 
+from vmpattern import naming
 from vmpattern.errors import DriverError, Problem
 from vmpattern.model import (
     Capabilities,
@@ -87,10 +88,22 @@ class LaunchRequest:
     options: Options = _NO_OPTIONS
     script: str = attrs.field(default="", repr=False)
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that each instance is to bear from the very call that creates it; immutable afterwards."""
+        return naming.launch_labels(
+            deployment=self.deployment,
+            fleet=self.fleet,
+            revision=self.revision,
+            inputs=self.inputs,
+            key=self.key,
+            previous=self.previous,
+        )
+
 
 @attrs.frozen(kw_only=True)
 class CaptureRequest:
-    """Which stopped builder becomes an image, and the labels that the image bears: `naming.image_labels` of these.
+    """Which stopped builder becomes an image, and what the image is.
 
     `recipe` tells the parts of what was baked apart: see `naming.recipe`.
     """
@@ -101,6 +114,17 @@ class CaptureRequest:
     digest: str
     base: ImageId
     recipe: str = ""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that the image is to bear."""
+        return naming.image_labels(
+            deployment=self.deployment,
+            service=self.service,
+            digest=self.digest,
+            base=self.base,
+            recipe=self.recipe,
+        )
 
 
 @attrs.frozen(kw_only=True)

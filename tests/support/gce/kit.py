@@ -10,7 +10,7 @@ from typing import Any
 
 from immutabledict import immutabledict
 
-from gce.catalog import BASES, FAMILY, VENDOR
+from gce.catalog import BASES, VENDOR
 from gce.clouds import driver
 from gce.emulator import Emulator
 from gce.faults import THROTTLED, UNAVAILABLE, Unanswered
@@ -22,26 +22,23 @@ from gce.serving import served
 from gce.world import Call
 from vmpattern.driver import Driver, LaunchRequest
 from vmpattern.model import ImageId, InstanceId, Options
-from vmpattern.testing import Fault, Kit, Recorded
+from vmpattern.testing import Fault, Recorded
 from vmpattern_gcp import GcpDriver, insertion
+from vmpattern_gcp.checks import GcpKit
 from vmpattern_gcp.names import instance_id, place, vm_names
 
 SERVICE = "front"
 PATIENCE_S = 10.0
 
 
-class GcpKit(Kit):
+class EmulatorKit(GcpKit):
     """A driver on an emulator."""
 
     zone = "europe-west1-b"
-    machine_type = "e2-small"
     image = ImageId(f"projects/{VENDOR}/global/images/{BASES[0]}")
-    cloud = "checked"
-    settle_s = 240.0
     examples: int | None = 10
     most = 1010
     may_cost = False
-    base = FAMILY
     balancer: Options | None = immutabledict(backend_service=SERVICE)
 
     @cached_property

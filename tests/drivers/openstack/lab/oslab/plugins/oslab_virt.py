@@ -1,12 +1,14 @@
 """A hypervisor that only pretends: Nova's own fake one, with what tests of an API client need besides.
 
-It remembers its servers over a restart, makes snapshots that become active, shows the user data on the console, stops
-a server whose user data powers it off, and does what a server's metadata asks for: `oslab_fail=build` ends in ERROR,
-`oslab_delay=SECONDS` builds as slowly as that.
+It remembers its servers over a restart, makes snapshots that become active, shows the user data on the console and
+what that would echo there, stops a server whose user data powers it off, and does what a server's metadata asks for:
+`oslab_fail=build` ends in ERROR, `oslab_delay=SECONDS` builds as slowly as that.
 """
 
 import base64
 import io
+import re
+import shlex
 
 import eventlet
 from nova import context as contexts, exception, objects
@@ -16,6 +18,7 @@ from nova.scheduler.client import report
 from nova.virt import event, fake
 
 POWERS_OFF = "poweroff"
+ECHO = re.compile(r"^echo((?: '[^'\n]*'| [\w.:-]+)+)$", re.MULTILINE)
 KEPT = ("active", "stopped", "paused", "suspended")
 CONSOLE_BYTES = 1024
 BOOT_S = 1.0
@@ -27,6 +30,10 @@ report.SchedulerReportClient.get_allocations_for_provider_tree = lambda self, co
 
 def script_of(instance):
     return base64.b64decode(instance.user_data).decode(errors="replace") if instance.user_data else ""
+
+
+def echoed(script):
+    return "\n".join(" ".join(shlex.split(words)) for words in ECHO.findall(script))
 
 
 class OslabDriver(fake.FakeDriver):
@@ -71,4 +78,5 @@ class OslabDriver(fake.FakeDriver):
         images.update(context, image_id, whole, content, purge_props=False)
 
     def get_console_output(self, context, instance):
-        return f"console of {instance.name}\n{script_of(instance)[:CONSOLE_BYTES]}".encode()
+        script = script_of(instance)
+        return f"console of {instance.name}\n{script[:CONSOLE_BYTES]}\n{echoed(script)}\n".encode()
