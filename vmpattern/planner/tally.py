@@ -70,7 +70,7 @@ class Tally:
         self._move(row, None)
 
     def _move(self, row: Row, state: State | None) -> None:
-        """Count and queue the row as of another state; one whose end was accepted counts nowhere, like one that's gone."""
+        """Count and queue the row as of another state; one whose end was accepted counts nowhere any more."""
         after = None if state is ENDING else state
         before = None if row.counted is ENDING else row.counted
         row.counted = state
