@@ -19,6 +19,7 @@ from vmpattern.model import (
     Revision,
     Rollout,
     Share,
+    Standing,
 )
 from vmpattern.planner import FleetIndex, Row, State, classify, covers, decide
 
@@ -113,8 +114,11 @@ def sightings(draw: st.DrawFn) -> Act:
         launched_at=BIRTHS[id],
         kept_until=draw(st.sampled_from([None, None, None, NOW + 50.0])),
     )
-    probed, membership, ours = draw(st.sampled_from(Health)), draw(st.sampled_from(Membership)), draw(st.booleans())
-    return lambda index, now: index.see(row, now, probed=probed, membership=membership, ours=ours)
+    probed, ours = draw(st.sampled_from(Health)), draw(st.booleans())
+    standing = draw(
+        st.builds(Standing, st.sampled_from(Membership), st.sampled_from(("", "it times out", "it refuses")))
+    )
+    return lambda index, now: index.see(row, now, probed=probed, standing=standing, ours=ours)
 
 
 @st.composite
@@ -288,7 +292,7 @@ def test_the_answer_of_a_launch_says_nothing_of_health() -> None:
 
 def test_the_time_to_drain_begins_when_the_balancer_has_answered() -> None:
     here = Scene(fleet(2, balanced=True)).index
-    here.see(instance("i1"), NOW, membership=Membership.HEALTHY)
+    here.see(instance("i1"), NOW, standing=Standing(Membership.HEALTHY))
     here.update((I1,), NOW, draining_at=NOW, drain_sent=True)
     here.advance(NOW + 1000.0)
     waited = here.rows[I1].drained

@@ -10,10 +10,10 @@ import attrs
 from vmpattern.driver import Balancer, Changes, Driver, Prober, Selector, Watcher
 from vmpattern.executor.requests import checked_rows
 from vmpattern.executor.runtime import attempt_now
-from vmpattern.model import Health, HealthCheck, Instance, InstanceId, Membership, Options
+from vmpattern.model import Health, HealthCheck, Instance, InstanceId, Options, Standing
 
 POLL_S = 2.0
-NOBODY: Mapping[InstanceId, Membership] = MappingProxyType({})
+NOBODY: Mapping[InstanceId, Standing] = MappingProxyType({})
 FRESH_S = 15.0
 """A reading may be acted upon for so long after it was asked for."""
 
@@ -31,7 +31,7 @@ class Reading(NamedTuple):
 
     instances: tuple[Instance, ...]
     probed: Mapping[InstanceId, Health]
-    members: Mapping[InstanceId, Membership]
+    members: Mapping[InstanceId, Standing]
     complete: bool
     cursor: int = 0
 
@@ -150,10 +150,10 @@ class Reader:
         fleet = self._fleets.get(row.fleet)
         return fleet is not None and fleet.check is not None
 
-    def _members(self) -> Mapping[InstanceId, Membership]:
+    def _members(self) -> Mapping[InstanceId, Standing]:
         if self._balancer is None or not self._balancers:
             return NOBODY
-        members: dict[InstanceId, Membership] = {}
+        members: dict[InstanceId, Standing] = {}
         for balancer in self._balancers:
             members.update(self._balancer.members(balancer))
         return members
