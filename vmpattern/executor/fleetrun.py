@@ -142,7 +142,7 @@ class FleetRun:
         }
         rest = "".join(f", {count} {word}" for word, count in counts.items() if count)
         said = Counter(row.complaint for row in index.rows.values() if row.complaint)
-        why = "".join(f"; of {number} it is said: {words}" for words, number in said.most_common(REASONS))
+        why = "".join(f"; said of {number}: {words}" for words, number in said.most_common(REASONS))
         return f"fleet {self.fleet.name}: {index.serving} of {self.fleet.size} in date and ready{rest}{why}"
 
     def outcome(self) -> FleetOutcome:
