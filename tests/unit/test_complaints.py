@@ -91,6 +91,4 @@ def test_what_remains_tells_the_reasons_that_are_given_most() -> None:
     for number, reason in enumerate(["rare", BAD_GATEWAY, BAD_GATEWAY, "b", "b", "c", "c"]):
         run.index.see(member(f"i{number}"), NOW, standing=attrs.evolve(SHUNNED, reason=reason))
 
-    assert run.remaining().endswith(
-        f"; of 2 instances it is said: {BAD_GATEWAY}; of 2 instances it is said: b; of 2 instances it is said: c"
-    )
+    assert run.remaining().endswith(f"; said of 2: {BAD_GATEWAY}; said of 2: b; said of 2: c")

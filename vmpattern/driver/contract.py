@@ -343,8 +343,12 @@ class Watcher(Protocol):
         """Return what changed after `cursor`; 0 is the beginning of the world."""
         ...
 
-    def next_at(self) -> float | None:
-        """Return when something will next change by itself, apart from the end of what is ending; None for never."""
+    def next_at(self, patience_s: float = 0.0) -> float | None:
+        """Return when something will next change by itself; None for never.
+
+        What nobody waits for isn't told of, and shows with the next change: the end of what is ending, and that an
+        instance begins to run, where it gets well within `patience_s` of its launch.
+        """
         ...
 
 
