@@ -194,7 +194,7 @@ class HealthState:
     health_state: str = ""
     ip_address: str = ""
     port: int = 0
-    annotations: Mapping[str, str] = attrs.field(factory=immutabledict, converter=immutabledict)
+    annotations: Mapping[str, str] = immutabledict()
 
 
 @attrs.frozen(kw_only=True)

@@ -11,6 +11,8 @@ from immutabledict import immutabledict
 from vmpattern.errors import Invalid, NotFound, Transient
 from vmpattern.model import OUTSIDE, InstanceId, Membership, Standing
 from vmpattern_gcp import GcpDriver
+from vmpattern_gcp.answers import HealthState
+from vmpattern_gcp.balancing import standing
 
 FRONT = immutabledict(backend_service="front")
 REGIONAL = immutabledict(backend_service="inside", region="europe-west1")
@@ -33,10 +35,11 @@ def test_members_have_the_word_of_the_health_check(gcp: GcpDriver, emulator: Emu
     (path,) = (path for path, one in emulator.world.instances() if ill.endswith(one["id"]))
     emulator.world.unhealthy.add(path)
 
+    address = emulator.world.find(path)[1]["networkInterfaces"][0]["networkIP"]
     told = gcp.members(balancer)
 
     assert Standing(Membership.HEALTHY) == told[well]
-    assert Standing(Membership.UNHEALTHY, "UNHEALTHY at 10.0.0.3:80") == told[ill]
+    assert Standing(Membership.UNHEALTHY, f"UNHEALTHY at {address}:80") == told[ill]
 
 
 def test_each_zone_has_its_group(gcp: GcpDriver, emulator: Emulator) -> None:
@@ -143,3 +146,23 @@ def test_who_isn_t_there_can_t_be_registered(gcp: GcpDriver, emulator: Emulator)
 
     with pytest.raises(NotFound):
         gcp.register(FRONT, [InstanceId("europe-west1-b/4711")])
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        pytest.param(HealthState(health_state="HEALTHY"), Standing(Membership.HEALTHY), id="healthy"),
+        pytest.param(
+            HealthState(health_state="UNHEALTHY", ip_address="10.0.0.3", port=80, annotations={"zone": "b\nc"}),
+            Standing(Membership.UNHEALTHY, "UNHEALTHY at 10.0.0.3:80, zone: b c"),
+            id="what Google notes of it is told",
+        ),
+        pytest.param(
+            HealthState(health_state="UNHEALTHY", ip_address="10.0.0.3", port=80, annotations={"key": "x" * 130}),
+            Standing(Membership.UNHEALTHY, "UNHEALTHY at 10.0.0.3:80, key: …"),
+            id="but nothing that may be a secret",
+        ),
+    ],
+)
+def test_where_a_member_stands(state: HealthState, expected: Standing) -> None:
+    assert expected == standing(state)
