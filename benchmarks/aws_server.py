@@ -1,17 +1,25 @@
-"""A stand-in for AWS that counts: moto, or pages of as many instances as are asked for. Started by `aws_calls`."""
+"""A stand-in for AWS that counts: moto, or pages of as many instances as are asked for. Started by `aws_calls`.
+
+Every request is held against botocore's models, as in the tests of the driver.
+"""
 
 import json
 import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
 from io import BytesIO
+from pathlib import Path
 from typing import BinaryIO, cast
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl
 
+SUPPORT = Path(__file__).resolve().parents[1] / "tests/support"
 Environ = dict[str, object]
 Application = Callable[[Environ, Callable[..., object]], Iterable[bytes]]
+Faults = Callable[[str, Mapping[str, str]], list[str]]
+"""What the model of a service has against the parameters of a request."""
 
 PAGE = 1000
 _ITEM = (
@@ -25,24 +33,31 @@ _ITEM = (
 
 
 class Counting:
-    """Counts calls by the access key that signed them; /__calls/KEY tells how many there were."""
+    """Counts calls by the access key that signed them; /__calls/KEY tells how many there were, and what was wrong."""
 
-    def __init__(self, inner: Application) -> None:
+    def __init__(self, inner: Application, faults: Faults) -> None:
         self._inner = inner
+        self._faults = faults
         self._calls: Counter[str] = Counter()
+        self._violations: dict[str, list[str]] = {}
 
     def __call__(self, environ: Environ, start: Callable[..., object]) -> Iterable[bytes]:
         path = str(environ["PATH_INFO"])
         if path.startswith("/__calls/"):
-            return _answer(start, json.dumps(self._calls[path.rpartition("/")[2]]).encode())
-        signed = re.search(r"Credential=([^/]+)/", str(environ.get("HTTP_AUTHORIZATION", "")))
-        self._calls[signed[1] if signed else ""] += 1
-        return self._inner(_with_all(environ), start)
+            key = path.rpartition("/")[2]
+            told = {"calls": self._calls[key], "violations": self._violations.get(key, [])}
+            return _answer(start, json.dumps(told).encode())
+        signed = re.search(r"Credential=([^/]+)/\d+/[^/]+/([^/]+)/", str(environ.get("HTTP_AUTHORIZATION", "")))
+        key, service = signed.groups() if signed else ("", "")
+        body = _body(environ)
+        self._calls[key] += 1
+        wrong = self._faults(service, dict(parse_qsl(body.decode(), keep_blank_values=True)))
+        self._violations.setdefault(key, []).extend(wrong)
+        return self._inner(_with_all(environ, body), start)
 
 
-def _with_all(environ: Environ) -> Environ:
+def _with_all(environ: Environ, body: bytes) -> Environ:
     """Ask moto for as many instances as EC2 would give: moto takes the least count that is asked for."""
-    body = _body(environ)
     most = re.search(rb"MaxCount=(\d+)", body)
     if most:
         body = re.sub(rb"MinCount=\d+", b"MinCount=" + most[1], body)
@@ -77,6 +92,11 @@ def _answer(start: Callable[..., object], body: bytes) -> list[bytes]:
     return [body]
 
 
+def _faults() -> Faults:
+    sys.path.insert(0, str(SUPPORT))
+    return cast("Faults", import_module("aws_cloud.wire").faults)
+
+
 def main(size: int) -> None:
     """Serve on a free port, print its address, and end when nobody reads any more; size 0 is moto."""
     import logging
@@ -93,7 +113,7 @@ def main(size: int) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
         inner = DomainDispatcherApplication(create_backend_app)
-    server = make_server("127.0.0.1", 0, Counting(inner), threaded=True)
+    server = make_server("127.0.0.1", 0, Counting(inner, _faults()), threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"http://127.0.0.1:{server.server_port}", flush=True)
     sys.stdin.read()

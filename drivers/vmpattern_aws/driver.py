@@ -16,8 +16,8 @@ from vmpattern.model import (
     Instance,
     InstanceId,
     MachineType,
-    Membership,
     Options as OptionTable,
+    Standing,
     Usage,
 )
 from vmpattern_aws import credentials, foresight, watching
@@ -98,7 +98,7 @@ class AwsDriver:
         """Tell what is bound to fail."""
         return foresight.check(self._api, requests, balancer, self._deadline())
 
-    def members(self, balancer: OptionTable) -> Mapping[InstanceId, Membership]:
+    def members(self, balancer: OptionTable) -> Mapping[InstanceId, Standing]:
         """List a target group's targets."""
         return self._targets.members(balancer, self._deadline())
 

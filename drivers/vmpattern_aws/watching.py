@@ -6,19 +6,21 @@ from datetime import UTC, datetime
 from xml.etree.ElementTree import Element
 
 from vmpattern.errors import Invalid, SpecError
-from vmpattern.model import InstanceId, Membership, Options, Usage
+from vmpattern.model import OUTSIDE, InstanceId, Membership, Options, Standing, Usage
 from vmpattern_aws import reading
 from vmpattern_aws.api import Api, Param, Params
 from vmpattern_aws.fleet import Instances
 from vmpattern_aws.launching import balancer_options
 from vmpattern_aws.settings import BalancerOptions
-from vmpattern_libcloud import Deadline
+from vmpattern_libcloud import Deadline, redacted
 
-STANDINGS = {
+MEMBERSHIPS = {
     "healthy": Membership.HEALTHY,
     "draining": Membership.DRAINING,
 }
 """States of a target; those that aren't here are members that get no requests, or nobody knows."""
+
+REASON = ("Reason", "Description")
 
 MOST_QUERIES = 500
 PERIOD_S = 300
@@ -31,16 +33,18 @@ class Targets:
     def __init__(self, api: Api) -> None:
         self._api = api
 
-    def members(self, balancer: Options, deadline: Deadline) -> Mapping[InstanceId, Membership]:
+    def members(self, balancer: Options, deadline: Deadline) -> Mapping[InstanceId, Standing]:
         """List who is registered, and where each stands."""
         group = _parsed(balancer).target_group
         answer = self._api.call("DescribeTargetHealth", {"TargetGroupArn": group}, deadline)
-        found: dict[InstanceId, Membership] = {}
+        found: dict[InstanceId, Standing] = {}
         for one in answer.findall(".//TargetHealthDescriptions/member"):
-            state, reason = reading.text(one, "TargetHealth/State"), reading.text(one, "TargetHealth/Reason")
+            state, reason, said = (reading.text(one, f"TargetHealth/{name}") for name in ("State", *REASON))
             if reason != "Target.NotRegistered":
-                id = InstanceId(reading.text(one, "Target/Id"))
-                found[id] = STANDINGS.get(state, Membership.UNHEALTHY)
+                membership = MEMBERSHIPS.get(state, Membership.UNHEALTHY)
+                words = ": ".join(filter(None, (reason, said))) or state
+                why = "" if membership is Membership.HEALTHY else redacted(words, ())
+                found[InstanceId(reading.text(one, "Target/Id"))] = Standing(membership, why)
         return found
 
     def register(self, balancer: Options, ids: Sequence[InstanceId], deadline: Deadline) -> None:
@@ -51,7 +55,8 @@ class Targets:
     def deregister(self, balancer: Options, ids: Sequence[InstanceId], deadline: Deadline) -> None:
         """Start draining those who are members."""
         members = self.members(balancer, deadline)
-        left = [id for id in ids if members.get(id, Membership.ABSENT) not in (Membership.ABSENT, Membership.DRAINING)]
+        gone = (Membership.ABSENT, Membership.DRAINING)
+        left = [id for id in ids if members.get(id, OUTSIDE).membership not in gone]
         if left:
             self._api.call("DeregisterTargets", _targets(balancer, left), deadline)
 

@@ -192,6 +192,9 @@ class HealthState:
 
     instance: str = ""
     health_state: str = ""
+    ip_address: str = ""
+    port: int = 0
+    annotations: Mapping[str, str] = immutabledict()
 
 
 @attrs.frozen(kw_only=True)

@@ -11,15 +11,19 @@ import attrs
 from vmpattern import naming
 from vmpattern.driver.options import parse_options
 from vmpattern.errors import Invalid, NotFound, SpecError
-from vmpattern.model import InstanceId, Membership, Options
-from vmpattern_gcp.answers import BackendService, GroupHealth, Member, Vm
+from vmpattern.model import InstanceId, Membership, Options, Standing
+from vmpattern_gcp.answers import BackendService, GroupHealth, HealthState, Member, Vm
 from vmpattern_gcp.api import Calls, Json
 from vmpattern_gcp.fleet import known, relabel
 from vmpattern_gcp.names import last, place
 from vmpattern_gcp.options import BalancerOptions
 from vmpattern_gcp.rows import FIELDS, is_ours, vm_id
+from vmpattern_libcloud import redacted
 
 DRAINING_UNTIL = "vmpattern-gcp-draining-until"
+HEALTHY = Standing(Membership.HEALTHY)
+LEAVING = Standing(Membership.DRAINING, "it was taken out of its group")
+UNASKED = Standing(Membership.UNHEALTHY, "no health check has told of it yet")
 Now = Callable[[], float]
 
 
@@ -84,26 +88,34 @@ def front(calls: Calls, options: Options) -> Front:
     return Front(path, groups, service.connection_draining.draining_timeout_sec)
 
 
-def members(calls: Calls, options: Options, now: Now) -> dict[InstanceId, Membership]:
+def members(calls: Calls, options: Options, now: Now) -> dict[InstanceId, Standing]:
     """List the members that are ours, with the word of the health check, and those that are draining."""
     there = front(calls, options)
     vms = calls.everywhere(Vm, "instances", fields=FIELDS, filter=f"labels.{naming.KEY}:*")
     ids = {(last(vm.zone), vm.name): vm_id(vm) for vm in vms if is_ours(vm)}
     moment = now()
     found = {
-        vm_id(vm): Membership.DRAINING
-        for vm in vms
-        if is_ours(vm) and last(vm.zone) in there.groups and _drains_until(vm) > moment
+        vm_id(vm): LEAVING for vm in vms if is_ours(vm) and last(vm.zone) in there.groups and _drains_until(vm) > moment
     }
     for zone, group in there.groups.items():
         links = _members(calls, group)
         if links:
             health = calls.ask(GroupHealth, f"{there.path}/getHealth", {"group": _link(calls, group)})
-            well = {last(one.instance) for one in health.health_status if one.health_state == "HEALTHY"}
+            told = {last(one.instance): one for one in health.health_status}
             for name in links:
                 if (id := ids.get((zone, name))) is not None:
-                    found[id] = Membership.HEALTHY if name in well else Membership.UNHEALTHY
+                    found[id] = standing(told[name]) if name in told else UNASKED
     return found
+
+
+def standing(state: HealthState) -> Standing:
+    """Return where a member stands by the word of its health check, which tells little more than the state."""
+    if state.health_state == "HEALTHY":
+        return HEALTHY
+    notes = "".join(f", {name}: {value}" for name, value in state.annotations.items())
+    return Standing(
+        Membership.UNHEALTHY, redacted(f"{state.health_state} at {state.ip_address}:{state.port}{notes}", ())
+    )
 
 
 def register(calls: Calls, options: Options, ids: Sequence[InstanceId]) -> None:

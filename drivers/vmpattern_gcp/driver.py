@@ -16,8 +16,8 @@ from vmpattern.model import (
     Instance,
     InstanceId,
     MachineType,
-    Membership,
     Options as OptionTable,
+    Standing,
     Usage,
 )
 from vmpattern_gcp import balancing, catalog, fleet, foresight, images, launching, looking
@@ -115,7 +115,7 @@ class GcpDriver:
             return ()
         return foresight.problems(self._api.calls("check a placement"), requests, balancer, self._options)
 
-    def members(self, balancer: OptionTable) -> Mapping[InstanceId, Membership]:
+    def members(self, balancer: OptionTable) -> Mapping[InstanceId, Standing]:
         """List a backend service's members, and those that it lets drain."""
         return balancing.members(self._api.calls("list a balancer's members"), balancer, self._now)
 

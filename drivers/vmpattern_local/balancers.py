@@ -8,7 +8,7 @@ import attrs
 
 from vmpattern.driver.options import parse_options
 from vmpattern.errors import Invalid, NotFound, Problem, QuotaExceeded, SpecError
-from vmpattern.model import InstanceId, Membership, Options
+from vmpattern.model import InstanceId, Membership, Options, Standing
 from vmpattern_local import files, parts
 from vmpattern_local.proxy import COUNT, NOBODY, Proxy, Slot, listening
 from vmpattern_local.vms import Vms
@@ -16,6 +16,7 @@ from vmpattern_local.vms import Vms
 FOLDER = "balancers"
 MEMBERS = "members.json"
 FREE = Slot(0, 0)
+SERVED = Standing(Membership.HEALTHY)
 
 
 @attrs.frozen(kw_only=True)
@@ -56,20 +57,20 @@ class Balancers:
         self._vms = store
         self._programs = programs
 
-    def members(self, balancer: Options) -> Mapping[InstanceId, Membership]:
+    def members(self, balancer: Options) -> Mapping[InstanceId, Standing]:
         """Return who is served and who still answers requests; where the proxy doesn't run, nobody."""
         options = _options(balancer)
         proxy = Proxy(self._folder(options.port))
         known = self._known(options.port)
         if not known or not proxy.is_running():
             return {}  # members are written down once the proxy has started
-        slots, found = proxy.slots(), dict[InstanceId, Membership]()
+        slots, found = proxy.slots(), dict[InstanceId, Standing]()
         for id, one in known.items():
             state = slots.get(one.slot, FREE)
             if proxy.leads(one.slot) == one.address:
-                found[InstanceId(id)] = Membership.UNHEALTHY if state.fails else Membership.HEALTHY
+                found[InstanceId(id)] = _failing(one) if state.fails else SERVED
             elif state.busy:
-                found[InstanceId(id)] = Membership.DRAINING
+                found[InstanceId(id)] = Standing(Membership.DRAINING, "it still answers requests")
         return found
 
     def check(self, balancer: Options) -> None:
@@ -151,6 +152,10 @@ class Balancers:
         if address is None:
             raise NotFound(f"the VM {id} has no address yet", field="ids")
         return address
+
+
+def _failing(member: Member) -> Standing:
+    return Standing(Membership.UNHEALTHY, f"the proxy's last requests to {member.address} failed")
 
 
 def _options(balancer: Options) -> BalancerOptions:

@@ -19,9 +19,9 @@ from vmpattern.model import (
     InstanceId,
     Latencies,
     MachineType,
-    Membership,
     Options as OptionTable,
     Phase,
+    Standing,
     Usage,
 )
 from vmpattern_local import files, foresight, meter, parts, process
@@ -187,7 +187,7 @@ class LocalDriver:
         with files.told("staged data can't be removed"):
             self._staging.unstage(names)
 
-    def members(self, balancer: OptionTable) -> Mapping[InstanceId, Membership]:
+    def members(self, balancer: OptionTable) -> Mapping[InstanceId, Standing]:
         """List whom a balancer serves or drains."""
         with files.told("the balancer's members can't be read"):
             return self._balancers.members(balancer)

@@ -17,8 +17,8 @@ from vmpattern.model import (
     Instance,
     InstanceId,
     MachineType,
-    Membership,
     Options as OptionTable,
+    Standing,
     Usage,
 )
 from vmpattern.simulation import SimulatedCloud
@@ -110,7 +110,7 @@ class MemoryDriver:
         with self._keeper.reading() as cloud:
             return cloud.probe(ids, check)
 
-    def members(self, balancer: OptionTable) -> Mapping[InstanceId, Membership]:
+    def members(self, balancer: OptionTable) -> Mapping[InstanceId, Standing]:
         """List a balancer's members."""
         with self._keeper.reading() as cloud:
             return cloud.members(balancer)

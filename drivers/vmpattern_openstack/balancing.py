@@ -10,7 +10,7 @@ import attrs
 
 from vmpattern.driver.options import parse_options
 from vmpattern.errors import Invalid, SpecError
-from vmpattern.model import InstanceId, Membership, Options
+from vmpattern.model import OUTSIDE, InstanceId, Membership, Options, Standing
 from vmpattern_openstack.answers import Member, Named
 from vmpattern_openstack.api import Calls
 from vmpattern_openstack.catalog import ID
@@ -19,6 +19,9 @@ from vmpattern_openstack.options import BalancerOptions
 DRAINED_AT = "vmpattern-drained-at="
 SERVING = ("ONLINE", "NO_MONITOR")
 WEIGHT = 1
+
+HEALTHY = Standing(Membership.HEALTHY)
+LEAVING = Standing(Membership.DRAINING, "its weight in the pool is 0")
 
 
 def pool_of(calls: Calls, options: BalancerOptions) -> str:
@@ -70,12 +73,15 @@ def members(calls: Calls, pool: str) -> list[Member]:
     return calls.every(Member, "load-balancer", f"/lbaas/pools/{pool}/members", key="members")
 
 
-def membership(member: Member, now: float) -> Membership:
-    """Return where a member stands."""
+def standing(member: Member, now: float) -> Standing:
+    """Return where a member stands; Octavia says no more of its reasons than the operating status."""
     until = drained_at(member)
     if until is not None:
-        return Membership.DRAINING if now < until else Membership.ABSENT
-    return Membership.HEALTHY if member.operating_status in SERVING else Membership.UNHEALTHY
+        return LEAVING if now < until else OUTSIDE
+    if member.operating_status in SERVING:
+        return HEALTHY
+    off = "" if member.admin_state_up else ", and it is switched off (admin_state_up)"
+    return Standing(Membership.UNHEALTHY, f"its operating status is {member.operating_status or 'unknown'}{off}")
 
 
 def drained_at(member: Member) -> float | None:
@@ -124,7 +130,7 @@ def deregistered(
 
 
 def _staying(there: Sequence[Member], now: float) -> list[Member]:
-    return [member for member in there if membership(member, now) is not Membership.ABSENT]
+    return [member for member in there if standing(member, now) is not OUTSIDE]
 
 
 def kept(member: Member) -> Mapping[str, object]:

@@ -22,6 +22,7 @@ from vmpattern.errors import (
     Unsupported,
 )
 from vmpattern.model import (
+    OUTSIDE,
     Capabilities,
     Idempotency,
     Image,
@@ -31,8 +32,8 @@ from vmpattern.model import (
     InstanceId,
     Latencies,
     MachineType,
-    Membership,
     Options as OptionTable,
+    Standing,
 )
 from vmpattern_libcloud import Subject
 from vmpattern_openstack import balancing, checking, images, launching, listing, servers, uploading
@@ -203,13 +204,13 @@ class OpenStackDriver:
             return failed  # it has no host, and so no console
         return failed + str(found.get("output") or "")
 
-    def members(self, balancer: OptionTable) -> Mapping[InstanceId, Membership]:
+    def members(self, balancer: OptionTable) -> Mapping[InstanceId, Standing]:
         """List the members of a pool, by the instances that they are named after."""
         calls = self.calls("list the members of a balancer")
         _, _, there = balancing.load(calls, balancer)
         now = self._now()
-        told = {InstanceId(member.name): balancing.membership(member, now) for member in there if member.name}
-        return {id: state for id, state in told.items() if state is not Membership.ABSENT}
+        told = {InstanceId(member.name): balancing.standing(member, now) for member in there if member.name}
+        return {id: standing for id, standing in told.items() if standing is not OUTSIDE}
 
     def register(self, balancer: OptionTable, ids: Sequence[InstanceId]) -> None:
         """Add members to a pool, all in one call."""

@@ -269,6 +269,9 @@ def observation(*, error: str | None = None) -> Observation:
     return Observation(at=NOW, clouds={"demo": demo}, calls=3)
 
 
+COMPLAINT = "Target.FailedHealthChecks: Health checks failed with these codes: [502]"
+
+
 def row(instance: Instance, health: Health, state: str, in_date: bool, price: float | None) -> SurveyRow:
     return SurveyRow(instance=instance, health=health, state=state, in_date=in_date, price_per_hour=price)
 
@@ -285,6 +288,7 @@ def survey() -> dict[str, FleetSurvey]:
             None,
         ),
     )
+    rows = (*rows[:2], attrs.evolve(rows[2], complaint=COMPLAINT))
     ready = FleetSurvey(desired=6, ready=1, out_of_date=1, price_per_hour=0.168, rows=rows)
     return {"shop": ready, "queue": FleetSurvey(desired=0, ready=0, out_of_date=0, price_per_hour=0.0, rows=())}
 

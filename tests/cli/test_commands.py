@@ -208,6 +208,12 @@ def test_status_shows_every_instance(call, file, golden) -> None:
     golden("status-wide.txt", ran.out)
 
 
+def test_status_with_json_tells_what_a_provider_says_against_an_instance(call, file) -> None:
+    fleet = call("status", "--json", engine=engine()).document["fleets"]["shop"]
+
+    assert ["", "", values.COMPLAINT] == [row["complaint"] for row in fleet["instances"]]
+
+
 def test_status_with_json_has_every_key(call, file) -> None:
     fleet = call("status", "--json", engine=engine()).document["fleets"]["shop"]
     expected = {"id", "name", "phase", "health", "revision", "cloud", "zone", "machine_type", "address", "launched_at"}

@@ -8,10 +8,11 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from aws_cloud.serving import Cloud
-from botocore.auth import SigV4Auth
+from botocore.auth import S3SigV4QueryAuth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.compat import HTTPHeaders
 from botocore.credentials import Credentials as BotocoreCredentials
@@ -21,6 +22,7 @@ from vmpattern.driver import Selector
 from vmpattern.errors import Unauthenticated
 from vmpattern_aws import AwsDriver, AwsOptions
 from vmpattern_aws.credentials import Credentials, region, source
+from vmpattern_aws.signing import Signer
 
 ENVIRON = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "s3cret", "AWS_SESSION_TOKEN": "t0ken"}
 EMPTY = b"<R><reservationSet/></R>"
@@ -256,3 +258,16 @@ def test_a_staged_file_s_address_is_signed_for_its_time() -> None:
     assert "X-Amz-Date=20261126T120000Z" in query
     assert "X-Amz-Expires=60" in query
     assert "s3cret" not in query
+
+
+@pytest.mark.parametrize("token", [None, "a/session+token=="], ids=["lasting keys", "keys of a session"])
+@pytest.mark.parametrize("path", ["/files/vmpattern/a", "/files/vmpattern/a%20b%2Bc%7E"], ids=["plain", "quoted"])
+def test_a_staged_file_s_address_is_what_botocore_makes_at_the_same_moment(path: str, token: str | None) -> None:
+    region, host = "eu-west-1", "s3.eu-west-1.amazonaws.com"
+    request = AWSRequest("GET", f"https://{host}{path}")
+    S3SigV4QueryAuth(BotocoreCredentials("AKID", "s3cret", token), "s3", region, expires=60).add_auth(request)
+    expected = dict(parse_qsl(urlsplit(request.url).query))
+    moment = datetime.strptime(expected["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    query = Signer("s3", region, lambda: Credentials("AKID", "s3cret", token)).presigned(host, path, 60.0, at=moment)
+
+    assert expected == dict(parse_qsl(query))

@@ -10,7 +10,7 @@ from immutabledict import immutabledict
 
 from vmpattern.driver import CaptureRequest, Selector
 from vmpattern.errors import Invalid, KeyConflict, NotFound, OutOfCapacity, Scope, ScopeKind, Throttled
-from vmpattern.model import Health, ImageId, InstanceId, Market, Membership, Phase
+from vmpattern.model import Health, ImageId, InstanceId, Market, Membership, Phase, Standing
 
 OURS = Selector("shop")
 
@@ -194,8 +194,30 @@ def test_a_member_drains_before_it_leaves(aws_cloud: Cloud) -> None:
     driver.register(balancer, [row.id])
     served = driver.members(balancer)
     driver.deregister(balancer, [row.id])
+    leaving = Standing(Membership.DRAINING, "Target.DeregistrationInProgress: Target deregistration is in progress")
 
-    assert ({row.id: Membership.HEALTHY}, {row.id: Membership.DRAINING}) == (served, driver.members(balancer))
+    assert ({row.id: Standing(Membership.HEALTHY)}, {row.id: leaving}) == (served, driver.members(balancer))
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        pytest.param({"boot_s": 3600.0}, "Elb.InitialHealthChecking: Initial health checks in progress", id="new"),
+        pytest.param(
+            {"boot_s": -1.0, "check_s": 0.0, "shunned": "Health checks failed with these codes: [502]"},
+            "Target.FailedHealthChecks: Health checks failed with these codes: [502]",
+            id="answers badly",
+        ),
+    ],
+)
+def test_a_member_that_gets_no_requests_has_the_balancer_s_reason(aws_cloud: Cloud, settings, expected) -> None:
+    aws_cloud.ask("settings", **settings)
+    driver = aws(aws_cloud)
+    balancer = immutabledict(target_group=made_target_group(driver))
+    (row,) = driver.launch(some_request()).created
+    driver.register(balancer, [row.id])
+
+    assert {row.id: Standing(Membership.UNHEALTHY, expected)} == driver.members(balancer)
 
 
 def test_a_balancer_with_an_unknown_key_is_invalid(aws_cloud: Cloud) -> None:

@@ -25,7 +25,7 @@ from local_vms import OURS, local, options, pretended, request, wait
 from vmpattern import naming
 from vmpattern.driver import CaptureRequest
 from vmpattern.errors import Denied, Invalid, NotFound, QuotaExceeded, SpecError, Transient
-from vmpattern.model import ImageId, InstanceId, Membership
+from vmpattern.model import ImageId, InstanceId, Membership, Standing
 from vmpattern_local import MachineTypeOptions, cpio, disks, files, guest, images, kernels, meter, parts, serving, vms
 from vmpattern_local.handles import Handle, opened
 
@@ -406,7 +406,7 @@ def test_the_proxy_serves_its_members_and_nobody_that_drains(tmp_path: Path) -> 
         vm.runs.wait(30)
         driver.instances(OURS)
 
-        assert ({id: Membership.HEALTHY}, (200, b"served")) == (members, served)
+        assert ({id: Standing(Membership.HEALTHY)}, (200, b"served")) == (members, served)
         assert ({}, 502) == (gone, refused[0])
 
 
@@ -452,7 +452,7 @@ def test_a_member_drains_until_it_has_answered_however_long_that_takes(tmp_path:
         server.go_on.set()
 
         assert (200, b"served") == answer.result(60)
-        assert {id: Membership.DRAINING} == while_asked
+        assert {id: Standing(Membership.DRAINING, "it still answers requests")} == while_asked
         wait(lambda: driver.members(balancer) == {}, "the member to leave")
         driver.terminate([id])
         vm.runs.wait(30)
@@ -465,7 +465,7 @@ def test_a_member_that_does_not_answer_is_unhealthy_to_its_balancer(tmp_path: Pa
         id = InstanceId(vm.record.id)
         driver.register(balancer, [id])
         answer = client.submit(answered)
-        wait(lambda: driver.members(balancer) == {id: Membership.UNHEALTHY}, "the balancer's word")
+        wait(lambda: driver.members(balancer)[id].membership is Membership.UNHEALTHY, "the balancer's word")
 
         assert answer.result(60)[0] >= 500
         driver.terminate([id])

@@ -5,10 +5,10 @@ from datetime import timedelta
 import attrs
 import pytest
 
-from vmpattern.model import InstanceId, Membership
+from vmpattern.model import OUTSIDE, InstanceId, Membership, Standing
 from vmpattern_openstack import BalancerOptions
 from vmpattern_openstack.answers import Member
-from vmpattern_openstack.balancing import DRAINED_AT, deregistered, membership, registered
+from vmpattern_openstack.balancing import DRAINED_AT, deregistered, registered, standing
 
 NOW = 1000.0
 OPTIONS = BalancerOptions(pool="front", port=80)
@@ -29,19 +29,28 @@ DRAINING = attrs.evolve(OURS, weight=0, tags=(f"{DRAINED_AT}1010",))
 GONE = attrs.evolve(OURS, weight=0, tags=(f"{DRAINED_AT}990",))
 
 
+OFF = attrs.evolve(OURS, operating_status="OFFLINE", admin_state_up=False)
+
+
+def ill(reason: str) -> Standing:
+    return Standing(Membership.UNHEALTHY, reason)
+
+
 @pytest.mark.parametrize(
     ("member", "expected"),
     [
-        pytest.param(OURS, Membership.HEALTHY, id="online"),
-        pytest.param(attrs.evolve(OURS, operating_status="NO_MONITOR"), Membership.HEALTHY, id="nobody looks"),
-        pytest.param(attrs.evolve(OURS, operating_status="ERROR"), Membership.UNHEALTHY, id="answers badly"),
-        pytest.param(attrs.evolve(OURS, operating_status="OFFLINE"), Membership.UNHEALTHY, id="not asked yet"),
-        pytest.param(DRAINING, Membership.DRAINING, id="drains"),
-        pytest.param(GONE, Membership.ABSENT, id="has drained"),
+        pytest.param(OURS, Standing(Membership.HEALTHY), id="online"),
+        pytest.param(attrs.evolve(OURS, operating_status="NO_MONITOR"), Standing(Membership.HEALTHY), id="unwatched"),
+        pytest.param(
+            attrs.evolve(OURS, operating_status="ERROR"), ill("its operating status is ERROR"), id="answers badly"
+        ),
+        pytest.param(OFF, ill("its operating status is OFFLINE, and it is switched off (admin_state_up)"), id="off"),
+        pytest.param(DRAINING, Standing(Membership.DRAINING, "its weight in the pool is 0"), id="drains"),
+        pytest.param(GONE, OUTSIDE, id="has drained"),
     ],
 )
-def test_where_a_member_stands(member: Member, expected: Membership) -> None:
-    assert expected is membership(member, NOW)
+def test_where_a_member_stands(member: Member, expected: Standing) -> None:
+    assert expected == standing(member, NOW)
 
 
 def test_what_joins_is_named_by_its_instance() -> None:

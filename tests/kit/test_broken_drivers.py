@@ -36,7 +36,9 @@ def test_what_is_skipped_of_it_is_only_what_it_declares_otherwise() -> None:
         pytest.param(broken.HidesTheEnding, "list-4", "", id="counts an accepted end as done"),
         pytest.param(broken.AdoptsStrangers, "own-2", "", id="adopts a stranger's VM"),
         pytest.param(broken.KillsStrangers, "own-1", "", id="ends what lacks our labels"),
-        pytest.param(broken.ListsStrangers, "own-3", "model-1 balance-1 balance-2", id="lists what lacks our labels"),
+        pytest.param(
+            broken.ListsStrangers, "own-3", "model-1 balance-1 balance-2 balance-4", id="lists a stranger's VM"
+        ),
         pytest.param(broken.LacksItsConsole, "fact-4", "", id="declares a console that it lacks"),
         pytest.param(broken.DeclaresLargerBatches, "launch-10", "list-2 launch-14 end-4", id="declares larger batches"),
         pytest.param(broken.SellsNoSpot, "launch-15", "", id="declares a market that it lacks"),
@@ -66,6 +68,7 @@ def test_what_is_skipped_of_it_is_only_what_it_declares_otherwise() -> None:
         pytest.param(broken.TellsSecrets, "launch-13", "", id="tells a secret"),
         pytest.param(broken.RemembersOnly, "list-9", "launch-2 model-1", id="remembers in the connection"),
         pytest.param(broken.ServesUndeclared, "balance-3", "", id="a balancer that isn't declared"),
+        pytest.param(broken.GivesNoReason, "balance-4", "", id="gives no reason for an unhealthy member"),
         pytest.param(broken.LabelsUndeclared, "label-3", "", id="labels that aren't declared to change"),
         pytest.param(broken.Hangs, "error-7", "", id="hangs"),
         pytest.param(broken.CapturesWhatRuns, "bake-4", "", id="makes images of what runs"),

@@ -217,7 +217,7 @@ def test_a_suite_fails_where_a_declared_capability_was_never_tried() -> None:
         def place(self) -> Place:
             return WholeKit().place
 
-    for id in ("balance-1", "balance-2"):
+    for id in ("balance-1", "balance-2", "balance-4"):
         with pytest.raises(pytest.skip.Exception):
             getattr(Suite(), BY_ID[id].test_name)()
 

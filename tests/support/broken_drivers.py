@@ -25,7 +25,7 @@ from vmpattern.errors import (
     Throttled,
     Transient,
 )
-from vmpattern.model import ImageId, InstanceId, LaunchKey, Market, Phase
+from vmpattern.model import ImageId, InstanceId, LaunchKey, Market, Phase, Standing
 from vmpattern.testing import Fault
 
 UNLABELLED = "unlabelled"
@@ -434,6 +434,13 @@ class ServesUndeclared(WholeDriver):
     @property
     def capabilities(self):
         return attrs.evolve(CAN, balancer=False)
+
+
+class GivesNoReason(WholeDriver):
+    """Says that a member gets no requests, and not why."""
+
+    def members(self, balancer):
+        return {id: Standing(told.membership) for id, told in super().members(balancer).items()}
 
 
 class LabelsUndeclared(WholeDriver):

@@ -33,6 +33,7 @@ from vmpattern.model import (
     Phase,
     RequestBudget,
     Revision,
+    Standing,
 )
 
 instance_ids = texts.map(InstanceId)
@@ -90,7 +91,7 @@ cloud_observations = st.builds(
     instances=tuples(instances),
     machine_types=tuples(machine_types),
     probed=mappings(instance_ids, st.sampled_from(Health)),
-    members=mappings(instance_ids, st.sampled_from(Membership)),
+    members=mappings(instance_ids, st.builds(Standing, st.sampled_from(Membership), texts)),
     error=st.none() | texts,
 )
 observations = st.builds(Observation, at=instants, clouds=mappings(names, cloud_observations), calls=counts)

@@ -6,6 +6,7 @@ from typing import Any
 import attrs
 
 from vmpattern.model import (
+    OUTSIDE,
     Capabilities,
     Cloud,
     Deployment,
@@ -27,6 +28,7 @@ from vmpattern.model import (
     Service,
     Share,
     Slot,
+    Standing,
 )
 from vmpattern.planner import Decision, FleetIndex, Terminate, decide
 from vmpattern.simulation import EC2_LIKE, EPOCH
@@ -189,8 +191,8 @@ class Scene:
         return attrs.evolve(instance(id, launched_at=NOW - 1000.0 + number), **facts)
 
     def _see(self, row: Instance, at: float, probed: Health, *, member: bool = False, ours: bool = False) -> None:
-        standing = Membership.UNHEALTHY if probed is Health.UNHEALTHY else Membership.HEALTHY
-        self.index.see(row, at, probed=probed, membership=standing if member else Membership.ABSENT, ours=ours)
+        membership = Membership.UNHEALTHY if probed is Health.UNHEALTHY else Membership.HEALTHY
+        self.index.see(row, at, probed=probed, standing=Standing(membership) if member else OUTSIDE, ours=ours)
 
 
 def deployment(

@@ -12,7 +12,7 @@ from typing import ClassVar
 import attrs
 
 from vmpattern.driver import Balancer, Console, Driver, DriverFactory, LaunchReport, LaunchRequest, Selector
-from vmpattern.model import Capabilities, Image, ImageId, Instance, InstanceId, MachineType, Membership, Options
+from vmpattern.model import Capabilities, Image, ImageId, Instance, InstanceId, MachineType, Options, Standing
 
 
 @attrs.frozen
@@ -58,7 +58,7 @@ class TheirDriver:
 class WithBalancer(TheirDriver):
     """The same with members."""
 
-    def members(self, balancer: Options) -> Mapping[InstanceId, Membership]:
+    def members(self, balancer: Options) -> Mapping[InstanceId, Standing]:
         return {}
 
     def register(self, balancer: Options, ids: Sequence[InstanceId]) -> None: ...

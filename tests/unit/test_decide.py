@@ -18,6 +18,7 @@ from vmpattern.model import (
     Revision,
     Rollout,
     Share,
+    Standing,
 )
 from vmpattern.planner import Decision, Drain, FleetAction, Keep, Launch, Register, Terminate
 from vmpattern.simulation import EC2_LIKE
@@ -471,7 +472,7 @@ def test_the_last_ready_member_of_a_balancer_is_never_drained() -> None:
 def test_a_last_member_that_has_just_become_well_stays() -> None:
     scene = Scene(fleet(1, surge=1, unavailable=1, balanced=True), named=OLDS).sick("o1", revision=OLD, member=True)
     again = scene.index.rows[InstanceId("o1")].instance
-    scene.index.see(again, NOW, probed=Health.HEALTHY, membership=Membership.HEALTHY)
+    scene.index.see(again, NOW, probed=Health.HEALTHY, standing=Standing(Membership.HEALTHY))
 
     assert ["Launch"] == kinds(scene.decide().actions)
 

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import attrs
 import pytest
@@ -9,6 +10,7 @@ from situations import CHECK, NEW, NOW, OLD, Scene, fleet, instance, slot
 from vmpattern import naming
 from vmpattern.errors import Scope, ScopeKind
 from vmpattern.model import (
+    OUTSIDE,
     Capabilities,
     Health,
     Instance,
@@ -19,6 +21,7 @@ from vmpattern.model import (
     Revision,
     Rollout,
     Share,
+    Standing,
 )
 from vmpattern.planner import FleetIndex, Row, State, classify, covers, decide
 
@@ -113,8 +116,11 @@ def sightings(draw: st.DrawFn) -> Act:
         launched_at=BIRTHS[id],
         kept_until=draw(st.sampled_from([None, None, None, NOW + 50.0])),
     )
-    probed, membership, ours = draw(st.sampled_from(Health)), draw(st.sampled_from(Membership)), draw(st.booleans())
-    return lambda index, now: index.see(row, now, probed=probed, membership=membership, ours=ours)
+    probed, ours = draw(st.sampled_from(Health)), draw(st.booleans())
+    standing = draw(
+        st.builds(Standing, st.sampled_from(Membership), st.sampled_from(("", "it times out", "it refuses")))
+    )
+    return lambda index, now: index.see(row, now, probed=probed, standing=standing, ours=ours)
 
 
 @st.composite
@@ -151,10 +157,24 @@ acts = st.one_of(
 histories = st.lists(st.tuples(seconds, acts), max_size=12)
 
 
-def played(history: Sequence[tuple[float, Act]], *, balanced: bool = False) -> tuple[FleetIndex, float]:
+def deafened(index: FleetIndex) -> FleetIndex:
+    """Let an index see everything but the reasons of balancers."""
+    see = index.see
+
+    def without_reason(instance: Instance, now: float, *, standing: Standing = OUTSIDE, **facts: Any) -> object:
+        return see(instance, now, standing=Standing(standing.membership), **facts)
+
+    index.see = without_reason  # type: ignore[assignment,method-assign]
+    return index
+
+
+def played(
+    history: Sequence[tuple[float, Act]], *, balanced: bool = False, deaf: bool = False
+) -> tuple[FleetIndex, float]:
     """Play a history; return the index and the moment at its end."""
     wanted = fleet(3, clouds=("demo", "lab"), balanced=balanced, rollout=Rollout(drain_s=50.0))
     index, now = Scene(wanted, slots=ZONES, capabilities=STALE, named=["i3"]).index, NOW
+    index = deafened(index) if deaf else index
     for pause, act in history:
         now += pause
         index.advance(now)
@@ -185,6 +205,13 @@ def test_a_decision_is_what_an_index_built_anew_gives(history: Sequence[tuple[fl
     index, now = played(history, balanced=balanced)
 
     assert decide(index.fleet, index.rebuilt(now), now) == decide(index.fleet, index, now)
+
+
+@given(histories, st.booleans())
+def test_the_reasons_of_balancers_decide_nothing(history: Sequence[tuple[float, Act]], balanced: bool) -> None:
+    (heard, now), (deaf, _) = (played(history, balanced=balanced, deaf=deaf) for deaf in (False, True))
+
+    assert (decide(deaf.fleet, deaf, now), deaf.version) == (decide(heard.fleet, heard, now), heard.version)
 
 
 @given(histories)
@@ -288,7 +315,7 @@ def test_the_answer_of_a_launch_says_nothing_of_health() -> None:
 
 def test_the_time_to_drain_begins_when_the_balancer_has_answered() -> None:
     here = Scene(fleet(2, balanced=True)).index
-    here.see(instance("i1"), NOW, membership=Membership.HEALTHY)
+    here.see(instance("i1"), NOW, standing=Standing(Membership.HEALTHY))
     here.update((I1,), NOW, draining_at=NOW, drain_sent=True)
     here.advance(NOW + 1000.0)
     waited = here.rows[I1].drained

@@ -50,7 +50,9 @@ def test_the_words_of_the_health_check_are_observed() -> None:
 def test_members_of_the_balancer_are_observed() -> None:
     one = stage()
 
-    assert [Membership.HEALTHY] * 2 == list(one.observe(WANTED).clouds["demo"].members.values())
+    assert [Membership.HEALTHY] * 2 == [
+        standing.membership for standing in one.observe(WANTED).clouds["demo"].members.values()
+    ]
 
 
 def test_what_the_cloud_sells_is_observed() -> None:

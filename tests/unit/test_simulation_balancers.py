@@ -7,6 +7,7 @@ from simulated import BALANCER, OURS, cloud, ids, request, scripts, wait
 
 from vmpattern.errors import Invalid, NotFound
 from vmpattern.model import InstanceId, Membership, Phase
+from vmpattern.simulation import SimulatedCloud
 
 
 def served(count: int = 1):
@@ -15,6 +16,10 @@ def served(count: int = 1):
     wait(world, 60.0)
     world.register(BALANCER, launched)
     return world, launched
+
+
+def memberships(world: SimulatedCloud) -> list[Membership]:
+    return [standing.membership for standing in world.members(BALANCER).values()]
 
 
 @pytest.mark.parametrize(
@@ -31,7 +36,24 @@ def test_a_member_is_as_well_as_its_probe(after_s, expected) -> None:
     world.register(BALANCER, [id])
     wait(world, after_s)
 
-    assert {id: expected} == world.members(BALANCER)
+    assert {id: expected} == {id: standing.membership for id, standing in world.members(BALANCER).items()}
+
+
+@pytest.mark.parametrize(
+    ("after_s", "expected"),
+    [
+        pytest.param(0.0, "the VM isn't running", id="booting"),
+        pytest.param(20.0, "its health check fails", id="not serving yet"),
+        pytest.param(30.0, "", id="serving"),
+    ],
+)
+def test_a_member_that_gets_no_requests_has_a_reason(after_s, expected) -> None:
+    world = cloud()
+    (id,) = ids(world.launch(request()))
+    world.register(BALANCER, [id])
+    wait(world, after_s)
+
+    assert expected == world.members(BALANCER)[id].reason
 
 
 @pytest.mark.parametrize(
@@ -47,7 +69,7 @@ def test_a_deregistered_member_drains(after_s, expected) -> None:
     world.deregister(BALANCER, launched)
     wait(world, after_s)
 
-    assert expected == list(world.members(BALANCER).values())
+    assert expected == memberships(world)
 
 
 def test_deregistering_again_does_not_begin_anew() -> None:
@@ -67,7 +89,7 @@ def test_registering_again_takes_a_member_back_for_good() -> None:
     world.register(BALANCER, launched)
     wait(world, 100.0)
 
-    assert [Membership.HEALTHY] == list(world.members(BALANCER).values())
+    assert [Membership.HEALTHY] == memberships(world)
 
 
 def test_a_member_that_was_taken_back_drains_anew_in_full() -> None:
@@ -79,13 +101,13 @@ def test_a_member_that_was_taken_back_drains_anew_in_full() -> None:
     world.deregister(BALANCER, launched)
     wait(world, 9.0)
 
-    assert [Membership.DRAINING] == list(world.members(BALANCER).values())
+    assert [Membership.DRAINING] == memberships(world)
 
 
 def test_an_ending_member_is_unhealthy_and_an_ended_one_has_left() -> None:
     world, launched = served()
     world.terminate(launched)
-    ending = list(world.members(BALANCER).values())
+    ending = memberships(world)
     wait(world, 20.0)
 
     assert ([Membership.UNHEALTHY], {}) == (ending, world.members(BALANCER))

@@ -18,6 +18,7 @@ from vmpattern.model import (
     Membership,
     Phase,
     Revision,
+    Standing,
 )
 from vmpattern.simulation import CloudSpec, SimulatedCloud
 
@@ -137,12 +138,13 @@ def test_labels_stay() -> None:
 
 def test_members_stay_where_they_stand() -> None:
     rows = [row(id=InstanceId(f"i-{n}"), health=Health.HEALTHY) for n in range(3)]
-    standing = {InstanceId("i-0"): Membership.HEALTHY, InstanceId("i-1"): Membership.DRAINING}
-    world = SimulatedCloud.from_observation(observed(*rows, members=standing), balancers={"web": BALANCER})
-    before = dict(world.members(BALANCER))
+    where = {InstanceId("i-0"): Membership.HEALTHY, InstanceId("i-1"): Membership.DRAINING}
+    members = {id: Standing(membership) for id, membership in where.items()}
+    world = SimulatedCloud.from_observation(observed(*rows, members=members), balancers={"web": BALANCER})
+    before = {id: standing.membership for id, standing in world.members(BALANCER).items()}
     wait(world, LATENCIES.drain_s)
 
-    assert (standing, {"i-0"}) == (before, set(world.members(BALANCER)))
+    assert (where, {"i-0"}) == (before, set(world.members(BALANCER)))
 
 
 @pytest.mark.parametrize("kind", [Idempotency.BATCH, Idempotency.INSTANCE])

@@ -5,7 +5,18 @@ import pytest
 from situations import NOW, deployment, fleet, instance
 from stage import Stage
 
-from vmpattern.model import Deployment, Health, Instance, InstanceId, MachineType, Market, Observation, Phase
+from vmpattern.model import (
+    Deployment,
+    Health,
+    Instance,
+    InstanceId,
+    MachineType,
+    Market,
+    Membership,
+    Observation,
+    Phase,
+    Standing,
+)
 from vmpattern.planner.survey import FleetSurvey, survey
 
 
@@ -145,6 +156,16 @@ def test_instances_of_a_fleet_that_the_file_has_no_more_are_retired(settled: Set
         [row.state for row in told.rows],
         told.notes,
     )
+
+
+def test_what_a_balancer_says_against_an_instance_is_told(settled: Settled) -> None:
+    wanted, observation = settled
+    shunned = Standing(Membership.UNHEALTHY, "Target.Timeout: Request timed out")
+    told = of_web(wanted, changed(observation, members={first(observation).id: shunned}))
+
+    assert {first(observation).id: shunned.reason} == {
+        row.instance.id: row.complaint for row in told.rows if row.complaint
+    }
 
 
 def test_an_empty_cloud_has_nothing_ready(settled: Settled) -> None:

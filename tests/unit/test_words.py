@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from vmpattern.model import NAME_RULE, Phase, Secret, Service, Share, is_name
+from vmpattern.model import NAME_RULE, Membership, Phase, Secret, Service, Share, Standing, is_name
 from vmpattern.model.service import Existing
 
 numbers = st.integers(0, 10_000)
@@ -87,3 +87,26 @@ def test_a_phase_tells_what_is_live(live: bool, phase: Phase) -> None:
 
 def test_a_secret_shows_its_reference() -> None:
     assert "Secret(ref='env:DB')" == repr(Secret("env:DB"))
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        pytest.param("Target.Timeout", "Target.Timeout", id="as the provider tells it"),
+        pytest.param(" Request\n\n timed\tout ", "Request timed out", id="on one line"),
+        pytest.param("\x1b[31mred\x07", "[31mred", id="without what a terminal acts upon"),
+        pytest.param("x" * 200, "x" * 200, id="as long as it may be"),
+        pytest.param("x" * 198 + " yyy", "x" * 198 + "…", id="and cut where it is longer"),
+    ],
+)
+def test_a_reason_is(told: str, expected: str) -> None:
+    assert expected == Standing(Membership.UNHEALTHY, told).reason
+
+
+@given(st.text(max_size=400))
+def test_a_reason_is_one_short_line_however_it_came(told: str) -> None:
+    reason = Standing(Membership.UNHEALTHY, told).reason
+
+    assert len(reason) <= 200
+    assert reason.isprintable()
+    assert reason == Standing(Membership.UNHEALTHY, reason).reason

@@ -1,5 +1,6 @@
 """Every instance of every fleet, as a table that fits and as JSON."""
 
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 
 from rich.console import Group, RenderableType
@@ -11,6 +12,8 @@ from vmpattern.model import Health, Observation
 from vmpattern.planner.survey import FleetSurvey, SurveyRow
 
 HEALTH_STYLES = {Health.HEALTHY: "green", Health.UNHEALTHY: "red", Health.UNKNOWN: "yellow"}
+
+_NAMED = 3
 
 # heading, how dispensable it is, whether numbers, and the cell of a row at a moment
 _COLUMNS: tuple[tuple[str, int, bool, Callable[[SurveyRow, float], tuple[str, str]]], ...] = (
@@ -49,8 +52,26 @@ def _parts(surveys: Mapping[str, FleetSurvey], now: float, width: int | None) ->
         ]
         if survey.rows:
             yield from table(columns, width=width)
+        for complaint in _complaints(survey):
+            yield from _wrapped(complaint, width)
         for note in survey.notes:
             yield Text(f"  {note}", "yellow")
+
+
+def _complaints(survey: FleetSurvey) -> Iterator[str]:
+    """Yield what the provider says against live instances, each thing once, with those it is said of."""
+    said: dict[str, list[str]] = {}
+    for row in survey.rows:
+        if row.complaint and row.instance.phase.is_live:
+            said.setdefault(row.complaint, []).append(row.instance.id)
+    for complaint, ids in said.items():
+        yield f"{words.listed(tuple(ids), at_most=_NAMED)}: {complaint}"
+
+
+def _wrapped(text: str, width: int | None) -> Iterator[Text]:
+    indent, further = "  ", "    "
+    lines = textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=further) if width else [indent + text]
+    yield from (Text(line, "yellow") for line in lines)
 
 
 def _summary(name: str, survey: FleetSurvey) -> Text:
@@ -97,4 +118,5 @@ def _row_to_json(row: SurveyRow) -> dict[str, object]:
         "address": instance.address,
         "launched_at": words.timestamp(instance.launched_at),
         "price_per_hour": row.price_per_hour,
+        "complaint": row.complaint,
     }

@@ -25,9 +25,9 @@ from vmpattern.model import (
     LaunchKey,
     MachineType,
     Market,
-    Membership,
     Options,
     Revision,
+    Standing,
     Usage,
 )
 
@@ -226,8 +226,12 @@ class Prober(Protocol):
 class Balancer(Protocol):
     """A driver that can put instances behind a balancer; `balancer` is what the file says, in the driver's terms."""
 
-    def members(self, balancer: Options) -> Mapping[InstanceId, Membership]:
-        """List the balancer's members; whoever isn't in it is ABSENT. Complete or an error."""
+    def members(self, balancer: Options) -> Mapping[InstanceId, Standing]:
+        """List the balancer's members; whoever isn't in it is ABSENT. Complete or an error.
+
+        Returns:
+            Where each stands. An UNHEALTHY one has its reason in the provider's words, without secrets.
+        """
         ...
 
     def register(self, balancer: Options, ids: Sequence[InstanceId]) -> None:

@@ -1,6 +1,7 @@
 """One fleet while it is being carried out: its index, its counts, its errors, and the events it gives off."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 import attrs
@@ -11,6 +12,9 @@ from vmpattern.planner import Decision, FleetIndex, State, Transition
 
 BLOCK_S = 120.0
 """So long no capacity is asked of a scope that had none."""
+
+REASONS = 3
+"""So many reasons of the provider are told of what remains."""
 
 TOLD = {
     State.BROKEN: EventKind.FAILED,
@@ -127,7 +131,7 @@ class FleetRun:
         return decision.done or bool(decision.paused or decision.stuck or index.stop_reason)
 
     def remaining(self) -> str:
-        """Tell what isn't as asked for, and what isn't known."""
+        """Tell what isn't as asked for, what isn't known, and what the provider says most often against instances."""
         index = self.index
         counts = {
             "out of date": len(index.old_idle) + len(index.old_ready),
@@ -137,7 +141,9 @@ class FleetRun:
             "launched with unknown outcome": sum(launch.count for launch in index.launching.values()),
         }
         rest = "".join(f", {count} {word}" for word, count in counts.items() if count)
-        return f"fleet {self.fleet.name}: {index.serving} of {self.fleet.size} in date and ready{rest}"
+        said = Counter(row.complaint for row in index.rows.values() if row.complaint)
+        why = "".join(f"; said of {number}: {words}" for words, number in said.most_common(REASONS))
+        return f"fleet {self.fleet.name}: {index.serving} of {self.fleet.size} in date and ready{rest}{why}"
 
     def outcome(self) -> FleetOutcome:
         """Sum up what was done."""
@@ -147,5 +153,5 @@ class FleetRun:
 
 def _reason(change: Transition) -> str:
     """Return why a state changed, with the provider's words where it has some."""
-    breakdown = change.row.instance.breakdown
-    return f"{change.reason}: {breakdown.message}" if breakdown is not None else change.reason
+    complaint = change.row.complaint
+    return f"{change.reason}: {complaint}" if complaint else change.reason

@@ -11,7 +11,7 @@ from vmpattern.executor.acts import FATAL
 from vmpattern.executor.fleetrun import FleetRun
 from vmpattern.executor.reader import FRESH_S, FleetReading, Probe, Reader, Reading
 from vmpattern.executor.runtime import Answer, Runtime, attempt_now
-from vmpattern.model import Capabilities, Event, EventKind, Health, Membership
+from vmpattern.model import OUTSIDE, Capabilities, Event, EventKind, Health
 
 LONGEST_PAUSE_S = 30.0
 """A cloud that can't be read is asked again at the latest after this."""
@@ -180,7 +180,7 @@ class Lookout:
         self._schedule(cloud, reading, asked_at, now)
         self._refresh(cloud, asked_at, now)
         fleets, probed, members = cloud.fleets, reading.probed, reading.members
-        unknown, absent = Health.UNKNOWN, Membership.ABSENT
+        unknown = Health.UNKNOWN
         for instance in reading.instances:
             run = fleets.get(instance.fleet)
             if run is not None:
@@ -188,7 +188,7 @@ class Lookout:
                     instance,
                     now,
                     probed=probed.get(instance.id, unknown),
-                    membership=members.get(instance.id, absent),
+                    standing=members.get(instance.id, OUTSIDE),
                     ours=instance.key in run.keys,
                 )
                 if changes:

@@ -11,10 +11,10 @@ import attrs
 from vmpattern.driver import Balancer, Changes, Driver, Prober, Selector, Watcher
 from vmpattern.executor.requests import checked_rows
 from vmpattern.executor.runtime import attempt_now
-from vmpattern.model import Health, HealthCheck, Instance, InstanceId, Membership, Options
+from vmpattern.model import Health, HealthCheck, Instance, InstanceId, Options, Standing
 
 POLL_S = 2.0
-NOBODY: Mapping[InstanceId, Membership] = MappingProxyType({})
+NOBODY: Mapping[InstanceId, Standing] = MappingProxyType({})
 FRESH_S = 15.0
 """A reading may be acted upon for so long after it was asked for."""
 
@@ -36,7 +36,7 @@ class Reading(NamedTuple):
 
     instances: tuple[Instance, ...]
     probed: Mapping[InstanceId, Health]
-    members: Mapping[InstanceId, Membership]
+    members: Mapping[InstanceId, Standing]
     complete: bool
     cursor: int = 0
 
@@ -146,10 +146,10 @@ class Reader:
                 words.update(self._probe(live, fleet.check))
         return words
 
-    def _members(self) -> Mapping[InstanceId, Membership]:
+    def _members(self) -> Mapping[InstanceId, Standing]:
         if self._balancer is None or not self._balancers:
             return NOBODY
-        members: dict[InstanceId, Membership] = {}
+        members: dict[InstanceId, Standing] = {}
         for balancer in self._balancers:
             members.update(self._balancer.members(balancer))
         return members

@@ -30,6 +30,7 @@ from vmpattern.model.service import (
 )
 from vmpattern.model.words import (
     NAME_RULE,
+    OUTSIDE,
     Health,
     ImageId,
     ImageState,
@@ -45,11 +46,13 @@ from vmpattern.model.words import (
     Scalar,
     Secret,
     Share,
+    Standing,
     is_name,
 )
 
 __all__ = [
     "NAME_RULE",
+    "OUTSIDE",
     "Action",
     "Bake",
     "BakeOutcome",
@@ -107,6 +110,7 @@ __all__ = [
     "Service",
     "Share",
     "Slot",
+    "Standing",
     "Step",
     "Usage",
     "is_name",

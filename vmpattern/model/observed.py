@@ -18,9 +18,9 @@ from vmpattern.model.words import (
     InstanceId,
     LaunchKey,
     Market,
-    Membership,
     Phase,
     Revision,
+    Standing,
 )
 
 
@@ -216,7 +216,7 @@ class CloudObservation:
     instances: tuple[Instance, ...] = ()
     machine_types: tuple[MachineType, ...] = ()
     probed: Mapping[InstanceId, Health] = attrs.field(factory=immutabledict, converter=immutabledict)
-    members: Mapping[InstanceId, Membership] = attrs.field(factory=immutabledict, converter=immutabledict)
+    members: Mapping[InstanceId, Standing] = attrs.field(factory=immutabledict, converter=immutabledict)
     images: tuple[Image, ...] = ()
     resolved: Mapping[str, ImageId] = attrs.field(factory=immutabledict, converter=immutabledict)
     unresolved: Mapping[str, str] = attrs.field(factory=immutabledict, converter=immutabledict)

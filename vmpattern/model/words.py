@@ -94,6 +94,34 @@ class Membership(Word):
     DRAINING = "draining"
 
 
+LONGEST_REASON = 200
+
+
+def _one_line(text: str) -> str:
+    """Return a text on one line, without what a terminal would act upon, and not long."""
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1].rstrip() + "…"
+
+
+@attrs.frozen
+class Standing:
+    """Where a VM stands with a balancer, and why, in the provider's words: one line of at most 200 characters.
+
+    The reason is for people, and decides nothing. It is empty where there is nothing to be said.
+
+    Example:
+        >>> Standing(Membership.UNHEALTHY, "Target.Timeout:\\nRequest timed out").reason
+        'Target.Timeout: Request timed out'
+    """
+
+    membership: Membership
+    reason: str = attrs.field(default="", converter=_one_line)
+
+
+OUTSIDE = Standing(Membership.ABSENT)
+"""The standing of whoever a balancer doesn't list."""
+
+
 class ImageState(enum.Enum):
     """How far an image has come; only an AVAILABLE one can be launched from."""
 

@@ -13,6 +13,7 @@ import attrs
 from vmpattern import naming
 from vmpattern.errors import Scope
 from vmpattern.model import (
+    OUTSIDE,
     Capabilities,
     Fleet,
     Health,
@@ -20,14 +21,13 @@ from vmpattern.model import (
     Instance,
     InstanceId,
     LaunchKey,
-    Membership,
     Slot,
+    Standing,
 )
 from vmpattern.planner.limits import Limits, limits
 from vmpattern.planner.places import Places, covers
 from vmpattern.planner.quotas import quotas
 from vmpattern.planner.rows import (
-    ABSENT,
     BROKEN,
     ENDING,
     READY,
@@ -39,7 +39,7 @@ from vmpattern.planner.rows import (
     classify,
     due,
 )
-from vmpattern.planner.sighting import judge, reconciled, standing, take_in, verdict
+from vmpattern.planner.sighting import decisive, judge, reconciled, take_in, verdict
 from vmpattern.planner.tally import Tally
 
 
@@ -217,7 +217,7 @@ class FleetIndex(Tally):
         now: float,
         *,
         probed: Health = UNKNOWN,
-        membership: Membership = ABSENT,
+        standing: Standing = OUTSIDE,
         ours: bool = False,
         listed: bool = True,
     ) -> list[Transition]:
@@ -235,13 +235,14 @@ class FleetIndex(Tally):
         else:
             if not listed:
                 return [] if row.ours else self.update((instance.id,), now, ours=True)
-            known = row.listed and not row.missing and row.probed is probed and row.membership is membership
-            if known and row.instance == instance:
+            known = row.listed and not row.missing and row.probed is probed
+            told = row.membership is standing.membership and row.said == standing.reason
+            if known and told and row.instance == instance:
                 return []
             instance = reconciled(instance, row.instance)
         if instance.phase is TERMINATED:
             return self.forget(row.instance.id)
-        return self._change(row, now, instance, probed, membership, first=first)
+        return self._change(row, now, instance, probed, standing, first=first)
 
     def forget(self, instance: InstanceId) -> list[Transition]:
         """Take out an instance that is gone."""
@@ -258,7 +259,7 @@ class FleetIndex(Tally):
         if row is None:
             return []
         kept = attrs.evolve(row.instance, kept_until=until)
-        return self.see(kept, now, probed=row.probed, membership=row.membership)
+        return self.see(kept, now, probed=row.probed, standing=Standing(row.membership, row.said))
 
     def update(self, ids: Iterable[InstanceId], now: float, **facts: float | bool | None) -> list[Transition]:
         """Set facts of rows (fields of `Row`) and draw the consequences; unknown ids are passed over."""
@@ -341,14 +342,14 @@ class FleetIndex(Tally):
         return row
 
     def _change(
-        self, row: Row, now: float, instance: Instance, probed: Health, membership: Membership, *, first: bool
+        self, row: Row, now: float, instance: Instance, probed: Health, standing: Standing, *, first: bool
     ) -> list[Transition]:
-        before = None if first else standing(row, row.state)
+        before = None if first else decisive(row, row.state)
         native = self.clouds[instance.cloud].capabilities.native_health
-        take_in(row, instance, probed, membership, now, first=first)
+        take_in(row, instance, probed, standing, now, first=first)
         judge(row, verdict(row, self.check, native=native), now, self.terms, first=first)
         state, reason = classify(row, self.terms, now)
-        if before is not None and before == standing(row, state):
+        if before is not None and before == decisive(row, state):
             self.schedule(row, due(row, self.terms, now))
             return []
         return self._put(row, now, None if first else row.state, state, reason)

@@ -74,7 +74,7 @@ class Row:
     `approved`: it was drained with reason, so it may be ended although it isn't broken any more.
     `register_sent`: its registration is on its way, or nothing was read since the answer: it may be a member or not.
     `listed`: a reading has shown it, not just the answer of its launch, which may be old.
-    `shunned_at`: since when its balancer has called it unhealthy.
+    `shunned_at`: since when its balancer has called it unhealthy. `said`: the balancer's reason, which decides nothing.
     `found_healthy`: it was healthy when first seen, so it counts in reports before it has proven itself.
     `order`: oldest first, ties by id: never by arrival. `counted` and `queues` say where the tally has put it.
     """
@@ -90,6 +90,7 @@ class Row:
     provider: Health = UNKNOWN
     probed: Health = UNKNOWN
     membership: Membership = ABSENT
+    said: str = ""
     healthy_at: float | None = None
     unhealthy_at: float | None = None
     was_healthy: bool = False
@@ -130,6 +131,13 @@ class Row:
         """Whether somebody speaks against it, though not enough of them: one witness, or a balancer that shuns it."""
         lacking = self.served and self.membership in (ABSENT, SHUNNED)
         return not self.missing and (self.health is SICK or lacking)
+
+    @property
+    def complaint(self) -> str:
+        """What the provider says against it, in its own words; empty for nothing. For people: it decides nothing."""
+        if self.instance.breakdown is not None:
+            return self.instance.breakdown.message
+        return self.said if self.membership is SHUNNED else ""
 
     @property
     def witnesses(self) -> int:

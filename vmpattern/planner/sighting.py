@@ -2,7 +2,7 @@
 
 import attrs
 
-from vmpattern.model import Health, HealthCheck, Instance, Membership, Phase
+from vmpattern.model import Health, HealthCheck, Instance, Membership, Phase, Standing
 from vmpattern.planner.rows import (
     ABSENT,
     BROKEN,
@@ -32,8 +32,9 @@ def reconciled(instance: Instance, known: Instance) -> Instance:
     return attrs.evolve(instance, phase=phase, launched_at=known.launched_at)
 
 
-def take_in(row: Row, instance: Instance, probed: Health, membership: Membership, now: float, *, first: bool) -> None:
+def take_in(row: Row, instance: Instance, probed: Health, standing: Standing, now: float, *, first: bool) -> None:
     """Enter what is seen into the row; `first`: it was never seen before."""
+    membership = standing.membership
     row.instance, row.missing, row.listed = instance, False, row.listed or not first
     row.provider = SICK if instance.phase is STOPPED else instance.health
     row.probed = probed
@@ -48,7 +49,7 @@ def take_in(row: Row, instance: Instance, probed: Health, membership: Membership
     elif row.shunned_at is None:
         # Since when is only known of what was seen before; the others have had their time since their launch.
         row.shunned_at = instance.launched_at if first else now
-    row.membership = membership
+    row.membership, row.said = membership, standing.reason
 
 
 def verdict(row: Row, check: HealthCheck | None, *, native: bool) -> Health:
@@ -81,7 +82,7 @@ def judge(row: Row, health: Health, now: float, terms: Terms, *, first: bool) ->
     row.health = health
 
 
-def standing(row: Row, state: State) -> tuple[State, bool, Membership, int, Health | None]:
+def decisive(row: Row, state: State) -> tuple[State, bool, Membership, int, Health | None]:
     """Return everything of a row that a decision can depend on and that a reading can change."""
     condemned = row.witnesses if state is BROKEN or not row.dated else 0
     return (state, row.drained, row.membership, condemned, None if row.dated else row.health)

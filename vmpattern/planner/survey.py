@@ -8,13 +8,13 @@ from immutabledict import immutabledict
 from vmpattern import naming
 from vmpattern.errors import SpecError
 from vmpattern.model import (
+    OUTSIDE,
     Capabilities,
     CloudObservation,
     Deployment,
     Fleet,
     Health,
     Instance,
-    Membership,
     Observation,
     Slot,
 )
@@ -25,13 +25,17 @@ from vmpattern.planner.rows import State
 
 @attrs.frozen(kw_only=True)
 class SurveyRow:
-    """One instance: what the provider lists, the combined health, and how it stands with its fleet."""
+    """One instance: what the provider lists, the combined health, and how it stands with its fleet.
+
+    `complaint` is what the provider says against it, in its own words; empty for nothing.
+    """
 
     instance: Instance
     health: Health
     state: str
     in_date: bool
     price_per_hour: float | None
+    complaint: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -88,7 +92,7 @@ def _fleet(deployment: Deployment, fleet: Fleet, observation: Observation) -> Fl
                     instance,
                     observation.at,
                     probed=cloud.probed.get(instance.id, Health.UNKNOWN),
-                    membership=cloud.members.get(instance.id, Membership.ABSENT),
+                    standing=cloud.members.get(instance.id, OUTSIDE),
                 )
     rows = tuple(
         SurveyRow(
@@ -97,6 +101,7 @@ def _fleet(deployment: Deployment, fleet: Fleet, observation: Observation) -> Fl
             state="ready" if _is_ready(row.state, row.health) else row.state.word,
             in_date=row.dated,
             price_per_hour=_price(observation.clouds[row.instance.cloud], row.instance),
+            complaint=row.complaint,
         )
         for row in sorted(index.rows.values(), key=lambda row: (row.instance.cloud, row.instance.zone, *row.order))
     )

@@ -4,8 +4,14 @@ import math
 from collections import deque
 from collections.abc import Iterable, Mapping
 
-from vmpattern.model import Health, InstanceId, Membership, Phase
+from vmpattern.model import Health, InstanceId, Membership, Phase, Standing
 from vmpattern.simulation.world import World
+
+SERVED = Standing(Membership.HEALTHY)
+LEAVING = Standing(Membership.DRAINING, "requests in flight are let end")
+FAILING = Standing(Membership.UNHEALTHY, "its health check fails")
+IDLE = Standing(Membership.UNHEALTHY, "the VM isn't running")
+_BY_HEALTH = {Health.HEALTHY: SERVED, Health.UNHEALTHY: FAILING, Health.UNKNOWN: IDLE}
 
 
 class Balancers:
@@ -38,7 +44,7 @@ class Balancers:
         self.draining.append((until, balancer, id))
         self._world.tell(id)
 
-    def standing(self, balancer: str) -> Mapping[InstanceId, Membership]:
+    def standing(self, balancer: str) -> Mapping[InstanceId, Standing]:
         """Return where each member stands; what has ended is no member."""
         self.prune()
         return {id: self._standing(id, until) for id, until in self.members.get(balancer, {}).items()}
@@ -62,11 +68,8 @@ class Balancers:
         if id in self._world.vms:
             self._world.tell(id)
 
-    def _standing(self, id: InstanceId, until: float | None) -> Membership:
-        if until is not None:
-            return Membership.DRAINING
-        well = self._world.probe(self._world.vms[id]) is Health.HEALTHY
-        return Membership.HEALTHY if well else Membership.UNHEALTHY
+    def _standing(self, id: InstanceId, until: float | None) -> Standing:
+        return LEAVING if until is not None else _BY_HEALTH[self._world.probe(self._world.vms[id])]
 
     def _has_ended(self, id: InstanceId) -> bool:
         vm = self._world.vms.get(id)

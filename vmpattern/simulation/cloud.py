@@ -9,6 +9,7 @@ from vmpattern import naming
 from vmpattern.driver import CaptureRequest, Changes, Clock, LaunchRequest, Selector
 from vmpattern.errors import Invalid, Problem
 from vmpattern.model import (
+    OUTSIDE,
     CloudObservation,
     Health,
     HealthCheck,
@@ -19,6 +20,7 @@ from vmpattern.model import (
     Membership,
     Options,
     Phase,
+    Standing,
     Usage,
 )
 from vmpattern.simulation import foresight, loading, saving
@@ -89,12 +91,12 @@ class SimulatedCloud(DriverVerbs):
         cloud = cls(loading.spec_of(observation), faults=faults, start=observation.at)
         loading.load(cloud._world, cloud._ledger, observation)
         for instance in observation.instances:
-            standing = observation.members.get(instance.id, Membership.ABSENT)
-            if standing is Membership.ABSENT or instance.fleet not in (balancers or {}):
+            membership = observation.members.get(instance.id, OUTSIDE).membership
+            if membership is Membership.ABSENT or instance.fleet not in (balancers or {}):
                 continue
             balancer = cloud._balancer((balancers or {})[instance.fleet])
             cloud._balancers.register(balancer, [instance.id])
-            if standing is Membership.DRAINING:
+            if membership is Membership.DRAINING:
                 cloud._balancers.deregister(balancer, [instance.id])
         return cloud
 
@@ -140,7 +142,7 @@ class SimulatedCloud(DriverVerbs):
             vms = ((id, self._world.vms.get(id)) for id in ids)
             return {id: self._world.probe(vm) for id, vm in vms if vm is not None}
 
-    def members(self, balancer: Options) -> Mapping[InstanceId, Membership]:
+    def members(self, balancer: Options) -> Mapping[InstanceId, Standing]:
         """List a balancer's members."""
         with self._lock:
             name = self._balancer(balancer)

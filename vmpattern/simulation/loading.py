@@ -1,7 +1,7 @@
 """Loading a world with what was observed, so that it goes on from there."""
 
 from vmpattern import naming
-from vmpattern.model import CloudObservation, Health, Instance, InstanceId, LaunchKey, Membership
+from vmpattern.model import OUTSIDE, CloudObservation, Health, Instance, InstanceId, LaunchKey, Membership
 from vmpattern.simulation.ledger import UNKNOWN, Ledger
 from vmpattern.simulation.spec import CloudSpec
 from vmpattern.simulation.vm import Turn, Vm, changed
@@ -26,7 +26,7 @@ def load(world: World, ledger: Ledger, observation: CloudObservation) -> None:
     """Put every observed instance into the world, in the order of the observation, and its key into the ledger."""
     keys: dict[LaunchKey, list[InstanceId]] = {}
     for row in observation.instances:
-        shunned = observation.members.get(row.id) is Membership.UNHEALTHY
+        shunned = observation.members.get(row.id, OUTSIDE).membership is Membership.UNHEALTHY
         _load(world, row, observation.probed.get(row.id, Health.UNKNOWN), shunned=shunned)
         keys.setdefault(row.key, []).append(row.id)
     for key, ids in keys.items():

@@ -9,8 +9,10 @@ from gce.refusal import Refusal
 from immutabledict import immutabledict
 
 from vmpattern.errors import Invalid, NotFound, Transient
-from vmpattern.model import InstanceId, Membership
+from vmpattern.model import OUTSIDE, InstanceId, Membership, Standing
 from vmpattern_gcp import GcpDriver
+from vmpattern_gcp.answers import HealthState
+from vmpattern_gcp.balancing import standing
 
 FRONT = immutabledict(backend_service="front")
 REGIONAL = immutabledict(backend_service="inside", region="europe-west1")
@@ -33,7 +35,11 @@ def test_members_have_the_word_of_the_health_check(gcp: GcpDriver, emulator: Emu
     (path,) = (path for path, one in emulator.world.instances() if ill.endswith(one["id"]))
     emulator.world.unhealthy.add(path)
 
-    assert {well: Membership.HEALTHY, ill: Membership.UNHEALTHY} == gcp.members(balancer)
+    address = emulator.world.find(path)[1]["networkInterfaces"][0]["networkIP"]
+    told = gcp.members(balancer)
+
+    assert Standing(Membership.HEALTHY) == told[well]
+    assert Standing(Membership.UNHEALTHY, f"UNHEALTHY at {address}:80") == told[ill]
 
 
 def test_each_zone_has_its_group(gcp: GcpDriver, emulator: Emulator) -> None:
@@ -65,7 +71,7 @@ def test_what_was_taken_out_drains_as_long_as_the_backend_service_says(gcp: GcpD
     words = []
     for seconds in (5, 80, 10):
         emulator.world.clock.advance(seconds)
-        words.append(gcp.members(FRONT).get(id, Membership.ABSENT))
+        words.append(gcp.members(FRONT).get(id, OUTSIDE).membership)
 
     assert [Membership.DRAINING, Membership.DRAINING, Membership.ABSENT] == words
 
@@ -90,7 +96,7 @@ def test_what_drains_and_is_registered_again_is_a_member(gcp: GcpDriver, emulato
     gcp.register(FRONT, [id])
     settle(emulator)
 
-    assert Membership.HEALTHY == gcp.members(FRONT)[id]
+    assert Membership.HEALTHY is gcp.members(FRONT)[id].membership
 
 
 def test_a_member_added_by_another_caller_meanwhile_is_for_the_caller_to_look_at_again(
@@ -140,3 +146,23 @@ def test_who_isn_t_there_can_t_be_registered(gcp: GcpDriver, emulator: Emulator)
 
     with pytest.raises(NotFound):
         gcp.register(FRONT, [InstanceId("europe-west1-b/4711")])
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        pytest.param(HealthState(health_state="HEALTHY"), Standing(Membership.HEALTHY), id="healthy"),
+        pytest.param(
+            HealthState(health_state="UNHEALTHY", ip_address="10.0.0.3", port=80, annotations={"zone": "b\nc"}),
+            Standing(Membership.UNHEALTHY, "UNHEALTHY at 10.0.0.3:80, zone: b c"),
+            id="what Google notes of it is told",
+        ),
+        pytest.param(
+            HealthState(health_state="UNHEALTHY", ip_address="10.0.0.3", port=80, annotations={"key": "x" * 130}),
+            Standing(Membership.UNHEALTHY, "UNHEALTHY at 10.0.0.3:80, key: …"),
+            id="but nothing that may be a secret",
+        ),
+    ],
+)
+def test_where_a_member_stands(state: HealthState, expected: Standing) -> None:
+    assert expected == standing(state)

@@ -44,6 +44,7 @@ class Settings:
     drain_s: float = 0.2
     throttle: bool = False
     capacity: dict = attrs.field(factory=dict)
+    shunned: str = ""
 
 
 @attrs.define
@@ -586,7 +587,12 @@ class Layer:
                 items.remove(item)
             elif state is not None:
                 up = self.now() > vm.at + self.settings.boot_s + self.settings.check_s
-                state.text = "healthy" if up else "initial"
+                told = [] if up else ["Elb.InitialHealthChecking", "Initial health checks in progress"]
+                if up and self.settings.shunned:
+                    told = ["Target.FailedHealthChecks", self.settings.shunned]
+                state.text = "initial" if not up else "unhealthy" if told else "healthy"
+                for name, text in zip(("Reason", "Description"), told, strict=False):
+                    ET.SubElement(item.find("TargetHealth"), name).text = text
         for (where, id), until in self.draining.items():
             if where == group and self.now() < until and items is not None:
                 member = ET.SubElement(items, "member")
@@ -594,6 +600,7 @@ class Layer:
                 health = ET.SubElement(member, "TargetHealth")
                 ET.SubElement(health, "State").text = "draining"
                 ET.SubElement(health, "Reason").text = "Target.DeregistrationInProgress"
+                ET.SubElement(health, "Description").text = "Target deregistration is in progress"
         return self.whole(root)
 
     def on_GetMetricData(self, asked: Asked):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import attrs
 
 from vmpattern.driver import Selector
-from vmpattern.model import Health, HealthCheck, Instance, InstanceId, Membership, Options, Phase
+from vmpattern.model import OUTSIDE, Health, HealthCheck, Instance, InstanceId, Membership, Options, Phase, Standing
 from vmpattern.simulation import SimulatedCloud
 
 
@@ -30,7 +30,7 @@ class OpenCloud(SimulatedCloud):
         """What its service would answer now."""
         return self._world.probe(self._world.vms[instance])
 
-    def standing(self, balancer: Options) -> Mapping[InstanceId, Membership]:
+    def standing(self, balancer: Options) -> Mapping[InstanceId, Standing]:
         """Who stands where with a balancer."""
         return self._balancers.standing(str(balancer["name"]))
 
@@ -92,7 +92,7 @@ class FleetTruth:
             well_at = earlier.well_at if earlier else None
             if well and well_at is None:
                 well_at = now
-            self.seen[row.id] = Seen(row, members.get(row.id, Membership.ABSENT), probed, well, well_at)
+            self.seen[row.id] = Seen(row, members.get(row.id, OUTSIDE).membership, probed, well, well_at)
         self.live = len(self.seen)
         return True
 

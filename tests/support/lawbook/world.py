@@ -32,12 +32,12 @@ from vmpattern.model import (
     LaunchKey,
     MachineType,
     Market,
-    Membership,
     Observation,
     Options,
     Outcome,
     Plan,
     Revision,
+    Standing,
 )
 from vmpattern.planner import decide
 
@@ -160,7 +160,7 @@ class World:
         facts = {"name": cloud.name, "at": self.now, "capabilities": cloud.capabilities}
         try:
             rows = cloud.instances(Selector(deployment.name))
-            members: dict[InstanceId, Membership] = {}
+            members: dict[InstanceId, Standing] = {}
             probed: dict[InstanceId, Health] = {}
             for fleet in deployment.fleets.values():
                 if cloud.name in fleet.balancer:
@@ -385,7 +385,7 @@ class AuditedDriver:
     def probe(self, ids: Sequence[InstanceId], check: HealthCheck) -> Mapping[InstanceId, Health]:
         return self._cloud.probe(ids, check)
 
-    def members(self, balancer: Options) -> Mapping[InstanceId, Membership]:
+    def members(self, balancer: Options) -> Mapping[InstanceId, Standing]:
         return self._call(lambda: self._cloud.members(balancer))  # type: ignore[return-value]
 
     def images(self, selector: Selector) -> tuple[Image, ...]:

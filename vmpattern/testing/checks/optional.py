@@ -2,9 +2,9 @@
 
 from vmpattern.driver import Balancer, Console, Meter, Prober
 from vmpattern.errors import Unsupported
-from vmpattern.model import Health, HealthCheck, Instance, InstanceId, Membership, Options, Phase
+from vmpattern.model import OUTSIDE, Health, HealthCheck, Instance, InstanceId, Membership, Options, Phase, Standing
 from vmpattern.testing.bench import Bench, expect, told
-from vmpattern.testing.clauses import clause
+from vmpattern.testing.clauses import Level, clause
 from vmpattern.testing.kit import NotGiven
 
 CHECK = HealthCheck(http="/")
@@ -64,7 +64,7 @@ def members_leave(bench: Bench) -> None:
     bench.until(lambda: _serves(bench, row.id), "a registered instance is a member")
     bench.patiently(lambda: driver.deregister(balancer, [row.id]))
     bench.until(lambda: not _serves(bench, row.id), "a deregistered instance isn't served")
-    bench.until(lambda: _member(bench, row.id) is Membership.ABSENT, "a deregistered instance has left")
+    bench.until(lambda: _standing(bench, row.id).membership is Membership.ABSENT, "a deregistered instance has left")
     bench.patiently(lambda: driver.deregister(balancer, [row.id]))
 
 
@@ -77,6 +77,28 @@ def undeclared_balancers_are_refused(bench: Bench) -> None:
     bench.raises(Unsupported, "members, which isn't declared,", lambda: driver.members(balancer))
     bench.raises(Unsupported, "register, which isn't declared,", lambda: driver.register(balancer, []))
     bench.raises(Unsupported, "deregister, which isn't declared,", lambda: driver.deregister(balancer, []))
+
+
+@clause(
+    "balance-4",
+    "An UNHEALTHY member has a reason, in the provider's words.",
+    level=Level.SHOULD,
+    exercises="balancer",
+)
+def unhealthy_members_have_a_reason(bench: Bench) -> None:
+    driver, balancer = _balancer(bench)
+    row = _running(bench)
+    bench.patiently(lambda: driver.register(balancer, [row.id]))
+    seen: list[Standing] = []
+
+    def is_member() -> bool:
+        seen.append(_standing(bench, row.id))
+        return seen[-1].membership in SERVED
+
+    bench.until(is_member, "a registered instance is a member")
+    if seen[-1].membership is Membership.HEALTHY:
+        bench.skip("the member was healthy from the beginning")
+    expect(bool(seen[-1].reason), f"{row.id} is unhealthy behind its balancer, and nothing says why")
 
 
 @clause("console-1", "`console` returns what a running instance printed, as text.", exercises="console")
@@ -148,10 +170,10 @@ def _running(bench: Bench) -> Instance:
     return row
 
 
-def _member(bench: Bench, id: InstanceId) -> Membership:
+def _standing(bench: Bench, id: InstanceId) -> Standing:
     driver, balancer = _balancer(bench)
-    return bench.patiently(lambda: driver.members(balancer)).get(id, Membership.ABSENT)
+    return bench.patiently(lambda: driver.members(balancer)).get(id, OUTSIDE)
 
 
 def _serves(bench: Bench, id: InstanceId) -> bool:
-    return _member(bench, id) in SERVED
+    return _standing(bench, id).membership in SERVED
