@@ -155,13 +155,13 @@ class MemoryDriver:
         with self._keeper.changing() as cloud:
             cloud.unstage(names)
 
-    def changes(self, selector: Selector, cursor: int) -> Changes:
+    def changes(self, selector: Selector, cursor: int, balancers: Sequence[OptionTable] = ()) -> Changes:
         """Return what changed after `cursor`; everything, if another process's world has come in between."""
         with self._keeper.reading() as cloud:
             if self._generation != self._keeper.generation:
                 # Positions of another history mean nothing in this one: begin above all that were handed out.
                 self._generation, self._offset = self._keeper.generation, self._cursor + 1
-            changes = cloud.changes(selector, max(0, cursor - self._offset))
+            changes = cloud.changes(selector, max(0, cursor - self._offset), balancers)
             self._cursor = self._offset + changes.cursor
             return attrs.evolve(changes, cursor=self._cursor)
 

@@ -24,20 +24,26 @@ def listed(world, selector=OURS):
     return {row.id: row for row in world.instances(selector) if row.phase is not Phase.TERMINATED}
 
 
+def standings(world, alive):
+    return {id: standing for id, standing in world.members(BALANCER).items() if id in alive}
+
+
 @given(st.lists(scripts(6), max_size=6), all_faults(), specs())
 def test_following_the_changes_gives_the_list(parts, faults, spec) -> None:
     world = SimulatedCloud(spec, faults=readable(faults))
-    view, probed, cursor = {}, {}, 0
+    view, probed, members, cursor = {}, {}, {}, 0
     for script in parts:
         script.play(world)
-        changes = world.changes(OURS, cursor)
+        changes = world.changes(OURS, cursor, [BALANCER])
         cursor = changes.cursor
         view.update({row.id: row for row in changes.instances})
         probed.update(changes.probed)
+        members.update({row.id: changes.members.get(row.id) for row in changes.instances})
         alive = {id: row for id, row in view.items() if row.phase is not Phase.TERMINATED}
 
         assert listed(world) == alive
         assert world.probe(list(alive), CHECK) == {id: probed[id] for id in alive}
+        assert standings(world, alive) == {id: members[id] for id in alive if members[id] is not None}
         assert changes.total == len(world.instances(OURS))
 
 

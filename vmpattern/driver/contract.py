@@ -327,11 +327,12 @@ class Meter(Protocol):
 
 @attrs.frozen(kw_only=True)
 class Changes:
-    """What changed since a cursor: rows and probes anew; `total` is how many rows a complete list shows."""
+    """What changed since a cursor: rows, probes and where members stand; `total` is how many rows a list shows."""
 
     cursor: int
     instances: tuple[Instance, ...]
     probed: Mapping[InstanceId, Health]
+    members: Mapping[InstanceId, Standing]
     total: int
 
 
@@ -339,8 +340,12 @@ class Changes:
 class Watcher(Protocol):
     """A driver that can tell changes since a cursor, so that a tick costs what changed. Simulated clouds have it."""
 
-    def changes(self, selector: Selector, cursor: int) -> Changes:
-        """Return what changed after `cursor`; 0 is the beginning of the world."""
+    def changes(self, selector: Selector, cursor: int, balancers: Sequence[Options] = ()) -> Changes:
+        """Return what changed after `cursor`; 0 is the beginning of the world.
+
+        Of a row that changed, `members` tells where it stands behind the last of these balancers that it is a member
+        of; one that isn't there is a member of none.
+        """
         ...
 
     def next_at(self, patience_s: float = 0.0) -> float | None:

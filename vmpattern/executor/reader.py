@@ -87,7 +87,7 @@ class Reader:
             DriverError: the cloud can't be read.
         """
         if self._watcher is not None:
-            return self._changes(self._watcher.changes(self._selector, self._cursor))
+            return self._changes(self._watcher.changes(self._selector, self._cursor, self._balancers))
         rows = self._checked(self._driver.instances(self._selector))
         return Reading(instances=rows, probed=self._probes(rows), members=self._members(), complete=True)
 
@@ -129,7 +129,7 @@ class Reader:
         self._count(changes.total)
         rows, probed, asked = self._checked(changes.instances), changes.probed, self._asked
         words = {row.id: probed[row.id] for row in rows if row.fleet in asked and row.id in probed}
-        return Reading(rows, words, self._members(), complete=False, cursor=changes.cursor)
+        return Reading(rows, words, changes.members, complete=False, cursor=changes.cursor)
 
     def _checked(self, rows: object) -> tuple[Instance, ...]:
         return checked_rows(self._driver.name, self._selector.deployment, rows)

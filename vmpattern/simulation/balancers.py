@@ -49,6 +49,13 @@ class Balancers:
         self.prune()
         return {id: self._standing(id, until) for id, until in self.members.get(balancer, {}).items()}
 
+    def standing_of(self, balancer: str, id: InstanceId) -> Standing | None:
+        """Return where one stands; None if it is no member."""
+        members = self.members.get(balancer)
+        if members is None or id not in members or self._has_ended(id):
+            return None
+        return self._standing(id, members[id])
+
     def prune(self) -> None:
         """Let go of members that have ended."""
         for members in self.members.values():

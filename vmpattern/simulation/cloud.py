@@ -233,15 +233,16 @@ class SimulatedCloud(DriverVerbs):
         """The world's clock."""
         return WorldClock(self._world)
 
-    def changes(self, selector: Selector, cursor: int) -> Changes:
+    def changes(self, selector: Selector, cursor: int, balancers: Sequence[Options] = ()) -> Changes:
         """Return what changed after `cursor`, sorted by id: no API call, no fault of lists; costs what changed.
 
         What has left every list is told as its last row, TERMINATED; a world that was saved tells it for a day only.
         """
         with self._lock:
-            world = self._world
+            world, names = self._world, [self._balancer(balancer) for balancer in balancers]
             rows: list[Instance] = []
             probed: dict[InstanceId, Health] = {}
+            members: dict[InstanceId, Standing] = {}
             for id in sorted(world.changed_since(cursor)):
                 vm = world.vms.get(id)
                 row = vm.row if vm is not None else world.gone[id][1]
@@ -249,10 +250,14 @@ class SimulatedCloud(DriverVerbs):
                     rows.append(row)
                     if vm is not None:
                         probed[id] = world.probe(vm)
+                    for name in names:
+                        if (standing := self._balancers.standing_of(name, id)) is not None:
+                            members[id] = standing
             return Changes(
                 cursor=world.position,
                 instances=tuple(rows),
                 probed=probed,
+                members=members,
                 total=world.total(selector),
             )
 
