@@ -29,6 +29,7 @@ from vmpattern.forecast import plan
 
 SIZES = (100, 1_000, 3_000, 10_000)
 ROUNDS = 3
+BALANCED = (100, 1_000, 3_000)
 
 RESOURCES = """
 variable "revision" { type = string }
@@ -41,13 +42,18 @@ resource "terraform_data" "vm" {
 """
 
 
-def sample(size: int) -> dict[str, float]:
+def sample(size: int, *, balanced: bool = False) -> dict[str, float]:
     """Forecast one fleet; return the CPU seconds of it, of the calibration around it, and how many steps it has."""
-    deployment, observation = worlds.deployment(size), worlds.outdated(size)
+    deployment, observation = worlds.deployment(size, balanced=balanced), worlds.outdated(size, balanced=balanced)
     plans = []
     before = calibration_s()
     taken = cpu_s(lambda: plans.append(plan(deployment, observation)))
     return {"cpu_s": taken, "calibration_s": (before + calibration_s()) / 2, "steps": len(plans[0].steps)}
+
+
+def balanced(size: int) -> dict[str, float]:
+    """Forecast one fleet behind a balancer."""
+    return sample(size, balanced=True)
 
 
 def report(deadline: Deadline) -> Report:
@@ -74,14 +80,27 @@ def report(deadline: Deadline) -> Report:
             "process": [[spent.wall_s, spent.cpu_s, spent.peak_mib] for spent, _ in forecasts],
             "terraform": [[spent.wall_s, spent.cpu_s, spent.peak_mib] for spent in plans],
         }
-    return Report("plan", [_forecasts(ours), _beside(theirs, troubles)], samples)
+    behind = [_row(size, [in_child(balanced, size, timeout_s=max(60.0, deadline.left_s()))]) for size in BALANCED]
+    tables = [_forecasts(ours), _behind(behind), _beside(theirs, troubles)]
+    return Report("plan", tables, samples)
+
+
+COLUMNS = ["instances", "CPU s, best", "median", "ms an instance", "CPU / calibration", "calibration s", "steps"]
+
+
+def _behind(rows: list[list[Cell]]) -> Table:
+    return Table(
+        "plan: the same behind a balancer",
+        [*COLUMNS, "peak MiB"],
+        rows,
+        "Each replacement registers a new member and drains an old one besides; one round each.",
+    )
 
 
 def _forecasts(rows: list[list[Cell]]) -> Table:
-    columns = ["instances", "CPU s, best", "median", "ms an instance", "CPU / calibration", "calibration s", "steps"]
     return Table(
         "plan: everything out of date, surge 1",
-        [*columns, "peak MiB"],
+        [*COLUMNS, "peak MiB"],
         rows,
         "The calibration is a fixed loop of pure Python in the same process: its time tells how fast the machine was "
         "at that moment, and the quotient hardly depends on it. Peak memory is that of the whole process.",

@@ -2,6 +2,8 @@
 
 import math
 
+from immutabledict import immutabledict
+
 from vmpattern import naming
 from vmpattern.model import (
     Cloud,
@@ -14,6 +16,7 @@ from vmpattern.model import (
     ImageId,
     Instance,
     LaunchKey,
+    Membership,
     Observation,
     Phase,
     Placement,
@@ -21,6 +24,7 @@ from vmpattern.model import (
     Rollout,
     Service,
     Share,
+    Standing,
 )
 from vmpattern.planner import FleetIndex, resolve
 from vmpattern.simulation import EC2_LIKE, EPOCH, machine_types
@@ -28,8 +32,8 @@ from vmpattern.simulation import EC2_LIKE, EPOCH, machine_types
 CLOUD, FLEET, ZONES, TYPE = "demo", "web", ("a", "b", "c"), "small"
 
 
-def deployment(size: int, *, image: str = "img-2", surge: Share | None = None) -> Deployment:
-    """Return one fleet of `size`; surge 1 unless told otherwise."""
+def deployment(size: int, *, image: str = "img-2", surge: Share | None = None, balanced: bool = False) -> Deployment:
+    """Return one fleet of `size`, behind a balancer if told so; surge 1 unless told otherwise."""
     service = Service(name="web", image=Existing({CLOUD: image}), port=80, health=HealthCheck(http="/"))
     fleet = Fleet(
         name=FLEET,
@@ -37,6 +41,7 @@ def deployment(size: int, *, image: str = "img-2", surge: Share | None = None) -
         size=size,
         placements=(Placement(cloud=CLOUD, zones=ZONES),),
         rollout=Rollout(max_surge=surge or Share(1)),
+        balancer={CLOUD: immutabledict(name="front")} if balanced else {},
     )
     return Deployment(
         name="shop",
@@ -68,8 +73,8 @@ def running(number: int) -> Instance:
     )
 
 
-def observation(instances: tuple[Instance, ...]) -> Observation:
-    """Return the cloud with these instances, each healthy by its health check."""
+def observation(instances: tuple[Instance, ...], *, balanced: bool = False) -> Observation:
+    """Return the cloud with these instances, each healthy by its health check, and by the balancer if there is one."""
     cloud = CloudObservation(
         name=CLOUD,
         at=EPOCH,
@@ -77,13 +82,14 @@ def observation(instances: tuple[Instance, ...]) -> Observation:
         instances=instances,
         machine_types=machine_types(ZONES),
         probed={instance.id: Health.HEALTHY for instance in instances},
+        members={instance.id: Standing(Membership.HEALTHY) for instance in instances if balanced},
     )
     return Observation(at=EPOCH, clouds={CLOUD: cloud})
 
 
-def outdated(size: int) -> Observation:
+def outdated(size: int, *, balanced: bool = False) -> Observation:
     """Return a fleet of which every instance is out of date."""
-    return observation(tuple(map(running, range(size))))
+    return observation(tuple(map(running, range(size))), balanced=balanced)
 
 
 def index(seen: Observation, desired: Deployment) -> FleetIndex:
