@@ -35,7 +35,7 @@ class Api:
         services = {one.name: one for one in (*SERVICES.values(), S3)}
         for service in services.values():
             self._sessions[service.name] = Session(
-                attrs.evolve(reached, url=reached.url or address(service, region)),
+                reached if reached.url else attrs.evolve(reached, url=address(service, region), named_by="region"),
                 errors=TABLE,
                 read_fault=_Reader(now),
                 connect=partial(Signed, service=service.name, region=region, credentials=credentials),

@@ -143,7 +143,7 @@ class AwsDriver:
     def _api(self) -> Api:
         options = self._options
         ca_file = None if options.ca_file is None else self._directory / options.ca_file
-        reached = Endpoint(url=options.endpoint or "", ca_file=ca_file, proxy=options.proxy)
+        reached = Endpoint(url=options.endpoint or "", ca_file=ca_file, proxy=options.proxy, named_by="endpoint")
         region = credentials.region(options.region, options.profile, self._environ)
         return Api(reached, region, self._credentials, now=self._now)
 

@@ -22,13 +22,15 @@ class Endpoint:
     """Where a cloud's API is, and how it is reached.
 
     `url` has a scheme, a host, and maybe a port and a path that every request's path is put after. `ca_file` holds the
-    authorities to trust instead of the usual ones; `verify` False trusts whoever answers.
+    authorities to trust instead of the usual ones; `verify` False trusts whoever answers. `named_by` is the option that
+    the host's name was made of, for whom that name leads nowhere.
     """
 
     url: str
     ca_file: Path | None = None
     verify: bool = True
     proxy: str | None = None
+    named_by: str = ""
 
 
 _NOTHING: Mapping[str, str] = immutabledict()

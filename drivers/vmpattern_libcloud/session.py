@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from urllib.parse import urlsplit
 
 import attrs
 import requests
@@ -94,7 +95,7 @@ class Session:
             return self._line().exchange(request, left_s)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             secrets = (*request.subject.secrets, *self._secrets())
-            raise NoAnswer(failure_of(error), redacted(f"{type(error).__name__}: {error}", secrets)) from None
+            raise NoAnswer(failure_of(error), redacted(told(error, self._endpoint), secrets)) from None
 
     def _line(self) -> Line:
         line: Line | None = getattr(self._own, "line", None)
@@ -124,6 +125,18 @@ def failure_of(error: BaseException) -> Failure:
     if any(isinstance(one, _BEFORE) for one in chain):
         return Failure.UNSENT
     return Failure.UNANSWERED
+
+
+def told(error: BaseException, endpoint: Endpoint) -> str:
+    """Say why there is no answer: of what happens to people most, what to look at, and not the libraries' words."""
+    where = urlsplit(endpoint.proxy or endpoint.url)
+    for one in _reasons(error):
+        if isinstance(one, urllib3.exceptions.NameResolutionError):
+            named = f"the option {endpoint.named_by}, or " if endpoint.named_by and not endpoint.proxy else ""
+            return f"no address is known for the name {where.hostname}: look at {named}the network"
+        if isinstance(one, ConnectionRefusedError):
+            return f"nobody listens at {where.netloc.rpartition('@')[2]}"
+    return f"{type(error).__name__}: {error}"
 
 
 def _reasons(error: BaseException) -> Iterator[BaseException]:

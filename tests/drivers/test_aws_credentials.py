@@ -1,12 +1,16 @@
 """Whose name calls bear: the environment, a profile, a role; nothing more is loaded than is needed."""
 
+import hashlib
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from aws_cloud.serving import Cloud
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.compat import HTTPHeaders
@@ -51,6 +55,106 @@ def test_without_any_credentials_a_person_is_told_what_to_do(home: Path) -> None
 def test_a_profile_that_is_not_there_is_unauthenticated(home: Path) -> None:
     with pytest.raises(Unauthenticated, match="nowhere"):
         source("nowhere", {})()
+
+
+def test_the_metadata_service_gives_the_role_of_the_vm(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    role = "/latest/meta-data/iam/security-credentials/"
+
+    def answer(asked: Asked) -> Answer:
+        if asked.path == "/latest/api/token":
+            return Answer(200, b"session") if asked.method == "PUT" else Answer(405)
+        if asked.headers.get("x-aws-ec2-metadata-token") != "session":
+            return Answer(401)
+        return {role: Answer(200, b"web"), f"{role}web": Answer(200, json.dumps(of_the_role()).encode())}.get(
+            asked.path, Answer(404)
+        )
+
+    with loopback(answer) as server:
+        monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.url)
+        found = source(None, {})()
+
+    assert Credentials("ROLE", "r", "role-token") == found
+
+
+def of_the_role() -> dict[str, str]:
+    return {
+        "Code": "Success",
+        "Type": "AWS-HMAC",
+        "AccessKeyId": "ROLE",
+        "SecretAccessKey": "r",
+        "Token": "role-token",
+        "LastUpdated": in_hours(0).isoformat(),
+        "Expiration": in_hours(6).isoformat(),
+    }
+
+
+def in_hours(hours: float) -> datetime:
+    return datetime.now(UTC) + timedelta(hours=hours)
+
+
+def test_a_profile_may_assume_a_role(home: Path, monkeypatch: pytest.MonkeyPatch, aws_cloud: Cloud) -> None:
+    (home / "config").write_text(
+        "[profile deployer]\nsource_profile = work\nregion = us-east-1\n"
+        "role_arn = arn:aws:iam::123456789012:role/deployer\n",
+        "utf-8",
+    )
+    (home / "credentials").write_text("[work]\naws_access_key_id = WORK\naws_secret_access_key = w\n", "utf-8")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", aws_cloud.url)
+    found = source("deployer", {})()
+
+    assert found.key.startswith("ASIA")
+    assert found.token
+    assert 1 == aws_cloud.ask("counts")["AssumeRole"]
+
+
+START = "https://desk.awsapps.com/start"
+DESK = f"""
+[profile desk]
+sso_start_url = {START}
+sso_region = us-east-1
+sso_account_id = 123456789012
+sso_role_name = deployer
+"""
+
+
+def logged_in(home: Path, hours: float, endpoint: str) -> str:
+    """Return what a process of its own makes of a login that lasts for so long: where it is kept is settled early."""
+    (home / "config").write_text(DESK, "utf-8")
+    cache = home / ".aws" / "sso" / "cache"
+    cache.mkdir(parents=True)
+    expires = in_hours(hours).strftime("%Y-%m-%dT%H:%M:%SZ")
+    login = {"startUrl": START, "region": "us-east-1", "accessToken": "logged-in", "expiresAt": expires}
+    (cache / f"{hashlib.sha1(START.encode()).hexdigest()}.json").write_text(json.dumps(login))
+    code = (
+        "from vmpattern_aws.credentials import source\n"
+        "from vmpattern.errors import Unauthenticated\n"
+        "try: found = source('desk', {})(); print(found.key, found.secret, found.token)\n"
+        "except Unauthenticated as error: print(error)"
+    )
+    environ = {**os.environ, "HOME": str(home), "AWS_ENDPOINT_URL_SSO": endpoint}
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environ).stdout.strip()
+
+
+def test_a_profile_may_be_logged_in_by_sso(home: Path) -> None:
+    keys = {"accessKeyId": "DESK", "secretAccessKey": "d", "sessionToken": "desk-token"}
+    told = {"roleCredentials": {**keys, "expiration": int(in_hours(6).timestamp() * 1000)}}
+    with loopback(lambda _: Answer(200, json.dumps(told).encode())) as server:
+        found = logged_in(home, 6.0, server.url)
+
+    (asked,) = server.asked
+    assert "DESK d desk-token" == found
+    assert "logged-in" == asked.headers["x-amz-sso_bearer_token"]
+    assert "/federation/credentials?role_name=deployer&account_id=123456789012" == asked.path
+
+
+def test_a_login_that_has_expired_says_to_log_in_again(home: Path) -> None:
+    with loopback(lambda _: Answer(500)) as server:
+        told = logged_in(home, -6.0, server.url)
+
+    assert [] == server.asked
+    assert "aws sso login" in told
 
 
 def test_credentials_that_expire_are_asked_for_at_each_request() -> None:

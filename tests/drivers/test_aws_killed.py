@@ -13,7 +13,7 @@ from vmpattern.driver import Selector
 
 IMAGES = ("ami-0de0000000000001a", "ami-0de0000000000002a")
 ZONES = ("us-east-1a", "us-east-1b")
-SETTLE_S = 9.0
+SETTLE_S = 21.0
 """So long an apply looks before it launches anything: its start, and the time of a call."""
 
 FILE = """
@@ -24,7 +24,7 @@ driver = "aws"
 region = "{region}"
 machine_types = ["t3.micro"]
 endpoint = "{url}"
-call_timeout = "8s"
+call_timeout = "20s"
 staleness = "0s"
 
 [services.web]

@@ -116,6 +116,17 @@ def test_what_nobody_listens_to_was_not_sent() -> None:
             session(url).send(Request(subject=CHANGE, method="POST"), in_time())
 
     assert "NotSent" == caught.value.code
+    assert f"launch: not sent: nobody listens at {url.removeprefix('http://')}" == caught.value.message
+
+
+def test_a_name_that_leads_nowhere_says_where_it_is_from() -> None:
+    with pytest.raises(Transient) as caught:
+        session("https://cloud.invalid", named_by="region").send(Request(subject=READ), in_time())
+
+    assert (
+        "list: not sent: no address is known for the name cloud.invalid: look at the option region, or the network"
+        == caught.value.message
+    )
 
 
 def test_nothing_is_sent_when_no_time_is_left() -> None:
@@ -125,19 +136,6 @@ def test_nothing_is_sent_when_no_time_is_left() -> None:
 
     assert "launch: not sent: no time was left for it" == caught.value.message
     assert [] == server.asked
-
-
-def test_neither_an_error_nor_its_causes_contain_a_secret() -> None:
-    params = {"token": "t0ken-of-credentials", "env": "s3cret-env"}
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(Transient) as caught:
-            session(url).send(Request(subject=CHANGE, params=params), in_time())
-
-    told = f"{caught.value} {caught.value.__cause__} {caught.value.__cause__!r}"
-    assert "token=" in told
-    assert not [secret for secret in params.values() if secret in told]
 
 
 def test_the_environment_sends_nothing_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +203,16 @@ def test_a_certificate_of_an_unknown_authority_can_never_work(tls: ssl.SSLContex
 
     assert "Untrusted" == caught.value.code
     assert [] == server.asked
+
+
+def test_neither_an_error_nor_its_causes_contain_a_secret(tls: ssl.SSLContext) -> None:
+    params = {"token": "t0ken-of-credentials", "env": "s3cret-env"}
+    with loopback(echo, tls=tls) as server, pytest.raises(Invalid) as caught:
+        session(server.url).send(Request(subject=CHANGE, params=params), in_time())
+
+    told = f"{caught.value} {caught.value.__cause__} {caught.value.__cause__!r}"
+    assert "token=" in told
+    assert not [secret for secret in params.values() if secret in told]
 
 
 @pytest.mark.parametrize("trusting", ["ca_file", "verify"])

@@ -315,9 +315,7 @@ BLIND = cloud(types=(), error="no answer")
 
 
 def test_an_unreadable_cloud_is_noted() -> None:
-    assert ("demo couldn't be read (no answer): its share counts as live and not ready",) == resolved(
-        placed(HERE), BLIND
-    ).notes
+    assert ("demo couldn't be read: its share counts as live and not ready",) == resolved(placed(HERE), BLIND).notes
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def _slots(
     inputs = naming.inputs(service, fleet, placement, chosen.written)
     zones = placement.zones or cloud.zones
     if cloud.error is not None:
-        notes.append(f"{cloud.name} couldn't be read ({cloud.error}): its share counts as live and not ready")
+        notes.append(f"{cloud.name} couldn't be read: its share counts as live and not ready")
         zones = placement.zones or (UNRESOLVED,)
     elif unknown := [zone for zone in zones if zone not in cloud.zones]:
         expected = f"expected some of {', '.join(cloud.zones)}"

@@ -1,0 +1,212 @@
+"""What a forecast's events come to, in a plan's terms."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from vmpattern import naming
+from vmpattern.forecast.differences import Differences
+from vmpattern.forecast.prices import Prices
+from vmpattern.model import (
+    Action,
+    Bake,
+    Deployment,
+    Event,
+    EventKind,
+    Fleet,
+    FleetPlan,
+    Forecast,
+    Instance,
+    InstanceId,
+    Observation,
+    Outcome,
+    Reason,
+    Result,
+    Slot,
+    Step,
+)
+from vmpattern.planner import Resolution, checks_of, limits
+
+CALLS_OF_A_BAKE = 30
+"""About so many calls does a bake take: a launch, a capture, an end, and looking how far it is."""
+
+_ACTIONS = {
+    EventKind.LAUNCHING: Action.LAUNCH,
+    EventKind.REGISTERED: Action.REGISTER,
+    EventKind.DRAINING: Action.DRAIN,
+    EventKind.TERMINATING: Action.TERMINATE,
+    EventKind.KEPT: Action.KEEP,
+}
+
+
+class Told:
+    """What the forecast's events tell, in the plan's terms."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        resolutions: Mapping[str, Resolution],
+        observation: Observation,
+        outcome: Outcome,
+        baked: Sequence[Bake],
+    ) -> None:
+        self._deployment = deployment
+        self._resolutions = resolutions
+        self._observation = observation
+        self._outcome = outcome
+        self._start = observation.at
+        self._bakes = baked
+        self._bakes_s = max((bake.duration_s for bake in baked), default=0.0)
+        self._live: dict[str, dict[InstanceId, Instance]] = {name: {} for name in deployment.fleets}
+        for instance in observation.instances():
+            if instance.phase.is_live and instance.fleet in self._live:
+                self._live[instance.fleet][instance.id] = instance
+        self._kept = {
+            name: {i for i, one in live.items() if (one.kept_until or 0.0) > observation.at}
+            for name, live in self._live.items()
+            if deployment.fleets[name].size
+        }
+        self._by_kind: dict[EventKind, list[Event]] = defaultdict(list)
+        for event in outcome.events:
+            self._by_kind[event.kind].append(event)
+        self._acted = any(kind in _ACTIONS for kind in self._by_kind)
+
+    def _events(self, kind: EventKind, *, fleet: str | None = None) -> list[Event]:
+        return [event for event in self._by_kind.get(kind, ()) if fleet in (None, event.fleet)]
+
+    def observed(self, name: str) -> tuple[InstanceId, ...]:
+        return tuple(sorted(self._live[name]))
+
+    def notes(self) -> Iterator[str]:
+        baking = {bake.digest for bake in self._bakes}
+        for one in self._observation.instances():
+            if one.fleet == naming.BUILDERS and one.phase.is_live and one.revision not in baking:
+                yield f"{one.id} builds an image: if no bake is under way, `vmpattern bake` ends it"
+        for event in self._events(EventKind.UNREADABLE):
+            yield f"{event.cloud} couldn't be read: {self._observation.clouds[event.cloud].error or event.message}"
+        for check in checks_of(self._observation, self._deployment.fleets):
+            yield from check.notes
+            yield from (f"{problem.path}: {problem.message}" for problem in check.problems)
+        if not self._outcome.ok:
+            for failure in self._outcome.errors:
+                yield f"the forecast doesn't get there: {failure.scope}: {failure.message}"
+
+    # -- one fleet ----------------------------------------------------------------------------------------------------
+
+    def fleet(self, name: str) -> FleetPlan:
+        fleet, slots = self._deployment.fleets[name], self._resolutions[name].slots
+        launched = sum(event.count for event in self._events(EventKind.LAUNCHED, fleet=name))
+        gone = [i for event in self._events(EventKind.TERMINATING, fleet=name) for i in event.instances]
+        known = [instance for instance in dict.fromkeys(gone) if instance in self._live[name]]
+        replaced = min(launched, len(known))
+        return FleetPlan(
+            size=fleet.size,
+            create=launched - replaced,
+            replace=replaced,
+            destroy=len(known) - replaced,
+            keep=len(self._live[name]) - len(self._kept.get(name, set()) | set(known)),
+            slots=slots,
+            reasons=tuple(self._reasons(fleet, slots, known, launched)),
+            terminates=tuple(sorted(known)),
+            on_failure=_on_failure(fleet),
+            notes=(*self._resolutions[name].notes, *self._kept_notes(name)),
+        )
+
+    def _kept_notes(self, name: str) -> Iterator[str]:
+        for instance in sorted(self._kept.get(name, set())):
+            left = ((self._live[name][instance].kept_until or 0.0) - self._start) / 60
+            yield f"{instance} failed and is kept for a look for {left:.0f} more minutes"
+
+    def _reasons(
+        self, fleet: Fleet, slots: Sequence[Slot], gone: Sequence[InstanceId], launched: int
+    ) -> Iterator[Reason]:
+        live = self._live[fleet.name]
+        there = len(live) - len(self._kept.get(fleet.name, set()))
+        if there != fleet.size:
+            field = f"fleets.{fleet.name}.size"
+            yield Reason(field=field, before=there, after=fleet.size, count=abs(there - fleet.size))
+        counts = Differences(self._observation, self._bakes, fleet, slots).counted([live[i] for i in gone])
+        for (field, before, after), count in sorted(counts.items(), key=lambda item: (-item[1], str(item[0]))):
+            yield Reason(field=field, before=before, after=after, count=count)
+        failed = {i for event in self._events(EventKind.FAILED, fleet=fleet.name) for i in event.instances}
+        if sick := len(failed & set(gone)):
+            yield Reason(field="health", before="unhealthy", after="healthy", count=sick)
+        if launched and gone and there == fleet.size and not counts and not sick:
+            field = f"fleets.{fleet.name}.placements"
+            yield Reason(field=field, before=_zones(live.values()), after="even", count=len(gone))
+
+    # -- everything ---------------------------------------------------------------------------------------------------
+
+    def steps(self) -> Iterator[Step]:
+        """Pair each act with its end: a launch with its last instance's readiness, the others with their answer.
+
+        Bakes come first, all at the same time, and everything else after the last of them.
+        """
+        for bake in self._bakes:
+            yield Step(
+                action=Action.BAKE,
+                fleet="",
+                cloud=bake.cloud,
+                zone="",
+                count=1,
+                instances=(),
+                start_s=0.0,
+                duration_s=bake.duration_s,
+            )
+        launches = {event.key: event for event in self._events(EventKind.LAUNCHED)}
+        ready_at = {i: event.at for event in self._events(EventKind.READY) for i in event.instances}
+        ended_at = {(event.fleet, event.instances): event.at for event in self._events(EventKind.TERMINATED)}
+        for event in self._outcome.events:
+            action = _ACTIONS.get(event.kind)
+            if action is None:
+                continue
+            ids, end = event.instances, event.at
+            if action is Action.LAUNCH:
+                launched = launches.get(event.key)
+                ids = launched.instances if launched else ()
+                end = max((ready_at.get(i, event.at) for i in ids), default=event.at)
+            elif action is Action.TERMINATE:
+                end = ended_at.get((event.fleet, ids), event.at)
+            yield Step(
+                action=action,
+                fleet=event.fleet,
+                cloud=event.cloud,
+                zone=event.zone,
+                count=event.count,
+                instances=ids,
+                start_s=round(self._bakes_s + event.at - self._start, 3),
+                duration_s=round(end - event.at, 3),
+            )
+
+    def forecast(self) -> Forecast:
+        prices = Prices(self._observation, self._resolutions)
+        lowest, highest = {}, {}
+        for name in self._deployment.fleets:
+            told, before = [event for event in self._outcome.events if event.fleet == name], len(self._live[name])
+            lowest[name] = min([event.ready for event in told], default=before)
+            highest[name] = max([before, *[event.total for event in told]])
+        for instances in self._live.values():
+            for instance in instances.values():
+                prices.start(instance)
+        prices.follow(self._outcome.events)
+        complete = self._outcome.result in (Result.COMPLETE, Result.NOTHING)
+        acted = self._acted or not complete
+        return Forecast(
+            duration_s=self._bakes_s + (round(self._outcome.duration_s, 3) if acted else 0.0),
+            api_calls=sum(CALLS_OF_A_BAKE for _ in self._bakes) + (self._outcome.api_calls if acted else 0),
+            lowest_ready=lowest,
+            highest_total=highest,
+            price_before=prices.before,
+            price_after=prices.now,
+            price_peak=prices.peak,
+            ends="complete" if complete else self._outcome.result.value,
+        )
+
+
+def _on_failure(fleet: Fleet) -> str:
+    limit = limits(fleet).failures
+    return f"pause after {limit} failed launch{'es' if limit != 1 else ''}: no stored revision to go back to"
+
+
+def _zones(instances: Iterable[Instance]) -> str:
+    counts = Counter(instance.zone for instance in instances)
+    return ", ".join(f"{count} in {zone}" for zone, count in sorted(counts.items()))
