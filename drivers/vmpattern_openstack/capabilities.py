@@ -16,7 +16,7 @@ CAN = Capabilities(
     idempotency=Idempotency.NONE,
     label_count=50,
     mutable_labels=True,
-    # One that is ended while Nova looks for its host vanishes, shows once more, and is gone.
+    # Nova's database may be several, which follow each other.
     staleness_s=5.0,
     checks=True,
     balancer=True,

@@ -1,6 +1,5 @@
 """OpenStack behind the driver contract: each verb is one attempt, composed of Nova's, Glance's and Octavia's calls."""
 
-import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +33,7 @@ from vmpattern.model import (
     Options as OptionTable,
 )
 from vmpattern_libcloud import Subject
-from vmpattern_openstack import balancing, checking, floating, images, launching, listing, servers, uploading
+from vmpattern_openstack import balancing, checking, ending, floating, images, launching, listing, servers, uploading
 from vmpattern_openstack.answers import Server
 from vmpattern_openstack.api import Api, Calls
 from vmpattern_openstack.capabilities import capabilities
@@ -98,15 +97,11 @@ class OpenStackDriver:
         return launching.report(calls, request, refused, rows, self._instance)
 
     def terminate(self, ids: Sequence[InstanceId]) -> None:
-        """Delete servers that bear our tag, and nothing else."""
+        """Delete servers that bear our tag, and nothing else; those that have no host yet are for another time."""
         _check_count(len(ids), self.capabilities.max_terminate, field="ids")
         calls = self.calls(f"end {len(ids)} instances", mutating=True)
-        there = listing.ours(calls, ids)
-        if self._options.floating_network is not None:
-            floating.free(calls, there, now=self._now())
-        for id in there:
-            with contextlib.suppress(NotFound):
-                calls.change("compute", "DELETE", f"/servers/{id}")
+        addressed = self._options.floating_network is not None
+        ending.end(calls, ids, addressed=addressed, now=self._now())
 
     def label(self, ids: Sequence[InstanceId], labels: Mapping[str, str]) -> None:
         """Write labels into the descriptions of servers, which Nova lets be changed in every state."""

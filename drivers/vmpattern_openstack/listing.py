@@ -6,13 +6,11 @@ ends in one of those is lost when it gets its host, and then the others of its k
 
 from collections.abc import Mapping, Sequence
 
-from vmpattern.errors import Invalid
-from vmpattern.model import InstanceId
-from vmpattern_openstack.answers import Named, Server
+from vmpattern_openstack.answers import Server
 from vmpattern_openstack.api import Calls
-from vmpattern_openstack.labels import PREFIX
 
 UNPLACED = "scheduling"
+"""The task of a server that Nova is looking a host for."""
 
 
 def servers(calls: Calls, tags: Sequence[str]) -> list[Server]:
@@ -30,25 +28,6 @@ def servers(calls: Calls, tags: Sequence[str]) -> list[Server]:
         seen.update((row.id, row) for row in rows)
         if not new:
             return list(seen.values())
-
-
-def ours(calls: Calls, ids: Sequence[InstanceId]) -> list[InstanceId]:
-    """Return those of these instances that are there; one list tells, and a look at what it lacks.
-
-    Raises:
-        Invalid: one is there and isn't ours.
-    """
-    listed = {row.id for row in calls.every(Named, "compute", "/servers", tagged(PREFIX), key="servers")}
-    there: list[InstanceId] = []
-    for id in ids:
-        if id not in listed:
-            found = calls.find("compute", f"/servers/{id}")
-            if found is None:
-                continue
-            if PREFIX not in calls.parsed(Server, found.get("server")).tags:
-                raise Invalid(f"{id} lacks our labels, and isn't ended", code="NotOurs", field="ids")
-        there.append(id)
-    return there
 
 
 def tagged(*tags: str) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import attrs
@@ -10,11 +11,13 @@ import pytest
 from loopback import Answer, Asked, Loopback, loopback
 
 from vmpattern.driver import Selector
-from vmpattern.errors import Invalid, OutcomeUnknown, SpecError, Transient, Unauthenticated
+from vmpattern.errors import Invalid, OutcomeUnknown, SpecError, Throttled, Transient, Unauthenticated
+from vmpattern.model import InstanceId
 from vmpattern_openstack import OpenStackDriver, OpenStackOptions
 
 EXPIRED = Answer(401, b'{"error": {"code": 401, "title": "Unauthorized", "message": "no such token"}}')
 BROKEN = Answer(500, b'{"computeFault": {"code": 500, "message": "Unexpected API Error."}}')
+CREATED = "2026-11-26T10:00:00Z"
 NOBODY = b'{"servers": []}'
 
 
@@ -165,7 +168,7 @@ def test_a_service_that_the_cloud_has_not_is_told() -> None:
 def row(number: int) -> dict[str, object]:
     labels = {"vmpattern-deployment": "shop", "vmpattern-key": "k1", "vmpattern-fleet": "web"}
     flavor = {"original_name": "small"}
-    named = {"id": f"s-{number}", "name": "n", "status": "ACTIVE", "created": "2026-11-26T10:00:00Z"}
+    named = {"id": f"s-{number}", "name": "n", "status": "ACTIVE", "created": CREATED}
     return {**named, "flavor": flavor, "metadata": labels, "image": {"id": "img"}}
 
 
@@ -217,10 +220,34 @@ def test_an_answer_of_another_kind_is_told_and_not_taken_for_an_empty_list() -> 
 
 def test_an_end_whose_outcome_nova_does_not_know_is_unknown() -> None:
     def nova(asked: Asked) -> Answer:
-        return BROKEN if asked.method == "DELETE" else Answer(200, b'{"servers": [{"id": "s-1", "name": "n"}]}')
+        return BROKEN if asked.method == "DELETE" else Answer(200, json.dumps({"servers": [row(1)]}).encode())
 
     with connected(Cloud(nova=nova)) as (driver, _), pytest.raises(OutcomeUnknown):
         driver.terminate(["s-1"])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("age_s", "deleted"),
+    [
+        pytest.param(299.0, ["s-1"], id="one that gets its host soon is left"),
+        pytest.param(301.0, ["s-1", "s-2"], id="one that gets none is ended"),
+    ],
+)
+def test_a_server_is_ended_once_it_has_a_host(age_s: float, deleted: list[str]) -> None:
+    unplaced = row(2) | {"status": "BUILD", "OS-EXT-STS:task_state": "scheduling"}
+
+    def nova(asked: Asked) -> Answer:
+        if asked.method == "DELETE":
+            return Answer(204, b"")
+        shown = [unplaced] if "status=BUILD" in asked.path else [row(1), unplaced]
+        return Answer(200, json.dumps({"servers": shown}).encode())
+
+    cloud = Cloud(nova=nova, now=datetime.fromisoformat(CREATED).timestamp() + age_s)
+    waits = pytest.raises(Throttled, match="looking for hosts of 1 instances")
+    with connected(cloud) as (driver, server), waits if len(deleted) == 1 else contextlib.nullcontext():
+        driver.terminate([InstanceId("s-1"), InstanceId("s-2")])
+
+    assert deleted == [one.path.rpartition("/")[2] for one in server.asked if one.method == "DELETE"]
 
 
 def test_what_no_login_says_is_told_with_the_cloud_s_name() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from loopback import loopback
-from oslab import driver, forward, lab, needs_lab, ports, servers, settings
+from oslab import driver, ended, forward, lab, needs_lab, ports, servers, settings
 
 import vmpattern as vmp
 from vmpattern.driver import Selector
@@ -100,10 +100,7 @@ def write(tmp_path: Path, image: ImageId, port: int) -> Iterator[Callable[..., P
 
     yield written
     with contextlib.closing(driver()) as cleaner:
-        for name in names:
-            rows = cleaner.instances(Selector(name))
-            for row in rows:
-                cleaner.terminate([row.id])
+        ended(cleaner, *names)
 
 
 def apply(path: Path, *, follow: Callable[[vmp.Event], None] = lambda _: None) -> vmp.Outcome:
