@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import cast
 
+from vmpattern import naming
 from vmpattern.driver import Driver, LaunchRequest
 from vmpattern.driver.options import parse_options
 from vmpattern.errors import (
@@ -34,6 +35,8 @@ from vmpattern_openstack.options import OpenStackOptions
 from vmpattern_openstack.servers import build_error, create_body
 
 PAUSE_S = 1.0
+OWN = "kit-"
+"""What the names of the kit's deployments begin with."""
 
 
 class OpenStackKit(Kit):
@@ -134,7 +137,8 @@ class OpenStackKit(Kit):
     def _is_quiet(self) -> bool:
         tagged = {"tags": labels.PREFIX}
         rows = self._calls().every(Server, "compute", "/servers/detail", tagged, key="servers")
-        return not any(row.status == "BUILD" or row.task for row in rows)
+        own = (row for row in rows if row.metadata.get(naming.DEPLOYMENT, "").startswith(OWN))
+        return not any(row.status == "BUILD" or row.task for row in own)
 
 
 def _id(found: object) -> str:
