@@ -26,7 +26,7 @@ from vmpattern.errors import (
 from vmpattern.model import ImageId, InstanceId, Options
 from vmpattern.testing import Kit, Recorded
 from vmpattern_libcloud import Reply, Subject
-from vmpattern_openstack import labels
+from vmpattern_openstack import labels, listing
 from vmpattern_openstack.answers import BuildFault, Server, ServerFlavor
 from vmpattern_openstack.api import Calls
 from vmpattern_openstack.driver import OpenStackDriver
@@ -135,8 +135,7 @@ class OpenStackKit(Kit):
         return self._own.calls("check the driver", mutating=mutating)
 
     def _is_quiet(self) -> bool:
-        tagged = {"tags": labels.PREFIX}
-        rows = self._calls().every(Server, "compute", "/servers/detail", tagged, key="servers")
+        rows = listing.servers(self._calls(), listing.tagged(labels.PREFIX))
         own = (row for row in rows if row.metadata.get(naming.DEPLOYMENT, "").startswith(OWN))
         return not any(row.status == "BUILD" or row.task for row in own)
 

@@ -76,7 +76,8 @@ class OpenStackDriver:
         except SpecError as error:
             placed = [attrs.evolve(one, path=f"clouds.{cloud}.{one.path}") for one in error.problems]
             raise SpecError(placed) from None
-        self._api = Api(login, timeout_s=self.capabilities.call_timeout_s, proxy=options.proxy, now=now)
+        can = self.capabilities
+        self._api = Api(login, timeout_s=can.call_timeout_s, page_size=can.page_size, proxy=options.proxy, now=now)
 
     # -- instances ----------------------------------------------------------------------------------------------------
 
@@ -232,7 +233,7 @@ class OpenStackDriver:
     # -- within -------------------------------------------------------------------------------------------------------
 
     def _servers(self, calls: Calls, tags: Sequence[str]) -> list[Server]:
-        return listing.servers(calls, tags)
+        return listing.servers(calls, listing.tagged(*tags))
 
     def _instance(self, server: Server) -> Instance | None:
         return servers.instance_of(server, cloud=self._cloud, network=self._options.address_network)

@@ -13,7 +13,7 @@ from vmpattern_openstack import floating
 from vmpattern_openstack.answers import Named, Server
 from vmpattern_openstack.api import Calls
 from vmpattern_openstack.labels import PREFIX
-from vmpattern_openstack.listing import UNPLACED, tagged
+from vmpattern_openstack.listing import UNPLACED, servers, tagged
 
 PLACING_S = 3.0
 """About how long Nova looks for a host."""
@@ -65,7 +65,6 @@ def _ours(calls: Calls, ids: Sequence[InstanceId]) -> list[InstanceId]:
 
 
 def _unplaced(calls: Calls, now: float) -> set[InstanceId]:
-    building = {**tagged(PREFIX), "status": "BUILD"}
-    rows = calls.every(Server, "compute", "/servers/detail", building, key="servers")
+    rows = servers(calls, {**tagged(PREFIX), "status": "BUILD"})
     young = (row for row in rows if row.created.timestamp() + LOST_S > now)
     return {InstanceId(row.id) for row in young if row.task == UNPLACED}
