@@ -1,9 +1,9 @@
 """Nova's servers: whole lists, although Nova may lose the place in one while it looks for hosts.
 
-Nova lists servers that it hasn't found a host for before all others, and from another database. The mark of a page that
-ends in one of those is lost when it gets its host, and then the others of its kind are left out. And one that is in both
-databases is taken out of a page after it was counted: then the page isn't full, and names no next one although there is
-one.
+Nova lists servers that it hasn't found a host for before all others, and from another database. The mark of a page
+that ends in one of those is lost when it gets its host, and then the others of its kind are left out. And one that is
+in both databases is taken out of a page after it was counted: then the page isn't full, and names no next one although
+there is one.
 """
 
 from collections.abc import Mapping, Sequence

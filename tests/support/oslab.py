@@ -15,7 +15,7 @@ from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_af
 
 from vmpattern.driver import Selector
 from vmpattern.driver.options import parse_options
-from vmpattern.errors import Throttled
+from vmpattern.errors import Throttled, Transient
 from vmpattern.model import InstanceId
 from vmpattern.testing import Fault
 from vmpattern_openstack import OpenStackDriver, OpenStackOptions
@@ -77,9 +77,9 @@ def ports(cloud: OpenStackDriver) -> set[str]:
 
 def ended(cloud: OpenStackDriver, *deployments: str) -> None:
     """End all that deployments have, and wait until it is gone."""
-    hostless = retry_if_exception_type(Throttled)
+    busy = retry_if_exception_type((Throttled, Transient))
     patiently = Retrying(
-        retry=hostless | retry_if_result(bool), wait=wait_fixed(1.0), stop=stop_after_delay(300.0), reraise=True
+        retry=busy | retry_if_result(bool), wait=wait_fixed(1.0), stop=stop_after_delay(300.0), reraise=True
     )
 
     def rest() -> list[InstanceId]:
