@@ -10,7 +10,6 @@ import nox
 nox.options.default_venv_backend = "none"
 
 ELSEWHERE = {
-    "local": "because tests/drivers/test_local_rollout.py does the same; by itself: python examples/local/run.py",
     "openstack": "because it needs a cloud: python -m nox -s openstack",
 }
 """Examples that aren't carried out with the others, and why."""

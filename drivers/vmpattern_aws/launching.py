@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import attrs
 
-from vmpattern import naming
 from vmpattern.driver import LaunchRequest, guest
 from vmpattern.driver.options import parse_options
 from vmpattern.errors import Problem, Scope, ScopeKind, SpecError
@@ -91,7 +90,7 @@ def parameters(request: LaunchRequest, *, root_device: str | None) -> Params:
         root_device: the name of the root volume, where something is said of it.
     """
     options = placement_options(request.options)
-    tags = _tags(labels(request) | {NAME: f"{request.deployment}-{request.fleet}"} | dict(options.tags))
+    tags = _tags(request.labels | {NAME: f"{request.deployment}-{request.fleet}"} | dict(options.tags))
     kinds = ["instance", "volume", *(["spot-instances-request"] if request.market is Market.SPOT else [])]
     return {
         "ImageId": request.image,
@@ -113,18 +112,6 @@ def parameters(request: LaunchRequest, *, root_device: str | None) -> Params:
         **_market(request.market, options),
         **_network(request.zone, options),
     }
-
-
-def labels(request: LaunchRequest) -> dict[str, str]:
-    """Return the labels that the request's instances bear."""
-    return naming.launch_labels(
-        deployment=request.deployment,
-        fleet=request.fleet,
-        revision=request.revision,
-        inputs=request.inputs,
-        key=request.key,
-        previous=request.previous,
-    )
 
 
 def needs_root_device(request: LaunchRequest) -> bool:

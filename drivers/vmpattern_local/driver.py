@@ -98,7 +98,7 @@ class LocalDriver:
             return self._launcher.launch(request, parts.qemu(self._options.programs), now=self._clock())
 
     def terminate(self, ids: Sequence[InstanceId]) -> None:
-        """Press the power buttons; what ignores that is killed after the grace, by the next verb or by `close`."""
+        """Ask the guests to power off; what ignores that is killed after the grace, by the next verb or by `close`."""
         if len(ids) > CAPABILITIES.max_terminate:
             raise Invalid(f"expected at most {CAPABILITIES.max_terminate} ids", field="ids")
         with files.told("not every VM will end"):

@@ -13,7 +13,7 @@ from vmpattern.driver import CaptureRequest
 from vmpattern.errors import Invalid
 from vmpattern.model import Image, ImageId
 from vmpattern_local import files
-from vmpattern_local.disks import IMAGES, INITRD, KERNEL, Source, link
+from vmpattern_local.disks import IMAGES, Source, link
 from vmpattern_local.parts import Qemu
 from vmpattern_local.process import DISK
 
@@ -48,13 +48,7 @@ class Images:
         Raises:
             DriverError: there is no room, or a disk is damaged; nothing is left behind.
         """
-        labels = naming.image_labels(
-            deployment=request.deployment,
-            service=request.service,
-            digest=request.digest,
-            base=request.base,
-            recipe=request.recipe,
-        )
+        labels = request.labels
         id = ImageId("img-" + naming.digest(request.deployment, request.digest, request.builder))
         with files.locked(self._folder):
             if found := self.find(request.deployment, request.digest):
@@ -63,8 +57,9 @@ class Images:
             new.mkdir(mode=0o700)
             try:
                 _flatten(qemu, source, builder / DISK, new)
-                link(source.kernel, new / KERNEL)
-                link(source.initrd, new / INITRD)
+                for path in (source.kernel, source.unpacked, source.initrd):
+                    if path.exists():
+                        link(path, new / path.name)
                 files.write_value(new / RECORD, Record(id=id, labels=labels, created_at=now))
                 new.rename(self._folder / id)
             finally:

@@ -120,13 +120,14 @@ class Launcher:
         return begun
 
     def _boot(self, source: Source, qemu: Qemu, begun: Sequence[Begun]) -> Boot:
+        kernel = source.kernel_for(qemu)
         try:
             with files.told("KVM can't be tried out"):
-                accelerator = accel.choose(self._acceleration, qemu, source.kernel, source.initrd, root=self._vms.root)
+                accelerator = accel.choose(self._acceleration, qemu, kernel, source.initrd, root=self._vms.root)
         except DriverError:
             self._undo(begun)
             raise
-        return Boot(kernel=source.kernel.resolve(), initrd=source.initrd.resolve(), accelerator=accelerator)
+        return Boot(kernel=kernel.resolve(), initrd=source.initrd.resolve(), accelerator=accelerator)
 
     def _start(
         self, request: LaunchRequest, begun: Begun, kind: MachineType, source: Source, boot: Boot, qemu: Qemu

@@ -23,11 +23,15 @@ class Missing(Invalid):
 
 @attrs.frozen
 class Qemu:
-    """The programs of one installation of QEMU; `environment` is what they need beside an empty one."""
+    """The programs of one installation of QEMU.
+
+    `environment` is what they need beside an empty one; `enters_unpacked` whether they can start an unpacked kernel.
+    """
 
     system: Path
     images: Path
     environment: tuple[tuple[str, str], ...] = ()
+    enters_unpacked: bool = True
 
     def run(self, *command: str | Path, folder: Path, descriptor: int | None = None, what: str) -> str:
         """Run one of the programs and return what it printed.
@@ -90,7 +94,12 @@ def qemu(path: str) -> Qemu:
     if folder is not None:
         programs = folder / "bin"
         # The wheel's software emulation is a module, which is looked for there.
-        found = Qemu(programs / SYSTEM, programs / IMAGES, (("QEMU_MODULE_DIR", str(programs / "lib/qemu")),))
+        found = Qemu(
+            programs / SYSTEM,
+            programs / IMAGES,
+            (("QEMU_MODULE_DIR", str(programs / "lib/qemu")),),
+            enters_unpacked=(programs / "share/qemu/pvh.bin").exists(),  # every distribution has it, the wheel may not
+        )
         if _runs(found):
             return found
     raise Missing(f"QEMU isn't installed: run  {APT}", code="Missing", field="driver")

@@ -4,6 +4,7 @@ Whoever starts a VM holds the lock of its file `alive`, and QEMU inherits it: th
 runs or is being started, whoever has died meanwhile. Its process is known by the VM's UUID on its command line.
 """
 
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -20,6 +21,7 @@ PID = "pid"
 DISK = "disk.qcow2"
 DRIVE = "drive.tar"
 CONSOLE = "console.log"
+PAUSE_S = 0.01
 
 
 @attrs.frozen(kw_only=True)
@@ -64,7 +66,14 @@ def start(qemu: Qemu, boot: Boot, shape: Shape, *, folder: Path, uuid: str, aliv
 def _machine(boot: Boot, shape: Shape, line: str) -> tuple[str, ...]:
     return (
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
-        *("-machine", "q35,memory-backend=ram", "-smp", str(shape.vcpus), "-m", str(shape.memory_mib)),
+        *(
+            "-machine",
+            "q35,memory-backend=ram,sata=off,smbus=off",
+            "-smp",
+            str(shape.vcpus),
+            "-m",
+            str(shape.memory_mib),
+        ),
         # Memory by a name of its own, so that what the guest uses can be told from what QEMU does.
         *("-object", f"memory-backend-memfd,id=ram,size={shape.memory_mib}M"),
         *_accelerated(boot.accelerator),
@@ -80,7 +89,7 @@ def _accelerated(accelerator: str) -> tuple[str, ...]:
 
 def try_out(qemu: Qemu, boot: Boot, *, folder: Path, timeout_s: float) -> bool:
     """Boot a kernel that only says that it lives, and tell whether it did."""
-    machine = _machine(boot, Shape(vcpus=1, memory_mib=128, port=1), f"{guest.KERNEL_LINE} {guest.PROBE}")
+    machine = _machine(boot, Shape(vcpus=1, memory_mib=128, port=1), f"{guest.KERNEL_LINE} {guest.PROBE}=yes")
     limited = ("-k", "1", str(timeout_s), str(qemu.system), *machine, "-serial", "stdio")
     try:
         return guest.ALIVE in qemu.run("/usr/bin/timeout", *limited, folder=folder, what="the probe of KVM")
@@ -91,6 +100,16 @@ def try_out(qemu: Qemu, boot: Boot, *, folder: Path, timeout_s: float) -> bool:
 def is_alive(folder: Path) -> bool:
     """Tell whether the VM runs or is being started."""
     return files.is_held(folder / ALIVE)
+
+
+def ends_within(folder: Path, seconds: float) -> bool:
+    """Tell whether the VM is gone in time. One that was killed can't be taken hold of any more before it is gone."""
+    until = time.monotonic() + seconds
+    while is_alive(folder):
+        if time.monotonic() >= until:
+            return False
+        time.sleep(PAUSE_S)
+    return True
 
 
 def opened(folder: Path, uuid: str) -> AbstractContextManager[Handle | None]:

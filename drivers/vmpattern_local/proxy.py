@@ -125,6 +125,7 @@ class Proxy:
                 process.kill()
             if not process.ends_within(STOP_S):
                 process.kill()
+                process.ends_within(STOP_S)
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
         try:

@@ -1,4 +1,4 @@
-"""How far each VM is, and seeing to it that those which shall end do: by power button, then by force, then tidied."""
+"""How far each VM is, and seeing to it that those which shall end do: asked first, then by force, then tidied."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
@@ -63,7 +63,7 @@ class Lister:
         return self._vms.change(record.id, lambda now: attrs.evolve(now, address=address)) or record
 
     def end(self, ids: Sequence[InstanceId], *, now: float, grace_s: float) -> None:
-        """Write down that VMs shall end, and press their power buttons; a guest that isn't up yet is killed.
+        """Write down that VMs shall end, and ask them to power off; a guest that isn't up yet is killed.
 
         What ignores the button is killed after its grace: by the first list or end, or by `finish`.
         """
@@ -83,10 +83,11 @@ class Lister:
         asked, self._asked = self._asked, set()
         records = [record for record in map(self._vms.find, sorted(asked)) if record is not None]
         for record in records:
-            with process.opened(self._vms.folder(record.id), record.uuid) as found:
+            folder = self._vms.folder(record.id)
+            with process.opened(folder, record.uuid) as found:
                 if found is not None and not found.ends_within(max(0.0, (record.ends_at or 0.0) - clock())):
                     found.kill()
-                    found.ends_within(KILLED_S)
+            process.ends_within(folder, KILLED_S)
         self._tidy([record.id for record in records if self.phase(record) is Phase.TERMINATED])
 
     def _tidy(self, gone: Sequence[str]) -> None:
@@ -107,7 +108,7 @@ class Lister:
                 yield attrs.evolve(record, ends_at=min(ends_at, record.ends_at or ends_at))
 
     def _listens(self, record: Record) -> bool:
-        """Whether a guest runs that does something about its power button, and has something to lose."""
+        """Whether a guest runs that does something about being asked to power off, and has something to lose."""
         folder = self._vms.folder(record.id)
         if record.builder or not process.is_alive(folder):
             return False

@@ -51,14 +51,7 @@ def new_record(request: LaunchRequest, ordinal: int, *, now: float) -> Record:
     return Record(
         id=f"vm-{naming.digest(request.key, ordinal, size=8)}{secrets.token_hex(4)}",
         uuid=_uuid(secrets.token_hex(16)),
-        labels=naming.launch_labels(
-            deployment=request.deployment,
-            fleet=request.fleet,
-            revision=request.revision,
-            inputs=request.inputs,
-            key=request.key,
-            previous=request.previous,
-        ),
+        labels=request.labels,
         zone=request.zone,
         machine_type=request.machine_type,
         image=request.image,

@@ -165,10 +165,10 @@ class MemoryDriver:
             self._cursor = self._offset + changes.cursor
             return attrs.evolve(changes, cursor=self._cursor)
 
-    def next_at(self) -> float | None:
+    def next_at(self, patience_s: float = 0.0) -> float | None:
         """Return when the world will next change by itself."""
         with self._keeper.reading() as cloud:
-            return cloud.next_at()
+            return cloud.next_at(patience_s)
 
     def advance(self, until: float) -> None:
         """Let time pass."""

@@ -1,6 +1,5 @@
 """OpenStack's JSON as values: what is read of it and no more; the rest of a document is passed over."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TypeVar, cast
@@ -10,8 +9,7 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 from immutabledict import immutabledict
 
-from vmpattern.errors import Invalid
-from vmpattern_libcloud import Reply
+from vmpattern_libcloud import structured
 
 Answer = TypeVar("Answer")
 Json = Mapping[str, object]
@@ -155,32 +153,13 @@ class Member:
     tags: tuple[str, ...] = ()
 
 
-def document(reply: Reply, what: str) -> Json:
-    """Return the JSON object of an answer; an empty one for an answer without a body.
-
-    Raises:
-        Invalid: it isn't one.
-    """
-    try:
-        found: object = json.loads(reply.body) if reply.body else {}
-    except ValueError as error:
-        raise Invalid(f"{what}: the answer is no JSON", code="UnreadableAnswer") from error
-    if not isinstance(found, Mapping):
-        raise Invalid(f"{what}: the answer is no JSON object", code="UnreadableAnswer")
-    return cast("Json", found)
-
-
 def parsed(kind: type[Answer], value: object, what: str) -> Answer:
     """Make a value of a part of an answer.
 
     Raises:
         Invalid: a field that must be there isn't, or has another type.
     """
-    try:
-        return _CONVERTER.structure(value, kind)
-    except (cattrs.BaseValidationError, TypeError, ValueError, AttributeError) as error:
-        text = f"{what}: the answer can't be read as {kind.__name__}: another version of the API?"
-        raise Invalid(text, code="UnreadableAnswer") from error
+    return structured(_CONVERTER, kind, value, what)
 
 
 def _moment(value: object, _: object) -> datetime:

@@ -10,8 +10,8 @@ import attrs
 from immutabledict import immutabledict
 
 from vmpattern.errors import DriverError, Invalid, NotFound, Scope, ScopeKind, Transient, Unauthenticated
-from vmpattern_libcloud import Deadline, Endpoint, Page, Request, Session, Subject, every_page
-from vmpattern_openstack.answers import Json, document, parsed
+from vmpattern_libcloud import Deadline, Endpoint, Page, Request, Session, Subject, document, every_page
+from vmpattern_openstack.answers import Json, parsed
 from vmpattern_openstack.errors import TABLE, read_fault
 from vmpattern_openstack.identity import Identity, Token
 from vmpattern_openstack.login import Login
@@ -170,7 +170,7 @@ class Calls:
             reply = self._api.session(url).send(request, self._deadline)
         except Unauthenticated as error:
             raise self._refused(token, error) from error
-        return document(reply, self.subject.what)
+        return {} if mutating and not reply.body else document(reply, self.subject.what)
 
     def _refused(self, token: Token, error: Unauthenticated) -> DriverError:
         """Drop a token that was refused; one that was just fetched is refused for good."""

@@ -9,8 +9,8 @@ import attrs
 from immutabledict import immutabledict
 
 from vmpattern.errors import Invalid, Scope, ScopeKind
-from vmpattern_libcloud import Deadline, Request, Session, Subject
-from vmpattern_openstack.answers import document, parsed
+from vmpattern_libcloud import Deadline, Request, Session, Subject, document
+from vmpattern_openstack.answers import parsed
 from vmpattern_openstack.login import APPLICATION, METHODS, TOKEN, Login
 
 MARGIN_S = 30.0

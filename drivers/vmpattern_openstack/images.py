@@ -86,15 +86,8 @@ def capture(calls: Calls, request: CaptureRequest, builder: Server) -> ImageId:
     if builder.status != "SHUTOFF":
         text = f"the builder {builder.id} is {builder.status}, and an image is made of one that is SHUTOFF"
         raise Invalid(text, code="BuilderRuns", field="builder")
-    found = naming.image_labels(
-        deployment=request.deployment,
-        service=request.service,
-        digest=request.digest,
-        base=request.base,
-        recipe=request.recipe,
-    )
     name = f"{request.deployment}-{request.service}-{request.digest[:12]}"
-    image = {"name": name, "metadata": {**found, labels.BUILDER: builder.id}}
+    image = {"name": name, "metadata": {**request.labels, labels.BUILDER: builder.id}}
     made = calls.change("compute", "POST", f"/servers/{builder.id}/action", {"createImage": image})
     return ImageId(str(made["image_id"]))
 

@@ -7,7 +7,6 @@ description, which Nova lets be changed in every state, unlike metadata.
 
 from collections.abc import Mapping
 
-from vmpattern import naming
 from vmpattern.driver import LaunchRequest, Selector
 
 PREFIX = "vmpattern"
@@ -45,15 +44,7 @@ def key_tag(key: str) -> str:
 
 def server_metadata(request: LaunchRequest) -> dict[str, str]:
     """Return the labels of a launch's servers, as they are."""
-    labels = naming.launch_labels(
-        deployment=request.deployment,
-        fleet=request.fleet,
-        revision=request.revision,
-        inputs=request.inputs,
-        key=request.key,
-        previous=request.previous,
-    )
-    return {**labels, IMAGE: request.image}
+    return {**request.labels, IMAGE: request.image}
 
 
 def server_name(request: LaunchRequest) -> str:

@@ -1,12 +1,13 @@
 """Bakes a small service, runs three VMs of it behind a balancer, and rolls a change over while a client keeps asking.
 
-Everything happens in a copy of this folder that goes away at the end. `--record FILE` keeps what happened as JSON, from
-which timeline.py draws a picture.
+Everything happens in a copy of this folder, which goes away at the end unless something in it still runs.
+`--record FILE` keeps what happened as JSON, from which timeline.py draws a picture.
 """
 
 import argparse
 import json
 import shutil
+import socket
 import sys
 import tempfile
 import threading
@@ -14,12 +15,15 @@ import time
 import urllib.request
 from collections import Counter
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import vmpattern as vmp
 
 HERE = Path(__file__).parent
 URL = "http://127.0.0.1:8430/"
 PAUSE_S = 0.5
+PATIENCE_S = 600.0
+"""A machine that is busy with other things takes its time."""
 
 
 class Client:
@@ -43,6 +47,14 @@ class Client:
     def counts(self) -> Counter[str]:
         """How often each version answered, and how often nobody did."""
         return Counter(what for _, _, what in self.answers)
+
+    def wait_for(self, version: str) -> None:
+        """Wait until a version has answered."""
+        until = time.monotonic() + PATIENCE_S
+        while not self.counts[version]:
+            if time.monotonic() > until:
+                sys.exit(f"{version} answered nothing within {PATIENCE_S:.0f} s; answers: {dict(self.counts)}")
+            time.sleep(PAUSE_S)
 
     def _ask(self) -> None:
         while not self._stop.wait(PAUSE_S):
@@ -92,11 +104,34 @@ def check_nothing_is_left(folder: Path, url: str) -> None:
     ]
     if left or users(folder):
         sys.exit(f"left behind: files {left}, processes {users(folder)}")
+    with socket.socket() as client:
+        if client.connect_ex(("127.0.0.1", urlsplit(url).port)) == 0:
+            sys.exit(f"something still answers at {url}")
+
+
+def roll_over(folder: Path, events: list[vmp.Event]) -> Client:
+    """Run the service, change it, and return the client that kept asking meanwhile."""
+    print("bake, and run three VMs:")
+    apply(folder, events)
+    with Client(URL) as client:
+        client.wait_for("version 1")
+        (folder / "hello/version").write_text("2\n")
+        print("change the service, and roll it over while a client keeps asking:")
+        apply(folder, events)
+        client.wait_for("version 2")
+    return client
+
+
+def end(folder: Path, events: list[vmp.Event]) -> None:
+    """End everything and remove the folder, which stays as long as something runs: by it, that can be ended."""
+    print("end everything:")
     try:
-        urllib.request.urlopen(url, timeout=5)
-    except OSError:
-        return
-    sys.exit(f"something still answers at {url}")
+        apply(folder, events, size=0)
+        check_nothing_is_left(folder, URL)
+    except BaseException:
+        print(f"not everything has ended: run  vmpattern -f {folder}/vmpattern.toml destroy", file=sys.stderr)
+        raise
+    shutil.rmtree(folder.parent)
 
 
 def main() -> None:
@@ -107,20 +142,13 @@ def main() -> None:
     if not (shutil.which("qemu-system-x86_64") and shutil.which("qemu-img")):
         print("skipped, because QEMU isn't installed: apt-get install -y qemu-system-x86 qemu-utils")
         return
-    with tempfile.TemporaryDirectory() as name:
-        folder = shutil.copytree(HERE, Path(name).resolve() / "local", ignore=shutil.ignore_patterns(".vmpattern"))
-        events: list[vmp.Event] = []
-        try:
-            print("bake, and run three VMs:")
-            apply(folder, events)
-            with Client(URL) as client:
-                (folder / "hello/version").write_text("2\n")
-                print("change the service, and roll it over while a client keeps asking:")
-                apply(folder, events)
-        finally:
-            print("end everything:")
-            apply(folder, events, size=0)
-        check_nothing_is_left(folder, URL)
+    place = Path(tempfile.mkdtemp()).resolve()
+    folder = shutil.copytree(HERE, place / "local", ignore=shutil.ignore_patterns(".vmpattern"))
+    events: list[vmp.Event] = []
+    try:
+        client = roll_over(folder, events)
+    finally:
+        end(folder, events)
     if record is not None:
         told = [{"at": one.at, "kind": one.kind.value, "instances": one.instances} for one in events]
         record.write_text(json.dumps({"events": told, "answers": client.answers}))

@@ -1,5 +1,7 @@
-"""Ending VMs of the local driver: by power button, then by force; never what isn't provably the VM."""
+"""Ending VMs of the local driver: asked first, then by force; never what isn't provably the VM."""
 
+import os
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,7 +10,7 @@ from local_vms import OURS, control, local, pretended
 
 from vmpattern.errors import Invalid, NotFound
 from vmpattern.model import InstanceId, Phase
-from vmpattern_local import guest, process
+from vmpattern_local import files, guest, process
 
 
 class Clock:
@@ -29,17 +31,17 @@ def phases(driver) -> list[Phase]:
     return [row.phase for row in driver.instances(OURS)]
 
 
-def test_a_guest_that_is_up_gets_the_power_button(tmp_path: Path) -> None:
+def test_a_guest_that_is_up_is_asked_to_power_off(tmp_path: Path) -> None:
     driver = local(tmp_path)
     with pretended(tmp_path) as vm, control(vm.folder) as heard:
         is_up(vm)
         driver.terminate([InstanceId(vm.record.id)])
 
-        assert ["qmp_capabilities", "system_powerdown"] == heard
+        assert ["qmp_capabilities", "send-key"] == heard
         assert [Phase.TERMINATING] == phases(driver)
 
 
-def test_what_ignores_the_power_button_is_killed_after_its_grace(tmp_path: Path) -> None:
+def test_what_ignores_that_it_was_asked_is_killed_after_its_grace(tmp_path: Path) -> None:
     clock = Clock()
     driver = local(tmp_path, clock=clock, grace=timedelta(seconds=30))
     with pretended(tmp_path) as vm, control(vm.folder):
@@ -100,6 +102,17 @@ def test_closing_sees_to_the_end_of_what_was_asked_to_end(tmp_path: Path) -> Non
 
         assert -9 == vm.runs.wait(30)
         assert [other.folder] == list((tmp_path / "local/vms").iterdir())
+
+
+def test_closing_waits_for_what_was_killed_and_is_not_gone_yet(tmp_path: Path) -> None:
+    driver = local(tmp_path)
+    with pretended(tmp_path, bears_uuid=False) as vm:
+        alive = files.hold(vm.folder / process.ALIVE)  # as long as the system takes down a process without a name
+        driver.terminate([InstanceId(vm.record.id)])
+        threading.Timer(0.5, os.close, [alive]).start()
+        driver.close()
+
+        assert [] == list((tmp_path / "local/vms").iterdir())
 
 
 def test_a_process_that_dies_leaves_a_stopped_vm(tmp_path: Path) -> None:

@@ -8,14 +8,16 @@ import io
 import os
 import socket
 import stat
+import struct
 import tarfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from local_vms import OURS, local, options, pretended, request, wait
@@ -24,7 +26,7 @@ from vmpattern import naming
 from vmpattern.driver import CaptureRequest
 from vmpattern.errors import Denied, Invalid, NotFound, QuotaExceeded, SpecError, Transient
 from vmpattern.model import ImageId, InstanceId, Membership
-from vmpattern_local import MachineTypeOptions, cpio, files, guest, images, meter, parts, serving, vms
+from vmpattern_local import MachineTypeOptions, cpio, disks, files, guest, images, kernels, meter, parts, serving, vms
 from vmpattern_local.handles import Handle, opened
 
 FRONT = 18432
@@ -34,7 +36,7 @@ SECRET = "hush-4711"
 # -- the first file system and the drive ------------------------------------------------------------------------------
 
 
-def distribution(*modules: str) -> bytes:
+def distribution(*modules: str, bodies: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
     """A first file system as a distribution has it, with these modules; the second needs the first."""
     names = [f"usr/lib/modules/6/kernel/{name}.ko.gz" for name in modules]
     first = f"kernel/{modules[0]}.ko.gz"
@@ -44,7 +46,10 @@ def distribution(*modules: str) -> bytes:
         cpio.Entry("usr/bin/kmod", 0o100755, b"kmod"),
         cpio.Entry("bin", 0o120777, b"usr/bin"),
         cpio.Entry("usr/lib/modules/6/modules.dep", 0o100644, "\n".join(needs).encode()),
-        *(cpio.Entry(name, 0o100644, gzip.compress(name.encode())) for name in names),
+        *(
+            cpio.Entry(name, 0o100644, gzip.compress(bodies.get(module, name.encode())))
+            for module, name in zip(modules, names, strict=True)
+        ),
     ]
     return gzip.compress(cpio.write(entries))
 
@@ -60,13 +65,21 @@ def test_what_is_no_archive_is_refused() -> None:
         list(cpio.read(b"garbage"))
 
 
-def test_the_first_file_system_holds_the_modules_in_the_order_of_their_needs() -> None:
+def test_the_first_file_system_holds_the_modules_and_what_each_needs() -> None:
     cut = guest.first_files(distribution("virtio", "virtio_blk", "virtio_net", "ext4"))
-    made = {entry.name: entry for entry in cpio.read(cut)}
+    made = {entry.name.removeprefix("usr/lib/modules/6/"): entry.body for entry in cpio.read(cut)}
 
-    assert b"virtio.ko\nvirtio_blk.ko\nvirtio_net.ko\next4.ko" == made["order"].body
-    assert b"usr/lib/modules/6/kernel/ext4.ko.gz" == made["ext4.ko"].body
+    assert b"virtio_blk.ko: virtio.ko\nvirtio.ko: \nvirtio_net.ko: \next4.ko: \n" == made["modules.dep"]
+    assert b"usr/lib/modules/6/kernel/ext4.ko.gz" == made["ext4.ko"]
     assert "usr/bin/kmod" not in made
+
+
+def test_a_module_loses_its_signature_and_nothing_else() -> None:
+    signed = b"module" + b"s" * 300 + bytes(8) + (300).to_bytes(4, "big") + guest.SIGNED
+    cut = guest.first_files(distribution("virtio_blk", "virtio_net", "ext4", bodies={"ext4": signed}))
+    made = {entry.name: entry.body for entry in cpio.read(cut)}
+
+    assert b"module" == made["usr/lib/modules/6/ext4.ko"]
 
 
 def test_a_first_file_system_without_a_module_is_refused() -> None:
@@ -77,11 +90,81 @@ def test_a_first_file_system_without_a_module_is_refused() -> None:
 def test_the_drive_holds_the_environment_for_its_owner_only() -> None:
     made = io.BytesIO(guest.drive(request(env={"DB": SECRET}), name="vm-1", uuid="u"))
     with tarfile.open(fileobj=made) as drive:
-        user_data = drive.extractfile("user-data")
+        user_data = drive.extractfile("vmpattern/user-data")
         assert user_data is not None
 
         assert SECRET in user_data.read().decode()
         assert {0o700} == {member.mode for member in drive.getmembers()}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "runs_service"),
+    [pytest.param({}, True, id="service"), pytest.param({"script": "x"}, False, id="builder")],
+)
+def test_a_builder_runs_its_script_and_no_service(wanted: dict, runs_service: bool) -> None:
+    made = io.BytesIO(guest.drive(request(**wanted), name="vm-1", uuid="u"))
+    with tarfile.open(fileobj=made) as drive:
+        inittab = drive.extractfile("vmpattern/inittab")
+        assert inittab is not None
+
+        assert runs_service is (b"respawn" in inittab.read())
+
+
+# -- the kernel -------------------------------------------------------------------------------------------------------
+
+
+def elf(owner: bytes = b"Xen\0", kind: int = 18) -> bytes:
+    """A program with one note, behind another."""
+    notes = struct.pack("<III", 6, 5, 1) + b"Linux\0" + bytes(2) + b"other" + bytes(3)
+    notes += struct.pack("<III", len(owner), 8, kind) + owner + bytes(8)
+    head = kernels.ELF + bytes(28) + struct.pack("<Q", 64) + bytes(14) + struct.pack("<HH", 56, 1) + bytes(6)
+    return head + struct.pack("<IIQQQQQQ", 4, 4, 120, 0, 0, len(notes), len(notes), 4) + notes
+
+
+def kernel(payload: bytes) -> bytes:
+    """A kernel of two sectors that packs this."""
+    head = bytearray(3 * 512)
+    head[0x1F1], head[0x202:0x206] = 2, b"HdrS"
+    struct.pack_into("<II", head, 0x248, 16, len(payload))
+    return bytes(head) + bytes(16) + payload + b"what follows"
+
+
+def test_a_kernel_that_can_be_entered_as_it_is_is_unpacked() -> None:
+    assert elf() == kernels.unpacked(kernel(gzip.compress(elf())))
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        pytest.param(b"no kernel at all", id="no kernel"),
+        pytest.param(elf(), id="unpacked already"),
+        pytest.param(kernel(b"\x28\xb5\x2f\xfd packed otherwise"), id="packed otherwise"),
+        pytest.param(kernel(kernels.GZIP + b"damaged"), id="damaged"),
+        pytest.param(kernel(gzip.compress(b"no program")), id="no program"),
+        pytest.param(kernel(gzip.compress(elf(kind=17))), id="another note"),
+        pytest.param(kernel(gzip.compress(elf(owner=b"GNU\0"))), id="another owner"),
+    ],
+)
+def test_a_kernel_that_qemu_could_not_start_unpacked_stays_packed(packed: bytes) -> None:
+    assert kernels.unpacked(packed) is None
+
+
+@pytest.mark.parametrize(
+    ("enters_unpacked", "there", "expected"),
+    [
+        pytest.param(True, True, disks.UNPACKED, id="faster"),
+        pytest.param(False, True, disks.KERNEL, id="a QEMU that can't"),
+        pytest.param(True, False, disks.KERNEL, id="a kernel that can't"),
+    ],
+)
+def test_the_kernel_that_starts_fastest_is_booted(
+    tmp_path: Path, enters_unpacked: bool, there: bool, expected: str
+) -> None:
+    qemu = parts.Qemu(Path("system"), Path("images"), enters_unpacked=enters_unpacked)
+    if there:
+        (tmp_path / disks.UNPACKED).touch()
+
+    assert tmp_path / expected == disks.Source(tmp_path).kernel_for(qemu)
 
 
 # -- records ----------------------------------------------------------------------------------------------------------

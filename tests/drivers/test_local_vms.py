@@ -12,7 +12,7 @@ import pytest
 from local_vms import OURS, cleared, local, needs_qemu, request, wait
 
 from vmpattern.model import Phase
-from vmpattern_local import process
+from vmpattern_local import guest, process
 from vmpattern_local.vms import Vms
 
 pytestmark = needs_qemu
@@ -87,7 +87,7 @@ def test_a_guest_powers_off_when_it_is_asked_to(driver, tmp_path) -> None:
     driver.terminate([row.id])
     wait(lambda: not process.is_alive(tmp_path / "local/vms" / row.id), "the end of the guest")
 
-    assert "The system is going down" in driver.console(row.id)
+    assert guest.STOPS in driver.console(row.id)
 
 
 SUPPORT = str(Path(__file__).parents[1] / "support")

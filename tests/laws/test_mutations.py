@@ -58,14 +58,14 @@ MUTATIONS = {
     ),
     "acts before the lists have settled": Mutation(
         "vmpattern.planner.index",
-        "return self.clouds[cloud].settled and self.is_fresh(cloud, now)",
-        "return self.is_fresh(cloud, now)",
+        "return state.settled and now <= state.fresh_until",
+        "return now <= state.fresh_until",
         "11 (two lists)",
     ),
     "acts upon old readings": Mutation(
         "vmpattern.planner.index",
-        "return self.clouds[cloud].settled and self.is_fresh(cloud, now)",
-        "return self.clouds[cloud].settled",
+        "return state.settled and now <= state.fresh_until",
+        "return state.settled",
         "11 (fresh reading)",
     ),
     "leaves its envelope": Mutation(
@@ -88,7 +88,7 @@ MUTATIONS = {
         moment="all fall ill while one more boots",
     ),
     "drops what a division leaves over": Mutation(
-        "vmpattern.planner.quotas", "for index in order[:rest]:", "for index in order[:0]:", "6 ("
+        "vmpattern.planner.quotas", "ranked[: total - sum(shares)]:", "ranked[:0]:", "6 ("
     ),
     "gives zones what they have": Mutation(
         "vmpattern.planner.quotas",

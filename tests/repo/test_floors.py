@@ -19,7 +19,7 @@ FLOORS = {
     "naming": 2,
     "forms": 2,
     "specfile": 2,
-    "driver": 2,
+    "driver": 3,
     "planner": 3,
     "recipe": 3,
     "simulation": 4,
@@ -162,10 +162,10 @@ def test_a_house_in_order_has_no_fault(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
-        pytest.param("vmpattern/driver.py", "import vmpattern.planner", "driver (floor 2) imports planner", id="up"),
+        pytest.param("vmpattern/driver.py", "import vmpattern.planner", "driver (floor 3) imports planner", id="up"),
         pytest.param("vmpattern/naming.py", "import vmpattern.specfile", "naming (floor 2) imports", id="same-floor"),
         pytest.param(
-            "vmpattern/driver.py", "from vmpattern import cli", "driver (floor 2) imports cli", id="from-root"
+            "vmpattern/driver.py", "from vmpattern import cli", "driver (floor 3) imports cli", id="from-root"
         ),
         pytest.param("vmpattern/cli/show.py", "import vmpattern", "imports the package root", id="root"),
         pytest.param("vmpattern/cli/show.py", "from vmpattern import load", "imports the package root", id="root-name"),

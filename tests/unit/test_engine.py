@@ -25,6 +25,7 @@ from vmpattern.model import (
     EventKind,
     Fleet,
     Idempotency,
+    Latencies,
     Outcome,
     RequestBudget,
     Result,
@@ -123,6 +124,23 @@ def test_reading_lists_comes_to_the_same_end_as_reading_changes() -> None:
     outcome = stage.apply(changed, drivers={"demo": Listed(stage.cloud)})
 
     assert (Result.COMPLETE, ["img-2"] * 3) == (outcome.result, images(stage))
+
+
+@pytest.mark.parametrize("native", [pytest.param(True, id="health told"), pytest.param(False, id="no health known")])
+@pytest.mark.parametrize("deadline_s", [55.0, 60.0, 65.0, 70.0])
+def test_deadlines_fall_alike_by_lists_and_by_changes(deadline_s: float, native: bool) -> None:
+    slow = attrs.evolve(EC2_LIKE, native_health=native, latencies=Latencies(boot_s=57.0, ready_s=9.0))
+    strict = fleet(2, rollout=Rollout(launch_deadline_s=deadline_s))
+    told = []
+    for driver in (None, Listed):
+        stage = Stage(capabilities=slow)
+        wanted = stage.deployment(strict)
+        if not native:
+            wanted = attrs.evolve(wanted, services={"shop": attrs.evolve(wanted.services["shop"], health=None)})
+        stage.apply(wanted, drivers={"demo": driver(stage.cloud)} if driver else None)
+        told.append([(event.at, event.kind, event.instances) for event in stage.events])
+
+    assert told[0] == told[1]
 
 
 def test_what_an_observer_raises_ends_the_apply_at_once() -> None:

@@ -80,6 +80,37 @@ def test_nobody_waits_for_the_end_of_what_is_ending() -> None:
     assert [Phase.TERMINATED] == [row.phase for row in world.changes(OURS, 0).instances]
 
 
+@pytest.mark.parametrize(
+    ("kind", "patience_s", "told_s"),
+    [
+        pytest.param(None, 30.0, 30.0, id="that one runs which gets well in time isn't told"),
+        pytest.param(None, 29.0, 20.0, id="that one runs which gets well too late is told"),
+        pytest.param(FaultKind.SLOW_BOOT, 1e6, 200.0, id="that one runs which boots slowly is told"),
+        pytest.param(FaultKind.NEVER_READY, 1e6, 20.0, id="that one runs which never gets well is told"),
+    ],
+)
+def test_nobody_waits_for_the_beginning_of_what_gets_well_in_time(kind, patience_s, told_s) -> None:
+    world = cloud(Faults({kind: 1.0} if kind else {}))
+    world.launch(request())
+
+    assert EPOCH + told_s == world.next_at(patience_s)
+
+
+def test_what_began_to_run_unheard_is_told_when_it_gets_well() -> None:
+    world = cloud()
+    world.launch(request())
+    wait(world, 25.0)
+
+    assert EPOCH + 30.0 == world.next_at(30.0)
+
+
+def test_what_is_ended_before_it_runs_is_waited_for_no_more() -> None:
+    world = cloud()
+    world.terminate(ids(world.launch(request())))
+
+    assert world.next_at(30.0) is None
+
+
 def test_the_end_of_draining_is_a_change() -> None:
     world = cloud()
     launched = ids(world.launch(request()))

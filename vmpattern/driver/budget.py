@@ -29,12 +29,11 @@ class TokenBucket:
 
     def take(self, now: float, cost: float = 1.0) -> bool:
         """Take `cost` tokens if they are there; a cost above the burst takes a full bucket into debt."""
-        level = self._level(now)
-        if level < cost and self.wait(now, cost) > 0.0:
-            return False
-        self.tokens = level - cost
         if now > self.at:
-            self.at = now
+            self.tokens, self.at = self._level(now), now
+        if self.tokens < cost and self.wait(now, cost) > 0.0:
+            return False
+        self.tokens -= cost
         return True
 
     def slow_down(self, now: float, *, floor: float) -> None:
@@ -64,14 +63,10 @@ def wait_for(buckets: Mapping[str, TokenBucket], costs: Mapping[str, float], now
 
 def spend(buckets: Mapping[str, TokenBucket], costs: Mapping[str, float], now: float) -> float:
     """Take each cost from the bucket of its name, all or nothing; return the seconds until that can be, 0 if it was."""
-    taken: list[tuple[TokenBucket, float]] = []
-    for name, cost in costs.items():
-        bucket = buckets.get(name)
-        if bucket is None:
-            continue
-        if not bucket.take(now, cost):
-            for other, spent in taken:
-                other.tokens += spent
+    for place, (name, cost) in enumerate(costs.items()):
+        if name in buckets and not buckets[name].take(now, cost):
+            for before in list(costs)[:place]:
+                if before in buckets:
+                    buckets[before].tokens += costs[before]
             return wait_for(buckets, costs, now)
-        taken.append((bucket, cost))
     return 0.0

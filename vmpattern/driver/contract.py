@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 import attrs
 from immutabledict import immutabledict
 
+from vmpattern import naming
 from vmpattern.errors import DriverError, Problem
 from vmpattern.model import (
     Capabilities,
@@ -87,10 +88,22 @@ class LaunchRequest:
     options: Options = _NO_OPTIONS
     script: str = attrs.field(default="", repr=False)
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that each instance is to bear from the very call that creates it; immutable afterwards."""
+        return naming.launch_labels(
+            deployment=self.deployment,
+            fleet=self.fleet,
+            revision=self.revision,
+            inputs=self.inputs,
+            key=self.key,
+            previous=self.previous,
+        )
+
 
 @attrs.frozen(kw_only=True)
 class CaptureRequest:
-    """Which stopped builder becomes an image, and the labels that the image bears: `naming.image_labels` of these.
+    """Which stopped builder becomes an image, and what the image is.
 
     `recipe` tells the parts of what was baked apart: see `naming.recipe`.
     """
@@ -101,6 +114,17 @@ class CaptureRequest:
     digest: str
     base: ImageId
     recipe: str = ""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that the image is to bear."""
+        return naming.image_labels(
+            deployment=self.deployment,
+            service=self.service,
+            digest=self.digest,
+            base=self.base,
+            recipe=self.recipe,
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -315,8 +339,12 @@ class Watcher(Protocol):
         """Return what changed after `cursor`; 0 is the beginning of the world."""
         ...
 
-    def next_at(self) -> float | None:
-        """Return when something will next change by itself, apart from the end of what is ending; None for never."""
+    def next_at(self, patience_s: float = 0.0) -> float | None:
+        """Return when something will next change by itself; None for never.
+
+        What nobody waits for isn't told of, and shows with the next change: the end of what is ending, and that an
+        instance begins to run, where it gets well within `patience_s` of its launch.
+        """
         ...
 
 

@@ -6,7 +6,7 @@ Every call of a process to one cloud passes here, so that all fleets together st
 import itertools
 import math
 from bisect import insort
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import attrs
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
@@ -52,7 +52,7 @@ class Call:
 
 
 class Account:
-    """One cloud's budget, queue and calls in flight."""
+    """One cloud's budget, queue and calls in flight; `flying` are the latter, by ticket."""
 
     def __init__(
         self,
@@ -76,11 +76,7 @@ class Account:
         }
         self._slowed = False
         self._waiting: list[tuple[float, int, Call]] = []
-        self._flying: dict[int, Call] = {}
-
-    def changing(self) -> Iterator[Call]:
-        """Yield the mutating calls in flight."""
-        return (call for call in self._flying.values() if call.mutating)
+        self.flying: dict[int, Call] = {}
 
     def submit(self, call: Call, *, at: float = -math.inf) -> None:
         """Send a call, or queue it, to be sent at `at` or as soon as the budget allows."""
@@ -128,7 +124,7 @@ class Account:
 
     def answered(self, answer: Answer) -> bool:
         """Take an answer, if its ticket is ours: tell the call's `done`, or queue the call to be sent again."""
-        call = self._flying.pop(answer.ticket, None)
+        call = self.flying.pop(answer.ticket, None)
         if call is None:
             return False
         self._adapt(call, answer.error)
@@ -146,18 +142,13 @@ class Account:
         call.sent_at = now
         if call.attempts == 1:
             call.first_sent_at = now
-        self.calls += math.ceil(call.costs.get("read", 1.0))
-        self._flying[ticket] = call
+        calls = call.costs.get("read", 1.0)
+        self.calls += math.ceil(calls)
+        self.flying[ticket] = call
         capabilities = self._capabilities
-        answer = self._runtime.start(
-            Work(
-                ticket=ticket,
-                what=f"{self.driver.name}: {call.verb}",
-                run=call.run,
-                timeout_s=deadline_s(capabilities, call.costs.get("read", 1.0)),
-                latency_s=capabilities.latencies.call_s if call.mutating else 0.0,
-            )
-        )
+        timeout_s = deadline_s(capabilities, calls)
+        latency_s = capabilities.latencies.call_s if call.mutating else 0.0
+        answer = self._runtime.start(Work(ticket, f"{self.driver.name}: {call.verb}", call.run, timeout_s, latency_s))
         if answer is not None:
             self.answered(answer)
 

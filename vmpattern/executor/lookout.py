@@ -11,7 +11,7 @@ from vmpattern.executor.acts import FATAL
 from vmpattern.executor.fleetrun import FleetRun
 from vmpattern.executor.reader import FRESH_S, FleetReading, Probe, Reader, Reading
 from vmpattern.executor.runtime import Answer, Runtime, attempt_now
-from vmpattern.model import Event, EventKind, Health, Membership
+from vmpattern.model import Capabilities, Event, EventKind, Health, Membership
 
 LONGEST_PAUSE_S = 30.0
 """A cloud that can't be read is asked again at the latest after this."""
@@ -68,11 +68,15 @@ class Lookout:
         }
 
     def _cloud(self, account: Account, runs: Sequence[FleetRun], probe: Probe, watch: bool) -> CloudWatch:
+        capabilities = account.driver.capabilities
         fleets = {
-            run.fleet.name: FleetReading(check=run.service.health, balancer=run.fleet.balancer.get(account.name))
+            run.fleet.name: FleetReading(
+                check=run.service.health,
+                balancer=run.fleet.balancer.get(account.name),
+                patience_s=_patience_s(run, capabilities),
+            )
             for run in runs
         }
-        capabilities = account.driver.capabilities
         return CloudWatch(
             name=account.name,
             reader=Reader(account.driver, deployment=self._deployment, fleets=fleets, probe=probe, watch=watch),
@@ -110,10 +114,11 @@ class Lookout:
         """Return when a reading is due: a call that changes something may have done so before it is answered."""
         due, reader = cloud.due, cloud.reader
         if reader.watches and not cloud.failures:
-            for call in cloud.account.changing():
-                # What waited for its budget was sent before the list of the same moment, all else after it.
-                tick = reader.tick_after if call.waited else reader.tick_past
-                due = min(due, tick(cloud.asked_at, call.sent_at))
+            for call in cloud.account.flying.values():
+                if call.mutating:
+                    # What waited for its budget was sent before the list of the same moment, all else after it.
+                    tick = reader.tick_after if call.waited else reader.tick_past
+                    due = min(due, tick(cloud.asked_at, call.sent_at))
         return due
 
     def look_again(self, name: str, not_before: float) -> None:
@@ -217,3 +222,10 @@ class Lookout:
                 run.touch()
             state.settled, state.seen, state.fresh_until = cloud.settled, True, fresh_until
             state.unreadable = False
+
+
+def _patience_s(run: FleetRun, capabilities: Capabilities) -> float:
+    """Return how long after its launch an instance has to be well; 0 where it counts as well as soon as it runs."""
+    if run.service.health is None and not capabilities.native_health:
+        return 0.0
+    return min(run.fleet.rollout.launch_deadline_s, run.fleet.rollout.ready_deadline_s)

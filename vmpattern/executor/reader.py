@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -20,10 +21,14 @@ FRESH_S = 15.0
 
 @attrs.frozen(kw_only=True)
 class FleetReading:
-    """What has to be read for one fleet beside the list: its health check and its balancer in this cloud."""
+    """What has to be read for one fleet beside the list: its health check and its balancer in this cloud.
+
+    `patience_s`: nothing depends on when an instance begins to run, if it is well so long after its launch.
+    """
 
     check: HealthCheck | None = None
     balancer: Options | None = None
+    patience_s: float = 0.0
 
 
 class Reading(NamedTuple):
@@ -61,6 +66,8 @@ class Reader:
         self._pages = driver.capabilities.pages
         self._selector = Selector(deployment)
         self._fleets = fleets
+        # Where a service has no health check, nobody asks its instances.
+        self._asked = {name for name, fleet in fleets.items() if fleet.check is not None}
         self._probe = probe
         self._watcher = driver if watch and isinstance(driver, Watcher) else None
         self.watches = self._watcher is not None
@@ -69,6 +76,7 @@ class Reader:
         self._cursor = 0
         self.poll_s = poll_s
         self._balancers = [fleet.balancer for fleet in fleets.values() if fleet.balancer is not None]
+        self._patience_s = min((fleet.patience_s for fleet in fleets.values()), default=0.0) - poll_s
         self._count(0)
 
     def read(self) -> Reading:
@@ -93,7 +101,7 @@ class Reader:
         """Return the first tick after the one at `asked_at` at which anything may be new; infinity for none."""
         if self._watcher is None:
             return asked_at + self.poll_s
-        answer = attempt_now(self._watcher.next_at, "next_at")
+        answer = attempt_now(partial(self._watcher.next_at, self._patience_s), "next_at")
         if answer.error is not None:
             return asked_at + self.poll_s
         return self.tick_after(asked_at, answer.result) if isinstance(answer.result, float) else math.inf
@@ -119,16 +127,9 @@ class Reader:
 
     def _changes(self, changes: Changes) -> Reading:
         self._count(changes.total)
-        rows = self._checked(changes.instances)
-        return Reading(
-            instances=rows,
-            probed={
-                row.id: changes.probed[row.id] for row in rows if self._is_probed(row) and row.id in changes.probed
-            },
-            members=self._members(),
-            complete=False,
-            cursor=changes.cursor,
-        )
+        rows, probed, asked = self._checked(changes.instances), changes.probed, self._asked
+        words = {row.id: probed[row.id] for row in rows if row.fleet in asked and row.id in probed}
+        return Reading(rows, words, self._members(), complete=False, cursor=changes.cursor)
 
     def _checked(self, rows: object) -> tuple[Instance, ...]:
         return checked_rows(self._driver.name, self._selector.deployment, rows)
@@ -144,11 +145,6 @@ class Reader:
             else:
                 words.update(self._probe(live, fleet.check))
         return words
-
-    def _is_probed(self, row: Instance) -> bool:
-        """Whether its service has a health check: else nobody asks it."""
-        fleet = self._fleets.get(row.fleet)
-        return fleet is not None and fleet.check is not None
 
     def _members(self) -> Mapping[InstanceId, Membership]:
         if self._balancer is None or not self._balancers:

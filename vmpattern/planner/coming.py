@@ -2,7 +2,7 @@
 
 from vmpattern.model import LaunchKey, Membership
 from vmpattern.planner.actions import Launch, Register
-from vmpattern.planner.turn import Turn, by_cloud
+from vmpattern.planner.turn import Turn, by_cloud, ids_of
 
 
 def register(turn: Turn) -> None:
@@ -11,9 +11,9 @@ def register(turn: Turn) -> None:
         return
     rows = [row for row in turn.rows(turn.index.joining) if row.dated and not row.register_sent]
     joining = [row for row in rows if row.membership is Membership.ABSENT]
-    for cloud, ids in by_cloud(joining):
+    for cloud, members in by_cloud(joining):
         if turn.may_act(cloud) and turn.take_call():
-            turn.actions.append(Register(cloud, ids))
+            turn.actions.append(Register(cloud, ids_of(members)))
 
 
 def launch(turn: Turn) -> None:
@@ -34,11 +34,13 @@ def launch(turn: Turn) -> None:
         turn.waiting.append("room under the surge")
         return
     for slot, count in enumerate(_fill(wanted, room)):
+        if not count:
+            continue
         cloud = index.slots[slot].cloud
-        if count and not turn.may_act(cloud):
+        if not turn.may_act(cloud):
             turn.waiting.append(f"a second look at {cloud}")
             continue
-        batch = index.clouds[cloud].capabilities.max_batch if count else 1
+        batch = index.clouds[cloud].capabilities.max_batch
         for start in range(0, count, batch):
             if not turn.take_call():
                 return

@@ -115,7 +115,8 @@ class FleetIndex(Tally):
         self.stop_reason = ""
         self.progress_at = now
         self.destroyed_at: list[float] = []
-        self._shares: dict[tuple[tuple[int, ...], tuple[bool, ...]], list[int]] = {}
+        self._shares: tuple[list[int], list[bool], list[int]] = ([], [], [])
+        self._all_seen = [False] * len(self.slots)
         self.places = Places(deployment, fleet.name, self.slots)
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -127,6 +128,13 @@ class FleetIndex(Tally):
             if now <= self.clouds[name].fresh_until:
                 ready += count
         return ready
+
+    def unseen(self) -> list[bool]:
+        """Return of each slot whether its cloud was never read."""
+        for state in self.clouds.values():
+            if not state.seen:
+                return [not self.clouds[slot.cloud].seen for slot in self.slots]
+        return self._all_seen
 
     def is_fresh(self, cloud: str, now: float) -> bool:
         """Whether what is known of the cloud is young enough to act upon."""
@@ -142,7 +150,8 @@ class FleetIndex(Tally):
 
     def may_act(self, cloud: str, now: float) -> bool:
         """Whether anything may be launched or terminated there: read lately, and settled."""
-        return self.clouds[cloud].settled and self.is_fresh(cloud, now)
+        state = self.clouds[cloud]
+        return state.settled and now <= state.fresh_until
 
     def is_blocked(self, slot: Slot, now: float) -> bool:
         """Whether a scope that covers the slot has no capacity for a while."""
@@ -168,13 +177,12 @@ class FleetIndex(Tally):
         return row.named or row.ours or row.approved or (row.state is BROKEN and row.witnesses >= 2)
 
     def shares(self, have: list[int], full: list[bool]) -> list[int]:
-        """Return `quotas` for this fleet, remembered while the same counts come again."""
-        counts = (tuple(have), tuple(full))
-        if counts not in self._shares:
-            if len(self._shares) > 64:
-                self._shares.clear()
-            self._shares[counts] = quotas(self.fleet.size, self.slots, self.fleet.place, have, full)
-        return self._shares[counts]
+        """Return `quotas` for this fleet, remembered until other counts come; nobody may change any of these lists."""
+        known_have, known_full, shares = self._shares
+        if have != known_have or full != known_full:
+            shares = quotas(self.fleet.size, self.slots, self.fleet.place, have, full)
+            self._shares = (have, full, shares)
+        return shares
 
     def next_key(self, slot: int, count: int, taken: Set[LaunchKey]) -> LaunchKey:
         """Return the key for launching `count` in `slot`: the first attempt that isn't taken, in flight or spent."""

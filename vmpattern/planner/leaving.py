@@ -3,7 +3,7 @@
 from vmpattern.model import Phase
 from vmpattern.planner.actions import Keep
 from vmpattern.planner.rows import Row, State
-from vmpattern.planner.turn import Turn, by_cloud
+from vmpattern.planner.turn import Turn
 
 
 def clear_broken(turn: Turn) -> None:
@@ -68,8 +68,7 @@ def end_drained(turn: Turn) -> None:
     if not turn.index.drained:
         return
     drained = [row for row in turn.rows(turn.index.drained) if turn.index.is_terminable(row)]
-    for cloud, ids in by_cloud(drained):
-        turn.terminate(cloud, ids)
+    turn.terminate(drained)
 
 
 def retire_old(turn: Turn) -> None:

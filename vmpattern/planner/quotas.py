@@ -22,22 +22,19 @@ def apportion(total: int, weights: Sequence[int], caps: Sequence[int | None], ha
     left = total
     while free and left > 0:
         weight = sum([weights[index] for index in free])
-        whole = {index: left * weights[index] // weight for index in free}
+        whole = [left * share // weight for share in weights]
         over = [index for index in free if (cap := caps[index]) is not None and whole[index] >= cap]
-        if over:
-            for index in over:
-                shares[index] = caps[index] or 0
-            left = total - sum(shares)
-            free = [index for index in free if index not in over]
-            continue
-        for index in free:
-            shares[index] = whole[index]
-        rest = total - sum(shares)
-        ranked = sorted([(-(left * weights[index] % weight), whole[index] - have[index], index) for index in free])
-        order = [index for _, _, index in ranked]
-        for index in order[:rest]:
-            shares[index] += 1
-        break
+        if not over:
+            for index in free:
+                shares[index] = whole[index]
+            ranked = sorted([(-(left * weights[index] % weight), whole[index] - have[index], index) for index in free])
+            for _, _, index in ranked[: total - sum(shares)]:
+                shares[index] += 1
+            break
+        for index in over:
+            shares[index] = caps[index] or 0
+        left = total - sum(shares)
+        free = [index for index in free if index not in over]
     return shares
 
 
@@ -64,22 +61,20 @@ def _groups(keys: Sequence[tuple[int, int]]) -> list[list[int]]:
     return [groups[key] for key in sorted(groups)]
 
 
-def _evenly(size: int, members: list[int], have: Sequence[int], caps: Sequence[int | None]) -> list[int]:
+def _evenly(size: int, members: Sequence[int], have: Sequence[int], caps: Sequence[int | None]) -> list[int]:
     return apportion(size, [1] * len(members), [caps[index] for index in members], [have[index] for index in members])
 
 
 def _spread(size: int, slots: Sequence[Slot], have: Sequence[int], full: Sequence[bool]) -> list[int]:
-    caps = [have[index] if full[index] else None for index in range(len(slots))]
+    caps = [held if is_full else None for held, is_full in zip(have, full, strict=True)]
+    if len({slot.placement for slot in slots}) == 1:
+        return _evenly(size, range(len(slots)), have, caps)
     groups = _groups([(0, slot.placement) for slot in slots])
-    if len(groups) == 1:
-        parts = [size]
-    else:
-        weights = [slots[members[0]].weight for members in groups]
-        group_caps = [
-            sum(have[index] for index in members) if all(full[index] for index in members) else None
-            for members in groups
-        ]
-        parts = apportion(size, weights, group_caps, [sum(have[index] for index in members) for members in groups])
+    weights = [slots[members[0]].weight for members in groups]
+    group_caps = [
+        sum(have[index] for index in members) if all(full[index] for index in members) else None for members in groups
+    ]
+    parts = apportion(size, weights, group_caps, [sum(have[index] for index in members) for members in groups])
     shares = [0] * len(slots)
     for members, part in zip(groups, parts, strict=True):
         for index, share in zip(members, _evenly(part, members, have, caps), strict=True):

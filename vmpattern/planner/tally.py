@@ -38,6 +38,11 @@ class Tally:
         self.old_ready: list[Order] = []
         self.dated: list[list[Order]] = [[] for _ in range(slots)]
         self._due: list[tuple[float, InstanceId]] = []
+        # A row's queues, by what decides between them: the same tuple says that it stays where it is.
+        self._broken = ((self.broken_old,), (self.broken_new,))
+        self._drained = (self.drained,)
+        self._old = ((self.old_idle,), (self.old_ready,))
+        self._dated = [((queue,), (queue, self.joining)) for queue in self.dated]
 
     @property
     def total(self) -> int:
@@ -55,24 +60,38 @@ class Tally:
 
     def enter(self, row: Row) -> None:
         """Count the row, and queue it, as it stands, instead of as it was entered before."""
-        state = row.state
-        if state is row.counted and state is not LEAVING:
+        if row.state is row.counted and row.state is not LEAVING:
             self.version += 1
-            return
-        self.leave(row)
-        row.counted, row.queues = state, self._queues(row)
-        self._count(row, state, 1)
-        for queue in row.queues:
-            insort(queue, row.order)
+        else:
+            self._move(row, row.state)
 
     def leave(self, row: Row) -> None:
         """Take the row out of the counts and queues that it was entered in."""
-        if row.counted is None:
+        self._move(row, None)
+
+    def _move(self, row: Row, state: State | None) -> None:
+        """Count and queue the row as of another state; one whose end was accepted counts nowhere any more."""
+        after = None if state is ENDING else state
+        before = None if row.counted is ENDING else row.counted
+        row.counted = state
+        if before is after is None:
             return
-        self._count(row, row.counted, -1)
-        for queue in row.queues:
-            del queue[bisect_left(queue, row.order)]
-        row.counted, row.queues = None, ()
+        self.version += 1
+        if before is None or after is None:
+            sign = 1 if before is None else -1
+            self.live += sign
+            self.visible = (self.visible + sign * row.digest) % 2**128
+        if before is not None:
+            self._count(row, before, -1)
+        if after is not None:
+            self._count(row, after, 1)
+        queues = self._queues(row, after)
+        if queues is not row.queues:
+            for queue in row.queues:
+                del queue[bisect_left(queue, row.order)]
+            for queue in queues:
+                insort(queue, row.order)
+            row.queues = queues
 
     def schedule(self, row: Row, time: float) -> None:
         """Note when the row may change by the mere passing of time; infinity for never."""
@@ -104,12 +123,7 @@ class Tally:
             heapq.heappop(due)
 
     def _count(self, row: Row, state: State, sign: int) -> None:
-        """Count a row in or out. One whose end was accepted counts nowhere: no decision depends on it."""
-        if state is ENDING:
-            return
-        self.version += 1
-        self.live += sign
-        self.visible = (self.visible + sign * row.digest) % 2**128
+        """Count a row of a state in or out."""
         if state >= READY:
             if row.dated:
                 self.have[row.slot] += sign
@@ -123,16 +137,14 @@ class Tally:
         elif state is LEAVING:
             self.leaving += sign
 
-    def _queues(self, row: Row) -> tuple[list[Order], ...]:
-        """Return the queues in which a row stands; by its state, and for a leaving one by how far it is."""
-        state = row.state
-        if state is BROKEN:
-            return (self.broken_new if row.dated else self.broken_old,)
-        if state is LEAVING:
-            return (self.drained,) if row.drained and not row.ending_sent else ()
-        if state < READY:
+    def _queues(self, row: Row, state: State | None) -> tuple[list[Order], ...]:
+        """Return the queues in which a row of a state stands; a leaving one by how far it is."""
+        if state is None or state is KEPT:
             return ()
+        if state is BROKEN:
+            return self._broken[row.dated]
+        if state is LEAVING:
+            return self._drained if row.drained and not row.ending_sent else ()
         if not row.dated:
-            return (self.old_ready if state is READY else self.old_idle,)
-        queue = self.dated[row.slot]
-        return (queue, self.joining) if state is JOINING else (queue,)
+            return self._old[state is READY]
+        return self._dated[row.slot][state is JOINING]

@@ -27,7 +27,7 @@ class Turn:
         self.ready = index.ready(now)
         self._doubtful = -1
         self._quotas: list[int] | None = None
-        self._unseen = [not index.clouds[slot.cloud].seen for slot in index.slots]
+        self._unseen = index.unseen()
         self.unread = sum(compress(self._held(), self._unseen)) if True in self._unseen else 0
         self.stop = self._stop()
 
@@ -126,24 +126,21 @@ class Turn:
     def take_away(self, rows: list[Row]) -> None:
         if not rows:
             return
-        for cloud, ids in by_cloud([row for row in rows if is_member(row)]):
+        for cloud, members in by_cloud([row for row in rows if is_member(row)]):
             if self.take_call():
-                self.actions.append(Drain(cloud, ids))
-        for cloud, ids in by_cloud([row for row in rows if not is_member(row)]):
-            self.terminate(cloud, ids)
+                self.actions.append(Drain(cloud, ids_of(members)))
+        self.terminate([row for row in rows if not is_member(row)])
 
-    def terminate(self, cloud: str, ids: tuple[InstanceId, ...]) -> None:
-        if not self.may_act(cloud):
-            return
-        index = self.index
-        rows = {i: index.rows[i] for i in ids}
-        planned = tuple([i for i, row in rows.items() if row.named or row.ours])
-        unplanned = tuple([i for i, row in rows.items() if not (row.named or row.ours)])
-        size = index.clouds[cloud].capabilities.max_terminate
-        for group, is_planned in ((planned, True), (unplanned, False)):
-            for start in range(0, len(group), size):
-                if self.take_call():
-                    self.actions.append(Terminate(cloud, group[start : start + size], is_planned))
+    def terminate(self, rows: list[Row]) -> None:
+        for cloud, going in by_cloud(rows):
+            if not self.may_act(cloud):
+                continue
+            size = self.index.clouds[cloud].capabilities.max_terminate
+            for is_planned in (True, False):
+                ids = ids_of([row for row in going if (row.named or row.ours) is is_planned])
+                for start in range(0, len(ids), size):
+                    if self.take_call():
+                        self.actions.append(Terminate(cloud, ids[start : start + size], is_planned))
 
     def take_call(self) -> bool:
         """Take one of the calls that may be in flight."""
@@ -162,8 +159,12 @@ def is_member(row: Row) -> bool:
     return row.membership in (Membership.HEALTHY, Membership.UNHEALTHY)
 
 
-def by_cloud(rows: list[Row]) -> list[tuple[str, tuple[InstanceId, ...]]]:
-    clouds: dict[str, list[InstanceId]] = {}
+def by_cloud(rows: list[Row]) -> Iterable[tuple[str, list[Row]]]:
+    clouds: dict[str, list[Row]] = {}
     for row in rows:
-        clouds.setdefault(row.instance.cloud, []).append(row.instance.id)
-    return [(cloud, tuple(ids)) for cloud, ids in clouds.items()]
+        clouds.setdefault(row.instance.cloud, []).append(row)
+    return clouds.items()
+
+
+def ids_of(rows: list[Row]) -> tuple[InstanceId, ...]:
+    return tuple([row.instance.id for row in rows])

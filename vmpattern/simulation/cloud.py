@@ -254,10 +254,10 @@ class SimulatedCloud(DriverVerbs):
                 total=world.total(selector),
             )
 
-    def next_at(self) -> float | None:
-        """Return when something will next change by itself, apart from the end of what is ending; None for never."""
+    def next_at(self, patience_s: float = 0.0) -> float | None:
+        """Return when something will next change by itself, as `Watcher.next_at`."""
         with self._lock:
-            due = min(self._world.next_at(), self._balancers.next_at())
+            due = min(self._world.next_at(patience_s), self._balancers.next_at())
             return None if due == math.inf else due
 
     def advance(self, until: float) -> None:

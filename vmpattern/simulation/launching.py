@@ -22,12 +22,12 @@ def check(spec: CloudSpec, images: Images, request: LaunchRequest) -> None:
     Raises:
         Invalid: it doesn't; `field` names what is wrong.
     """
-    zones = {machine_type.name: machine_type.zones for machine_type in spec.machine_types}
     if request.zone not in spec.zones:
         raise Invalid(f"there is no zone {request.zone}", field="zone")
-    if request.machine_type not in zones:
+    kind = next((kind for kind in spec.machine_types if kind.name == request.machine_type), None)
+    if kind is None:
         raise Invalid(f"there is no machine type {request.machine_type}", field="machine_type")
-    if request.zone not in zones[request.machine_type]:
+    if request.zone not in kind.zones:
         raise Invalid(f"zone {request.zone} doesn't offer {request.machine_type}", field="machine_type")
     if request.market not in spec.capabilities.markets:
         raise Invalid(f"there is no market {request.market.value}", field="market")
@@ -117,20 +117,19 @@ Refusal = Callable[[], OutOfCapacity | QuotaExceeded]
 
 def _room(world: World, call: Call, request: LaunchRequest, count: int) -> tuple[int, Refusal]:
     """Tell how many of `count` can be created now, and what refuses the others."""
-    short = partial(_out_of_capacity, request)
+    short: Refusal = partial(_out_of_capacity, request)
     if request.zone in world.weather.out:
         return 0, partial(_zone_is_out, request)
     if call.strikes(FaultKind.QUOTA):
         return 0, _over_quota
     if call.strikes(FaultKind.STOCKOUT):
         return 0, short
-    limits: list[tuple[int, Refusal]] = [(count, short)]
-    for scope in ((request.zone, request.machine_type), (request.zone, None)):
-        if scope in world.spec.capacity:
-            limits.append((world.spec.capacity[scope] - world.count_live(*scope), short))
-    if world.spec.quota is not None:
-        limits.append((world.spec.quota - world.count_live(), _over_quota))
-    room, refusal = min(limits, key=lambda limit: limit[0])
+    room, refusal, spec = count, short, world.spec
+    for scope in ((request.zone, request.machine_type), (request.zone, None)) if spec.capacity else ():
+        if scope in spec.capacity:
+            room = min(room, spec.capacity[scope] - world.count_live(*scope))
+    if spec.quota is not None and (left := spec.quota - world.count_live()) < room:
+        room, refusal = left, _over_quota
     if room > 1 and call.strikes(FaultKind.PARTIAL_LAUNCH):
         return 1 + int(call.draw(FaultKind.PARTIAL_LAUNCH) * (room - 1)), short
     return max(0, room), refusal

@@ -19,8 +19,12 @@ HANG_S = 30 * 86400.0
 
 
 class Turn(enum.Enum):
-    """What happens to a VM by itself; each has at most one turn ahead."""
+    """What happens to a VM by itself; each has at most one turn ahead.
 
+    BOOT: it runs as soon as it should, and gets well right after, which RUN doesn't promise.
+    """
+
+    BOOT = "boot"
     RUN = "run"
     WELL = "well"
     STOP = "stop"

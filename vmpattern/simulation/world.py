@@ -5,7 +5,6 @@ step costs what changes in it, not what there is.
 """
 
 import heapq
-import math
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 
@@ -26,7 +25,7 @@ REMEMBERED_S = 86400.0
 # Members have plain names here: looked up through its class, each would cost as much as a call (Python 3.11).
 PENDING, RUNNING, STOPPED, TERMINATING, TERMINATED = Phase
 HEALTHY, UNHEALTHY, UNKNOWN = Health
-RUN, WELL, STOP, SICK, GONE = Turn
+BOOT, RUN, WELL, STOP, SICK, GONE = Turn
 
 
 Ahead = tuple[float, int, Vm]
@@ -38,7 +37,8 @@ class World:
 
     `changed` maps ids to the position of their last change, in that order; `gone` holds the last rows of those that no
     list shows any more. `live` counts what isn't ending by zone and machine type, `rows` what lists show by
-    deployment and fleet, and by deployment alone.
+    deployment and fleet, and by deployment alone. The turns that are ahead stand in three heaps, by who waits for them:
+    nobody for ends, and hardly anybody for boots.
     """
 
     def __init__(self, spec: CloudSpec, faults: Faults, start: float, at: float) -> None:
@@ -57,7 +57,9 @@ class World:
         self.past = Past(spec.capabilities.staleness_s if faults.has(FaultKind.STALE_LIST) else 0.0)
         self.weather = Weather(faults, spec.zones, start=start, at=self.at)
         self._lives: list[Ahead] = []
+        self._boots: list[Ahead] = []
         self._ends: list[Ahead] = []
+        self._heaps = (self._lives, self._boots, self._ends)
 
     @property
     def elapsed_s(self) -> float:
@@ -70,7 +72,8 @@ class World:
         """Put a VM that was just launched into the world; with a script it is a builder."""
         vm = Vm(row, fate, flaps=fate.flaps, script=script)
         boot_s = self.spec.capabilities.latencies.boot_s
-        self.place(vm, RUN, self.at + (boot_s * SLOW_FACTOR if fate.slow_boot else boot_s))
+        turn = RUN if script or fate.slow_boot or fate.never_ready else BOOT
+        self.place(vm, turn, self.at + (boot_s * SLOW_FACTOR if fate.slow_boot else boot_s))
 
     def place(self, vm: Vm, turn: Turn | None, due: float) -> None:
         """Put a VM into the world as it is, with what happens to it next."""
@@ -163,36 +166,43 @@ class World:
 
     # -- time ---------------------------------------------------------------------------------------------------------
 
-    def next_at(self) -> float:
-        """Return when something will next change by itself but the end of what is ending; infinity for never."""
-        heap, weather = self._lives, self.weather.next_at
-        while heap and heap[0][1] != heap[0][2].seq:
-            heapq.heappop(heap)
-        return heap[0][0] if heap and heap[0][0] < weather else weather
+    def next_at(self, patience_s: float = 0.0) -> float:
+        """Return when something will next change by itself, as `Watcher.next_at` tells it; infinity for never."""
+        latencies = self.spec.capabilities.latencies
+        unheard_s = latencies.ready_s if latencies.boot_s + latencies.ready_s <= patience_s else 0.0
+        following = self.weather.next_at
+        for heap, later_s in ((self._lives, 0.0), (self._boots, unheard_s)):
+            while heap and heap[0][1] != heap[0][2].seq:
+                heapq.heappop(heap)
+            if heap and heap[0][0] + later_s < following:
+                following = heap[0][0] + later_s
+        return following
 
     def advance(self, until: float) -> None:
         """Let time pass and everything happen that is due, in order; backward is ignored."""
         while True:
-            lives, ends, weather = self._lives, self._ends, self.weather.next_at
-            heap = lives if lives and (not ends or lives[0][0] <= ends[0][0]) else ends
-            due = heap[0][0] if heap else math.inf
-            if due > until and weather > until:
-                break
-            if weather <= due:
-                self._pass(weather)
+            first, weather = self._first(), self.weather.next_at
+            if first is not None and first[0][0] <= until and first[0][0] < weather:
+                due, seq, vm = heapq.heappop(first)
+                if vm.seq == seq:
+                    self.at = max(self.at, due)
+                    self._take_turn(vm)
+            elif weather <= until:
+                self.at = max(self.at, weather)
                 self._show_zones(self.weather.pass_to(weather))
             else:
-                _, seq, vm = heapq.heappop(heap)
-                if vm.seq == seq:
-                    self._pass(due)
-                    self._take_turn(vm)
-        self._pass(until)
-
-    def _pass(self, until: float) -> None:
-        if until > self.at:
-            self.at = until
+                break
+        self.at = max(self.at, until)
         while self.vanishing and self.vanishing[0][0] <= self.at:
             self._vanish(*self.vanishing.popleft())
+
+    def _first(self) -> list[Ahead] | None:
+        """Return the heap with the turn that is due first, None if nothing is ahead."""
+        first = None
+        for heap in self._heaps:
+            if heap and (first is None or heap[0] < first[0]):
+                first = heap
+        return first
 
     def _vanish(self, at: float, id: InstanceId) -> None:
         row = self.vms.pop(id).row
@@ -201,7 +211,7 @@ class World:
         self.past.record(at, id, None)
 
     def _heap(self, turn: Turn) -> list[Ahead]:
-        return self._ends if turn is GONE else self._lives
+        return self._ends if turn is GONE else self._boots if turn is BOOT else self._lives
 
     def _schedule(self, vm: Vm, turn: Turn | None, due: float) -> None:
         self.seq += 1
@@ -212,7 +222,7 @@ class World:
     def _take_turn(self, vm: Vm) -> None:
         row, turn = vm.row, vm.turn
         vm.turn = None
-        if turn is RUN:
+        if turn is BOOT or turn is RUN:
             if vm.script:
                 self._run(vm)
             elif not vm.fate.never_ready:
@@ -258,4 +268,5 @@ class World:
 
     def _tell(self, row: Instance) -> None:
         self.tell(row.id)
-        self.past.record(self.at, row.id, row)
+        if self.past.kept_s:
+            self.past.record(self.at, row.id, row)

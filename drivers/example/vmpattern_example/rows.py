@@ -24,14 +24,7 @@ def process_of(request: LaunchRequest, ordinal: int, *, at: float) -> Process:
     """Return the process that a request asks for: its name follows from the key, its id is new."""
     name = naming.instance_id(request.key, ordinal)
     id = f"{name}-{secrets.token_hex(4)}"
-    labels = naming.launch_labels(
-        deployment=request.deployment,
-        fleet=request.fleet,
-        revision=request.revision,
-        inputs=request.inputs,
-        key=request.key,
-        previous=request.previous,
-    )
+    labels = request.labels
     return Process(
         id=id,
         name=name,
