@@ -61,7 +61,7 @@ def with_vmpattern(proxy: str, size: int) -> int:
     import vmpattern as vmp
 
     with tempfile.TemporaryDirectory() as folder:
-        options = {"cloud": "oslab", "clouds_file": str(CLOUDS), "proxy": proxy, "call_timeout": "120s"}
+        options = {"cloud": "oslab", "clouds_file": str(CLOUDS), "proxy": proxy}
         cloud = vmp.Cloud(name="lab", driver="openstack", options=options, directory=folder)
         with vmp.connect(cloud) as driver:
             image = driver.resolve("oslab-image")  # type: ignore[attr-defined]
