@@ -170,7 +170,7 @@ def test_a_revision_that_can_not_be_built_is_paused_and_the_old_one_serves(
     assert len(rows) <= 3 + 2
 
 
-@pytest.mark.parametrize("service", ["nova-api", "rabbitmq"])
+@pytest.mark.parametrize("service", ["nova-api", pytest.param("rabbitmq", marks=pytest.mark.long)])
 def test_a_service_that_is_restarted_meanwhile_loses_nothing(
     service: str, cloud: OpenStackDriver, write: Callable[..., Path]
 ) -> None:
