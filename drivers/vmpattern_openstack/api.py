@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import BinaryIO, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,13 +25,14 @@ TAGS, VOLUME_TYPES = "2.52", "2.67"
 
 
 class Api:
-    """The services of one login, each with a session of its own."""
+    """The services of one login, each with a session of its own. `page_size` is that of Nova's lists."""
 
-    def __init__(self, login: Login, *, timeout_s: float, proxy: str | None, now: Now) -> None:
+    def __init__(self, login: Login, *, timeout_s: float, page_size: int, proxy: str | None, now: Now) -> None:
         self._login = login
         self._timeout_s = timeout_s
         self._proxy = proxy
         self._now = now
+        self.page_size = page_size
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
         self.identity: Identity = Identity(login, self.session(login.url), now=now)
@@ -74,6 +75,7 @@ class Calls:
         self._fresh: Token | None = None
         self._old = True
         self.subject = subject
+        self.page_size: int = api.page_size
 
     def get(self, service: str, path: str, params: Mapping[str, str] = _NOTHING) -> Json:
         """Read one document."""
@@ -106,12 +108,12 @@ class Calls:
         params: Mapping[str, str] = _NOTHING,
         *,
         key: str,
-        on_mark: Callable[[Answer], None] = lambda _: None,
+        follow: Callable[[Sequence[Answer], str], str] = lambda _, told: told,
     ) -> list[Answer]:
         """Read every page of a list that stands under a key of each document.
 
         Args:
-            on_mark: is called with the last row of each page that another one follows.
+            follow: returns the mark of the next page for the rows of a page and the mark that it tells; none: "".
         """
 
         def fetch(mark: str) -> Page[Answer]:
@@ -120,10 +122,8 @@ class Calls:
             rows = found.get(key)
             if not isinstance(rows, list):
                 raise Invalid(f"{self.subject.what}: the answer has no list {key}", code="UnreadableAnswer")
-            page = Page([parsed(kind, row, self.subject.what) for row in rows], after=_mark(found, key))
-            if page.after and page.items:
-                on_mark(page.items[-1])
-            return page
+            items = [parsed(kind, row, self.subject.what) for row in rows]
+            return Page(items, after=follow(items, _mark(found, key)))
 
         return every_page(fetch)
 

@@ -78,6 +78,7 @@ class Catalog:
                 for n, one in enumerate(options.security_groups)
             ),
             server_group=options.server_group,
+            floating_network=self.floating_network(calls, options),
         )
 
     def flavor(self, calls: Calls, name: str) -> Flavor:
@@ -107,6 +108,28 @@ class Catalog:
             return found.id
 
         return self._known("network", name, look)
+
+    def floating_network(self, calls: Calls, options: PlacementOptions) -> str | None:
+        """Return the id of the network of which servers get floating addresses, None where they get none.
+
+        Raises:
+            Invalid: there is none, there are several, it isn't an external one, or no network is named to lead to.
+        """
+        name = self._options.floating_network
+        if name is None:
+            return None
+        if not options.named_networks:
+            text = f"a floating address needs a network that is named, and that a router connects with {name!r}"
+            raise Invalid(text, code="NoNetwork", field="options.networks")
+
+        def look() -> str:
+            found = _only(calls, Network, "networks", name, "floating_network")
+            if not found.external:
+                text = f"the network {name!r} isn't an external one, and has no floating addresses"
+                raise Invalid(text, code="NotExternal", field="floating_network")
+            return found.id
+
+        return self._known("floating network", name, look)
 
     def security_group(self, calls: Calls, name: str, field: str) -> str:
         """Return the id of a security group.

@@ -62,6 +62,7 @@ def _told(look: Callable[[], object]) -> Iterator[Problem]:
 def _problems_of_options(calls: Calls, catalog: Catalog, options: PlacementOptions) -> Iterator[Problem]:
     for place, name in enumerate(options.named_networks):
         yield from _told(lambda: catalog.network(calls, name, f"options.networks[{place}]"))  # noqa: B023
+    yield from _told(lambda: catalog.floating_network(calls, options))
     for place, name in enumerate(options.security_groups):
         field = f"options.security_groups[{place}]"
         yield from _told(lambda: catalog.security_group(calls, name, field))  # noqa: B023

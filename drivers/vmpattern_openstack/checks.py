@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import cast
 
+from vmpattern import naming
 from vmpattern.driver import Driver, LaunchRequest
 from vmpattern.driver.options import parse_options
 from vmpattern.errors import (
@@ -25,7 +26,7 @@ from vmpattern.errors import (
 from vmpattern.model import ImageId, InstanceId, Options
 from vmpattern.testing import Kit, Recorded
 from vmpattern_libcloud import Reply, Subject
-from vmpattern_openstack import labels
+from vmpattern_openstack import labels, listing
 from vmpattern_openstack.answers import BuildFault, Server, ServerFlavor
 from vmpattern_openstack.api import Calls
 from vmpattern_openstack.driver import OpenStackDriver
@@ -34,6 +35,8 @@ from vmpattern_openstack.options import OpenStackOptions
 from vmpattern_openstack.servers import build_error, create_body
 
 PAUSE_S = 1.0
+OWN = "kit-"
+"""What the names of the kit's deployments begin with."""
 
 
 class OpenStackKit(Kit):
@@ -132,9 +135,9 @@ class OpenStackKit(Kit):
         return self._own.calls("check the driver", mutating=mutating)
 
     def _is_quiet(self) -> bool:
-        tagged = {"tags": labels.PREFIX}
-        rows = self._calls().every(Server, "compute", "/servers/detail", tagged, key="servers")
-        return not any(row.status == "BUILD" or row.task for row in rows)
+        rows = listing.servers(self._calls(), listing.tagged(labels.PREFIX))
+        own = (row for row in rows if row.metadata.get(naming.DEPLOYMENT, "").startswith(OWN))
+        return not any(row.status == "BUILD" or row.task for row in own)
 
 
 def _id(found: object) -> str:

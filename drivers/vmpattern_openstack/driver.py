@@ -1,9 +1,9 @@
 """OpenStack behind the driver contract: each verb is one attempt, composed of Nova's, Glance's and Octavia's calls."""
 
-import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -24,41 +24,24 @@ from vmpattern.errors import (
 from vmpattern.model import (
     OUTSIDE,
     Capabilities,
-    Idempotency,
     Image,
     ImageId,
     ImageState,
     Instance,
     InstanceId,
-    Latencies,
     MachineType,
     Options as OptionTable,
     Standing,
 )
 from vmpattern_libcloud import Subject
-from vmpattern_openstack import balancing, checking, images, launching, listing, servers, uploading
+from vmpattern_openstack import balancing, checking, ending, floating, images, launching, listing, servers, uploading
 from vmpattern_openstack.answers import Server
 from vmpattern_openstack.api import Api, Calls
+from vmpattern_openstack.capabilities import capabilities
 from vmpattern_openstack.catalog import Catalog
 from vmpattern_openstack.labels import PREFIX, description, key_tag, mutable_labels, selector_tags
 from vmpattern_openstack.login import find_login
 from vmpattern_openstack.options import OpenStackOptions, PlacementOptions
-
-CAN = Capabilities(
-    max_batch=launching.BATCH,
-    max_terminate=20,
-    idempotency=Idempotency.NONE,
-    label_count=50,
-    mutable_labels=True,
-    # One that is ended while Nova looks for its host vanishes, shows once more, and is gone.
-    staleness_s=5.0,
-    checks=True,
-    balancer=True,
-    console=True,
-    baker=True,
-    script_bytes=servers.USER_DATA_BYTES,
-    latencies=Latencies(call_s=0.5, boot_s=30.0, ready_s=15.0, terminate_s=10.0, drain_s=30.0),
-)
 
 
 class OpenStackDriver:
@@ -84,8 +67,7 @@ class OpenStackDriver:
         environment: Mapping[str, str] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        timeout_s = options.call_timeout.total_seconds()
-        self.capabilities: Capabilities = attrs.evolve(CAN, page_size=options.page_size, call_timeout_s=timeout_s)
+        self.capabilities: Capabilities = capabilities(options)
         self._cloud = cloud
         self._options = options
         self._now = now
@@ -95,7 +77,8 @@ class OpenStackDriver:
         except SpecError as error:
             placed = [attrs.evolve(one, path=f"clouds.{cloud}.{one.path}") for one in error.problems]
             raise SpecError(placed) from None
-        self._api = Api(login, timeout_s=timeout_s, proxy=options.proxy, now=now)
+        can = self.capabilities
+        self._api = Api(login, timeout_s=can.call_timeout_s, page_size=can.page_size, proxy=options.proxy, now=now)
 
     # -- instances ----------------------------------------------------------------------------------------------------
 
@@ -107,19 +90,20 @@ class OpenStackDriver:
 
     def launch(self, request: LaunchRequest) -> LaunchReport:
         """Create all servers of a request in one call, and look what became of them."""
+        _check_count(request.count, self.capabilities.max_batch, field="count")
         calls = self.calls("launch", mutating=True, subject=servers.subject_of(request))
-        launching.create(calls, self._catalog, request)
-        return launching.report(calls, request, lambda: self._servers(calls, [key_tag(request.key)]), self._instance)
+        if self._options.floating_network is not None:
+            floating.free(calls, (), now=self._now())
+        refused = launching.create(calls, self._catalog, request)
+        rows = partial(self._servers, calls, [key_tag(request.key)])
+        return launching.report(calls, request, refused, rows, self._instance)
 
     def terminate(self, ids: Sequence[InstanceId]) -> None:
-        """Delete servers that bear our tag, and nothing else."""
-        if len(ids) > CAN.max_terminate:
-            text = f"{len(ids)} instances are more than the {CAN.max_terminate} that one call may end"
-            raise Invalid(text, code="TooMany", field="ids")
+        """Delete servers that bear our tag, and nothing else; those that have no host yet are for another time."""
+        _check_count(len(ids), self.capabilities.max_terminate, field="ids")
         calls = self.calls(f"end {len(ids)} instances", mutating=True)
-        for id in listing.ours(calls, ids):
-            with contextlib.suppress(NotFound):
-                calls.change("compute", "DELETE", f"/servers/{id}")
+        addressed = self._options.floating_network is not None
+        ending.end(calls, ids, addressed=addressed, now=self._now())
 
     def label(self, ids: Sequence[InstanceId], labels: Mapping[str, str]) -> None:
         """Write labels into the descriptions of servers, which Nova lets be changed in every state."""
@@ -250,7 +234,12 @@ class OpenStackDriver:
     # -- within -------------------------------------------------------------------------------------------------------
 
     def _servers(self, calls: Calls, tags: Sequence[str]) -> list[Server]:
-        return listing.servers(calls, tags)
+        return listing.servers(calls, listing.tagged(*tags))
 
     def _instance(self, server: Server) -> Instance | None:
         return servers.instance_of(server, cloud=self._cloud, network=self._options.address_network)
+
+
+def _check_count(count: int, most: int, *, field: str) -> None:
+    if count > most:
+        raise Invalid(f"{count} instances are more than the {most} of one call", code="TooMany", field=field)

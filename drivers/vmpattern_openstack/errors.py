@@ -32,6 +32,8 @@ RULES = (
     Rule("Client", Throttled, message="*immutable*", status=409, scope=ScopeKind.REGION),
     # What passes by itself.
     Rule("conflictingRequest", Transient, scope=ScopeKind.INSTANCE),
+    # The server that a page of a list ended in is gone.
+    Rule("badRequest", Transient, message="marker*not found*"),
     Rule("serviceUnavailable", Transient),
     Rule("computeFault", Transient, status=503),
     Rule("Service Unavailable", Transient),

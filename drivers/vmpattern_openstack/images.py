@@ -7,7 +7,7 @@ from vmpattern import naming
 from vmpattern.driver import CaptureRequest, Selector
 from vmpattern.errors import Invalid, NotFound
 from vmpattern.model import Image, ImageId, ImageState
-from vmpattern_openstack import labels
+from vmpattern_openstack import labels, listing
 from vmpattern_openstack.answers import GlanceImage, Server
 from vmpattern_openstack.api import Calls
 from vmpattern_openstack.catalog import ID
@@ -105,8 +105,7 @@ def delete(calls: Calls, ids: Sequence[ImageId], *, cloud: str) -> None:
             continue
         if image_of(calls.parsed(GlanceImage, found), cloud=cloud) is None:
             raise Invalid(f"the image {id} lacks our labels, and isn't deleted", code="NotOurs", field="image")
-        users = calls.every(Server, "compute", "/servers/detail", {"image": id}, key="servers")
-        if users := [user for user in users if phase(user).is_live]:
+        if users := [user for user in listing.servers(calls, {"image": id}) if phase(user).is_live]:
             text = f"the image {id} is in use by {len(users)} servers, among them {users[0].id}"
             raise Invalid(text, code="ImageInUse", field="image")
         there.append(id)

@@ -44,12 +44,17 @@ ERROR = "ERROR"
 
 @attrs.frozen(kw_only=True)
 class Found:
-    """What a launch names, by id: its flavor, and what its placement's options name."""
+    """What a launch names, by id: its flavor, what its placement's options name, and where its addresses are of.
+
+    `port` is that of the one server that is created with it, in the first of the networks.
+    """
 
     flavor: Flavor
     networks: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
     server_group: str | None = None
+    floating_network: str | None = None
+    port: str | None = None
 
 
 def create_body(request: LaunchRequest, options: PlacementOptions, found: Found) -> Mapping[str, object]:
@@ -88,7 +93,8 @@ def networks(options: PlacementOptions, found: Found) -> object:
     """Return what a launch says of networks."""
     if options.has_no_network:
         return NOTHING
-    return [{"uuid": network} for network in found.networks] or AUTO
+    first = [{"port": found.port}] if found.port is not None else []
+    return [*first, *({"uuid": network} for network in found.networks[len(first) :])] or AUTO
 
 
 def user_data(request: LaunchRequest) -> bytes:

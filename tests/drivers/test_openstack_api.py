@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import attrs
@@ -10,11 +11,15 @@ import pytest
 from loopback import Answer, Asked, Loopback, loopback
 
 from vmpattern.driver import Selector
-from vmpattern.errors import Invalid, OutcomeUnknown, SpecError, Transient, Unauthenticated
+from vmpattern.errors import Invalid, OutcomeUnknown, SpecError, Throttled, Transient, Unauthenticated
+from vmpattern.model import InstanceId
 from vmpattern_openstack import OpenStackDriver, OpenStackOptions
 
 EXPIRED = Answer(401, b'{"error": {"code": 401, "title": "Unauthorized", "message": "no such token"}}')
 BROKEN = Answer(500, b'{"computeFault": {"code": 500, "message": "Unexpected API Error."}}')
+CREATED = "2026-11-26T10:00:00Z"
+PLACING = {"status": "BUILD", "OS-EXT-STS:task_state": "scheduling"}
+PLACED: dict[str, object] = {}
 NOBODY = b'{"servers": []}'
 
 
@@ -165,7 +170,7 @@ def test_a_service_that_the_cloud_has_not_is_told() -> None:
 def row(number: int) -> dict[str, object]:
     labels = {"vmpattern-deployment": "shop", "vmpattern-key": "k1", "vmpattern-fleet": "web"}
     flavor = {"original_name": "small"}
-    named = {"id": f"s-{number}", "name": "n", "status": "ACTIVE", "created": "2026-11-26T10:00:00Z"}
+    named = {"id": f"s-{number}", "name": "n", "status": "ACTIVE", "created": CREATED}
     return {**named, "flavor": flavor, "metadata": labels, "image": {"id": "img"}}
 
 
@@ -185,11 +190,10 @@ def test_every_page_is_read_where_the_first_was_read() -> None:
 
 def placing(asked: Asked, rounds: list[int]) -> Answer:
     """Lose the place in a list of three, whose mark gets its host between the first page and the second."""
-    unplaced = {"OS-EXT-STS:task_state": "scheduling", "status": "BUILD"}
     if "marker=" in asked.path:
         return Answer(200, json.dumps({"servers": [row(3)]}).encode())
     rounds.append(len(rounds))
-    first = row(1) | unplaced if len(rounds) == 1 else row(2) | unplaced
+    first = (row(1) if len(rounds) == 1 else row(2)) | PLACING
     links = [{"rel": "next", "href": f"http://elsewhere/servers/detail?marker={first['id']}"}]
     return Answer(200, json.dumps({"servers": [first], "servers_links": links}).encode())
 
@@ -200,6 +204,39 @@ def test_a_server_that_gets_its_host_meanwhile_hides_no_other() -> None:
         rows = driver.instances(Selector("shop"))
 
     assert ["s-1", "s-2", "s-3"] == sorted(one.id for one in rows)
+
+
+@pytest.mark.parametrize(
+    ("first", "page_size", "expected"),
+    [
+        pytest.param([PLACING, PLACED], 3, ["s-1", "s-2", "s-3"], id="a page that isn't full ends in one with a host"),
+        pytest.param([PLACING, PLACING], 4, ["s-1", "s-2", "s-3"], id="as many as have no host may be missing"),
+        pytest.param([PLACING, PLACING], 5, ["s-1", "s-2"], id="more are missing"),
+        pytest.param([PLACED, PLACED], 3, ["s-1", "s-2"], id="all have a host"),
+    ],
+)
+def test_a_page_that_names_no_next_one_is_the_last_only_if_none_can_have_been_taken_out(
+    first: list[dict[str, object]], page_size: int, expected: list[str]
+) -> None:
+    def nova(asked: Asked) -> Answer:
+        shown = [row(3)] if "marker=s-2" in asked.path else [row(n) | state for n, state in enumerate(first, start=1)]
+        return Answer(200, json.dumps({"servers": [] if "marker=s-3" in asked.path else shown}).encode())
+
+    with connected(Cloud(nova=nova), page_size=page_size) as (driver, server):
+        rows = driver.instances(Selector("shop"))
+
+    assert expected == [one.id for one in rows]
+    assert f"limit={page_size}" in asked_of_nova(server)[0].path
+
+
+def test_a_list_whose_place_is_gone_may_be_read_again() -> None:
+    lost = Answer(400, b'{"badRequest": {"code": 400, "message": "marker [s-1] not found"}}')
+
+    def nova(asked: Asked) -> Answer:
+        return lost if "marker=" in asked.path else pages(asked)
+
+    with connected(Cloud(nova=nova)) as (driver, _), pytest.raises(Transient):
+        driver.instances(Selector("shop"))
 
 
 def test_a_list_whose_second_page_fails_is_no_list() -> None:
@@ -217,10 +254,34 @@ def test_an_answer_of_another_kind_is_told_and_not_taken_for_an_empty_list() -> 
 
 def test_an_end_whose_outcome_nova_does_not_know_is_unknown() -> None:
     def nova(asked: Asked) -> Answer:
-        return BROKEN if asked.method == "DELETE" else Answer(200, b'{"servers": [{"id": "s-1", "name": "n"}]}')
+        return BROKEN if asked.method == "DELETE" else Answer(200, json.dumps({"servers": [row(1)]}).encode())
 
     with connected(Cloud(nova=nova)) as (driver, _), pytest.raises(OutcomeUnknown):
         driver.terminate(["s-1"])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("age_s", "deleted"),
+    [
+        pytest.param(299.0, ["s-1"], id="one that gets its host soon is left"),
+        pytest.param(301.0, ["s-1", "s-2"], id="one that gets none is ended"),
+    ],
+)
+def test_a_server_is_ended_once_it_has_a_host(age_s: float, deleted: list[str]) -> None:
+    unplaced = row(2) | PLACING
+
+    def nova(asked: Asked) -> Answer:
+        if asked.method == "DELETE":
+            return Answer(204, b"")
+        shown = [unplaced] if "status=BUILD" in asked.path else [row(1), unplaced]
+        return Answer(200, json.dumps({"servers": shown}).encode())
+
+    cloud = Cloud(nova=nova, now=datetime.fromisoformat(CREATED).timestamp() + age_s)
+    waits = pytest.raises(Throttled, match="looking for hosts of 1 instances")
+    with connected(cloud) as (driver, server), waits if len(deleted) == 1 else contextlib.nullcontext():
+        driver.terminate([InstanceId("s-1"), InstanceId("s-2")])
+
+    assert deleted == [one.path.rpartition("/")[2] for one in server.asked if one.method == "DELETE"]
 
 
 def test_what_no_login_says_is_told_with_the_cloud_s_name() -> None:

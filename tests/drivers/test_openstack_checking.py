@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import attrs
 import pytest
 from immutabledict import immutabledict
-from oslab import driver, needs_lab
+from oslab import driver, ended, needs_lab
 
 from vmpattern.driver import LaunchRequest, Selector
 from vmpattern.errors import Invalid, QuotaExceeded
@@ -163,6 +163,6 @@ def test_a_server_that_failed_tells_its_fault_on_its_console(cloud: OpenStackDri
         while not (text := cloud.console(row.id)).startswith("The server failed") and time.monotonic() < until:
             time.sleep(1.0)
     finally:
-        cloud.terminate([row.id])
+        ended(cloud, "lab-checks")
 
     assert "oslab_fail=build" in text

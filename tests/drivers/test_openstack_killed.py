@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from killed_applies import Found, Lane, Scale, killed, side_by_side
-from oslab import CLOUDS, PAGE, driver, needs_lab, ports, servers
+from oslab import CLOUDS, PAGE, driver, ended, needs_lab, ports, servers
 
 from vmpattern.driver import Selector
 from vmpattern.model import ImageState
@@ -86,10 +86,8 @@ def swept(cloud: OpenStackDriver, names: list[str]) -> Iterator[None]:
     try:
         yield
     finally:
+        ended(cloud, *names)
         for name in names:
-            for row in cloud.instances(Selector(name)):
-                cloud.terminate([row.id])
-            assert eventually(lambda: not cloud.instances(Selector(name)))  # noqa: B023
             cloud.delete_images([image.id for image in cloud.images(Selector(name))])
 
 
@@ -97,7 +95,7 @@ def swept(cloud: OpenStackDriver, names: list[str]) -> Iterator[None]:
     ("scale", "lanes", "rounds"),
     [
         pytest.param(Scale(size=2, surge=2, work_s=25.0), 2, 1, id="2-moments"),
-        pytest.param(Scale(size=4, surge=2, work_s=60.0), 4, 5, id="20-moments", marks=pytest.mark.long),
+        pytest.param(Scale(size=3, surge=3, work_s=90.0), 4, 5, id="20-moments", marks=pytest.mark.long),
     ],
 )
 def test_an_apply_killed_at_any_moment_is_completed_by_the_next(

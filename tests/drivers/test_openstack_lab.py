@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from loopback import loopback
-from oslab import driver, forward, lab, needs_lab, ports, servers, settings
+from oslab import driver, ended, forward, lab, needs_lab, ports, servers, settings
 
 import vmpattern as vmp
 from vmpattern.driver import Selector
@@ -100,10 +100,7 @@ def write(tmp_path: Path, image: ImageId, port: int) -> Iterator[Callable[..., P
 
     yield written
     with contextlib.closing(driver()) as cleaner:
-        for name in names:
-            rows = cleaner.instances(Selector(name))
-            for row in rows:
-                cleaner.terminate([row.id])
+        ended(cleaner, *names)
 
 
 def apply(path: Path, *, follow: Callable[[vmp.Event], None] = lambda _: None) -> vmp.Outcome:
@@ -173,7 +170,7 @@ def test_a_revision_that_can_not_be_built_is_paused_and_the_old_one_serves(
     assert len(rows) <= 3 + 2
 
 
-@pytest.mark.parametrize("service", ["nova-api", "rabbitmq"])
+@pytest.mark.parametrize("service", ["nova-api", pytest.param("rabbitmq", marks=pytest.mark.long)])
 def test_a_service_that_is_restarted_meanwhile_loses_nothing(
     service: str, cloud: OpenStackDriver, write: Callable[..., Path]
 ) -> None:
@@ -194,8 +191,10 @@ def test_a_service_that_is_restarted_meanwhile_loses_nothing(
     if not outcome.ok:
         apply(path).raise_for_failure()
     rows = live(cloud, name)
+    # A server whose message was lost never gets a host; it stays for a look, as every one that fails.
+    serving = [row for row in rows if row.kept_until is None]
 
-    assert (6, 1) == (len(rows), len({row.revision for row in rows}))
+    assert [(Phase.RUNNING, serving[0].revision)] * 6 == [(row.phase, row.revision) for row in serving]
     assert settled(lambda: {row.id for row in rows} == named(cloud, name))
     assert settled(lambda: ports(cloud) <= servers(cloud).keys())
 

@@ -11,8 +11,12 @@ from urllib.parse import urlsplit
 
 import pytest
 from loopback import Answer, Asked, Bad, loopback
+from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
+from vmpattern.driver import Selector
 from vmpattern.driver.options import parse_options
+from vmpattern.errors import Throttled, Transient
+from vmpattern.model import InstanceId
 from vmpattern.testing import Fault
 from vmpattern_openstack import OpenStackDriver, OpenStackOptions
 from vmpattern_openstack.answers import Named
@@ -69,6 +73,23 @@ def ports(cloud: OpenStackDriver) -> set[str]:
     rows = cloud.calls("list ports").get("network", "/ports", of_servers)["ports"]
     assert isinstance(rows, list)
     return {str(row["device_id"]) for row in rows}
+
+
+def ended(cloud: OpenStackDriver, *deployments: str) -> None:
+    """End all that deployments have, and wait until it is gone."""
+    busy = retry_if_exception_type((Throttled, Transient))
+    patiently = Retrying(
+        retry=busy | retry_if_result(bool), wait=wait_fixed(1.0), stop=stop_after_delay(300.0), reraise=True
+    )
+
+    def rest() -> list[InstanceId]:
+        ids = [row.id for name in deployments for row in cloud.instances(Selector(name)) if row.phase.is_live]
+        most = cloud.capabilities.max_terminate
+        for first in range(0, len(ids), most):
+            cloud.terminate(ids[first : first + most])
+        return [row.id for name in deployments for row in cloud.instances(Selector(name))]
+
+    patiently(rest)
 
 
 def lab(*words: str, **settings: str) -> None:

@@ -108,7 +108,7 @@ PLACEMENT = Service(
     "placement", _wsgi("placement", "/usr/bin/placement-api"), _etc_as("OS_PLACEMENT_CONFIG_DIR"), path="/"
 )
 APIS = (
-    Service("nova-api", entry("nova.cmd.api_os_compute", "nova-api", *NOVA), path="/"),
+    Service("nova-api", entry("nova.cmd.api_os_compute", "nova-api", "nova.conf", "nova-api-database.conf"), path="/"),
     Service(
         "neutron",
         entry("neutron.cmd.eventlet.server", "neutron", "neutron.conf"),
