@@ -27,20 +27,29 @@ from vmpattern.simulation import EC2_LIKE, machine_types
 RECIPE = Recipe(base={"": "debian-12"}, run="/opt/serve", files={"/opt/serve": "serve"})
 CONTENTS = {name: Contents(files={"/opt/serve": name[0] * 64}) for name in ("shop", "api")}
 UNREADABLE = Contents(problems=(Problem("services.shop.image.files", "can't be read"),))
-DIGESTS = [*(recipe_name(RECIPE, "demo", contents).digest for contents in CONTENTS.values()), "d" * 32]
+DIGESTS = {name: recipe_name(RECIPE, "demo", contents).digest for name, contents in CONTENTS.items()}
+MADE = [*DIGESTS.items(), ("shop", "d" * 32), ("shop", "e" * 32), ("of-old", "d" * 32), ("of-old", DIGESTS["api"])]
+"""What images are made of: services that are wanted, as they are and as they were, and one that is forgotten."""
+
 IDS = [ImageId(f"img-{number}") for number in range(8)]
 
 images = st.lists(
     st.builds(
-        Image,
-        id=st.sampled_from(IDS),
-        cloud=st.just("demo"),
-        deployment=st.just("shop"),
-        service=st.sampled_from(["shop", "api", "of-old"]),
-        digest=st.sampled_from(DIGESTS),
-        created_at=st.integers(0, 4).map(lambda age: NOW - 100.0 * age),
-        base=st.sampled_from(IDS),
-        state=st.sampled_from(ImageState),
+        lambda id, made, age, base, state: Image(
+            id=id,
+            cloud="demo",
+            deployment="shop",
+            service=made[0],
+            digest=made[1],
+            created_at=NOW - 100.0 * age,
+            base=base,
+            state=state,
+        ),
+        st.sampled_from(IDS),
+        st.sampled_from(MADE),
+        st.integers(0, 4),
+        st.sampled_from(IDS),
+        st.sampled_from([ImageState.AVAILABLE, ImageState.AVAILABLE, *ImageState]),
     ),
     unique_by=lambda image: image.id,
 )
@@ -107,25 +116,40 @@ def test_what_may_go_is_nothing_that_anybody_needs(
     assert not go & {one.image for one in running if one.phase.is_live}
     assert not go & {image.id for image in found if image.state is ImageState.PENDING}
     assert not go & {base, existing}
-    assert not go & launched_from(whole, observed)
+    assert not go & launched_from(whole, observed, *whole.services)
     for service in {image.service for image in found}:
         made = [image.id for image in by_age if image.service == service and image.state is ImageState.AVAILABLE]
         assert not go & set(made[:keep])
+    for name, service in whole.services.items():
+        if isinstance(service.image, Recipe):
+            for image in launched_from(whole, observed, name):
+                assert not go & had_before(image, name, found, running)
     if contents is UNREADABLE:
         assert not go & {image.id for image in found if image.service == "shop"}
     assert go == {use.image.id for use in again if not use.needed}
 
 
-def launched_from(whole: Deployment, observed: Observation) -> set[ImageId]:
+def launched_from(whole: Deployment, observed: Observation, *services: str) -> set[ImageId]:
     """The images that a fleet of each service would be launched from now; of one that can't be told, none."""
     chosen: set[ImageId] = set()
-    for service in whole.services:
+    for service in services:
         try:
             slots = resolve(whole, attrs.evolve(whole.fleets["web"], service=service), observed, refresh=False).slots
         except SpecError:
             continue
         chosen.update(slot.image for slot in slots)
     return chosen
+
+
+def had_before(wanted: ImageId, service: str, found: Sequence[Image], running: Sequence[Instance]) -> set[ImageId]:
+    """The youngest older image of the service, where no instance runs from another of its images than the wanted."""
+    alike = [image for image in found if image.state is ImageState.AVAILABLE and image.service == service]
+    others = [image for image in alike if image.id != wanted]
+    one = next((image for image in alike if image.id == wanted), None)
+    if one is None or {image.id for image in others} & {row.image for row in running if row.phase.is_live}:
+        return set()
+    older = [image for image in others if (image.created_at, image.id) < (one.created_at, one.id)]
+    return {max(older, key=lambda image: (image.created_at, image.id)).id} if older else set()
 
 
 @given(images, instances, st.integers(0, 3))

@@ -1,7 +1,7 @@
 """Which of a deployment's images are still needed, and which may go. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -20,9 +20,9 @@ class ImageUse:
 def image_uses(deployment: Deployment, observation: Observation, *, keep: int) -> tuple[ImageUse, ...]:
     """Judge every image of the clouds that could be read, by cloud, service and age, the newest first.
 
-    Needed is what an instance runs from, what a fleet wants, what is being made, what another image is to be made from,
-    and the `keep` newest of each service in each cloud. Where it can't be told what a service wants, all of its images
-    are needed.
+    Needed is what an instance runs from, what a fleet wants, and the one before that, to roll back to; what is being
+    made, what another image is to be made from, and the `keep` newest of each service in each cloud. Where it can't be
+    told what a service wants, all of its images are needed.
     """
     found: list[ImageUse] = []
     for cloud in observation.clouds.values():
@@ -54,6 +54,7 @@ def _all_reasons(
         try:
             chosen = choose(service, cloud, observation.contents.get(service.name, Contents()))
             yield chosen.id, f"wanted by {service.name}"
+            yield from ((image, "to roll back to") for image in _before(chosen.id, service.name, cloud.images, running))
         except NoImage as none:
             unknown = f"nobody can tell what {service.name} wants: {none.problem.message}"
             yield from ((image.id, unknown) for image in cloud.images if image.service == service.name)
@@ -62,10 +63,21 @@ def _all_reasons(
     yield from ((image.id, f"one of the {keep} newest") for image in _newest(cloud.images, keep))
 
 
+def _before(wanted: ImageId, service: str, images: Sequence[Image], running: Collection[ImageId]) -> Iterator[ImageId]:
+    """Yield the image that the service had before the wanted one; none while some still run from another."""
+    made = [image.id for image in _by_age(images) if image.service == service and image.state is ImageState.AVAILABLE]
+    if wanted in made and not (set(made) - {wanted}) & set(running):
+        yield from made[made.index(wanted) + 1 :][:1]
+
+
 def _newest(images: Sequence[Image], keep: int) -> Iterator[Image]:
     by_service: dict[str, list[Image]] = defaultdict(list)
-    for image in images:
+    for image in _by_age(images):
         if image.state is ImageState.AVAILABLE:
             by_service[image.service].append(image)
     for made in by_service.values():
-        yield from sorted(made, key=lambda image: (image.created_at, image.id))[::-1][:keep]
+        yield from made[:keep]
+
+
+def _by_age(images: Sequence[Image]) -> list[Image]:
+    return sorted(images, key=lambda image: (image.created_at, image.id), reverse=True)
