@@ -23,6 +23,8 @@ class Table:
 
     def markdown(self) -> str:
         """Return the table with its title and note; all but the first column stand to the right."""
+        if not self.rows:
+            return f"**{self.title}**\n\n{self.note}"
         texts = [tuple(self.columns), *(tuple(map(shown, row)) for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
         head, *body = [_line(text, widths) for text in texts]
