@@ -94,8 +94,7 @@ class Images:
         if builders[0].phase is not Phase.STOPPED:
             raise Invalid(f"the builder {request.builder} hasn't stopped", code="NotStopped", field="builder")
         name = f"vmpattern-{request.deployment}-{request.service}-{request.digest}-{request.builder}"[:128]
-        labels = request.labels
-        tags: list[Params] = [{"Key": key, "Value": value} for key, value in {"Name": name, **labels}.items()]
+        tags: list[Params] = [{"Key": key, "Value": value} for key, value in {"Name": name, **request.labels}.items()]
         params: Params = {
             "InstanceId": request.builder,
             "Name": name,

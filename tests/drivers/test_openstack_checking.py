@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 import attrs
 import pytest
 from immutabledict import immutabledict
-from oslab import driver, ended, needs_lab
+from oslab import driver, ended, needs_lab, some_request
 
 from vmpattern.driver import LaunchRequest, Selector
 from vmpattern.errors import Invalid, QuotaExceeded
-from vmpattern.model import ImageId, LaunchKey, Market, Options, Revision
+from vmpattern.model import ImageId, Options
 from vmpattern_openstack import OpenStackDriver
 
 pytestmark = needs_lab
@@ -26,18 +26,7 @@ def cloud() -> Iterator[OpenStackDriver]:
 
 @pytest.fixture(scope="module")
 def request_(cloud: OpenStackDriver) -> LaunchRequest:
-    return LaunchRequest(
-        key=LaunchKey(f"k{uuid.uuid4().hex[:31]}"),
-        count=1,
-        deployment="lab-checks",
-        fleet="web",
-        revision=Revision("r1"),
-        zone="nova",
-        machine_type="oslab.nano",
-        market=Market.ON_DEMAND,
-        image=cloud.resolve("oslab-image"),
-        options=immutabledict(networks=("oslab-net",)),
-    )
+    return some_request(cloud, "lab-checks")
 
 
 @pytest.fixture(scope="module")

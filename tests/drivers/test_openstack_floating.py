@@ -2,19 +2,18 @@
 
 import contextlib
 import time
-import uuid
 from collections.abc import Callable, Iterator
 
 import attrs
 import pytest
 from immutabledict import immutabledict
 from loopback import Answer, Asked, Bad, loopback
-from oslab import STATE, driver, ended, forward, needs_lab, settings
+from oslab import STATE, driver, ended, forward, needs_lab, settings, some_request
 
 from vmpattern.driver import LaunchRequest, Selector
 from vmpattern.driver.options import parse_options
 from vmpattern.errors import DriverError, Invalid
-from vmpattern.model import Instance, LaunchKey, Market, Revision
+from vmpattern.model import Instance
 from vmpattern_openstack import OpenStackDriver, OpenStackOptions
 from vmpattern_openstack.floating import OURS, STRAY_S, FloatingAddress, Port
 
@@ -33,18 +32,7 @@ def cloud() -> Iterator[OpenStackDriver]:
 
 @pytest.fixture
 def request_(cloud: OpenStackDriver) -> LaunchRequest:
-    return LaunchRequest(
-        key=LaunchKey(f"k{uuid.uuid4().hex[:31]}"),
-        count=2,
-        deployment="lab-floating",
-        fleet="web",
-        revision=Revision("r1"),
-        zone="nova",
-        machine_type="oslab.nano",
-        market=Market.ON_DEMAND,
-        image=cloud.resolve("oslab-image"),
-        options=immutabledict(networks=("oslab-net",)),
-    )
+    return some_request(cloud, "lab-floating", count=2)
 
 
 def left(cloud: OpenStackDriver) -> tuple[int, int]:

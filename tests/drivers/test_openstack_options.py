@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 import attrs
 import pytest
 from immutabledict import immutabledict
-from oslab import driver, ended, needs_lab
+from oslab import driver, ended, needs_lab, some_request
 
-from vmpattern.driver import LaunchRequest, Selector
-from vmpattern.model import LaunchKey, Market, Phase, Revision
+from vmpattern.driver import Selector
+from vmpattern.model import Phase
 from vmpattern_openstack import OpenStackDriver
 
 pytestmark = needs_lab
@@ -59,18 +59,7 @@ def _id(found: object) -> str:
 
 def launched(cloud: OpenStackDriver, count: int, **options: object) -> list[str]:
     """Launch, and return the ids once Nova has done what it can."""
-    request = LaunchRequest(
-        key=LaunchKey(f"k{uuid.uuid4().hex[:31]}"),
-        count=count,
-        deployment=NAME,
-        fleet="web",
-        revision=Revision("r1"),
-        zone="nova",
-        machine_type="oslab.nano",
-        market=Market.ON_DEMAND,
-        image=cloud.resolve("oslab-image"),
-        options=immutabledict({"networks": ("oslab-net",), **options}),
-    )
+    request = some_request(cloud, NAME, count=count, options=immutabledict({"networks": ("oslab-net",), **options}))
     cloud.launch(request)
     until = time.monotonic() + PATIENCE_S
     while any(row.phase is Phase.PENDING for row in cloud.instances(Selector(NAME))) and time.monotonic() < until:

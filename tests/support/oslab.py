@@ -5,18 +5,20 @@ import http.client
 import os
 import socket
 import subprocess
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from immutabledict import immutabledict
 from loopback import Answer, Asked, Bad, loopback
 from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
-from vmpattern.driver import Selector
+from vmpattern.driver import LaunchRequest, Selector
 from vmpattern.driver.options import parse_options
 from vmpattern.errors import Throttled, Transient
-from vmpattern.model import InstanceId
+from vmpattern.model import InstanceId, LaunchKey, Market, Revision
 from vmpattern.testing import Fault
 from vmpattern_openstack import OpenStackDriver, OpenStackOptions
 from vmpattern_openstack.answers import Named
@@ -53,6 +55,23 @@ needs_lab = pytest.mark.skipif(not IS_UP, reason=f"skipped, because the OpenStac
 def settings(**more: object) -> dict[str, object]:
     """Return what a file says under [clouds.NAME] of the lab."""
     return {"cloud": "oslab", "clouds_file": str(CLOUDS), "page_size": PAGE, **more}
+
+
+def some_request(cloud: OpenStackDriver, deployment: str, **facts: object) -> LaunchRequest:
+    """Return a request for one small server of the lab, under a key that is nobody's."""
+    usual: dict[str, object] = {
+        "key": LaunchKey(f"k{uuid.uuid4().hex[:31]}"),
+        "count": 1,
+        "deployment": deployment,
+        "fleet": "web",
+        "revision": Revision("r1"),
+        "zone": "nova",
+        "machine_type": "oslab.nano",
+        "market": Market.ON_DEMAND,
+        "image": cloud.resolve("oslab-image"),
+        "options": immutabledict(networks=("oslab-net",)),
+    }
+    return LaunchRequest(**{**usual, **facts})  # type: ignore[arg-type]
 
 
 def driver(**more: object) -> OpenStackDriver:

@@ -6,22 +6,18 @@ from vmpattern.driver.contract import (
     VERSION,
     Baker,
     Balancer,
-    CaptureRequest,
-    Changes,
     Checker,
     Clock,
     Console,
     Driver,
     DriverFactory,
-    LaunchReport,
-    LaunchRequest,
     Meter,
     Prober,
-    Selector,
     Timekeeper,
     Watcher,
 )
 from vmpattern.driver.registry import connect, drivers, load
+from vmpattern.driver.requests import CaptureRequest, Changes, LaunchReport, LaunchRequest, Selector
 
 __all__ = [
     "VERSION",

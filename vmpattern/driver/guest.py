@@ -9,7 +9,7 @@ there, which the script of a service's instance writes, so that a service never 
 import shlex
 from collections.abc import Mapping
 
-from vmpattern.driver.contract import LaunchRequest
+from vmpattern.driver.requests import LaunchRequest
 
 FOLDER = "/etc/vmpattern"
 ENV = f"{FOLDER}/env"
