@@ -35,10 +35,6 @@ class Selector:
         return instance.deployment == self.deployment and self.fleet in (None, instance.fleet)
 
 
-_NO_ENV: immutabledict[str, str] = immutabledict()
-_NO_OPTIONS: Options = immutabledict()
-
-
 def _env(env: Mapping[str, str]) -> immutabledict[str, str]:
     return env if isinstance(env, immutabledict) else immutabledict(env)
 
