@@ -73,9 +73,8 @@ health_checks = st.builds(
     unhealthy_after=positive_counts,
 )
 resources = st.builds(Resources, vcpus=positive_counts, memory_mib=st.integers(1, 2**22), disk_gib=counts)
-remote_files = st.builds(
-    RemoteFile, url=texts.map("https://{}".format), sha256=st.binary(min_size=32, max_size=32).map(bytes.hex)
-)
+web_addresses = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=4).map("https://{}".format)
+remote_files = st.builds(RemoteFile, url=web_addresses, sha256=st.binary(min_size=32, max_size=32).map(bytes.hex))
 files = mappings(texts.map("/{}".format), texts | remote_files)
 
 

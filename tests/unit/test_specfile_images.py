@@ -106,8 +106,15 @@ RECIPE = 'base = "b"\nrun = "r"\n'
             EXISTING,
             RECIPE + 'files = { "/x" = { url = "me:pw@host"<>, sha256 = "' + "0" * 64 + '" } }',
             'services.shop.image.files."/x".url',
-            "expected an http:// or https:// URL, found another string",
+            "expected an http:// or https:// URL without spaces, found another string",
             id="a URL may hold a password and isn't shown",
+        ),
+        pytest.param(
+            EXISTING,
+            RECIPE + 'files = { "/x" = { url = "https://host/x\\n"<>, sha256 = "' + "0" * 64 + '" } }',
+            'services.shop.image.files."/x".url',
+            "expected an http:// or https:// URL without spaces, found another string",
+            id="a URL is on one line",
         ),
         pytest.param(
             EXISTING,

@@ -33,9 +33,14 @@ def _read_base(spot: Spot) -> Mapping[str, str]:
 
 BASE = Kind(_read_base, lambda bases: bases[""] if set(bases) == {""} else _BASES.write(bases))
 
+
+def _is_url(url: str) -> bool:
+    return re.fullmatch("https?://[^ ]+", url) is not None and url.isprintable()
+
+
 _IN_IMAGE = text('the absolute path in the image, such as "/opt/app"', accept=lambda path: path.startswith("/"))
 _SHA256 = text("a SHA-256: 64 of 0-9 and a-f", accept=lambda sha: re.fullmatch("[0-9a-f]{64}", sha) is not None)
-_URL = text("an http:// or https:// URL", accept=lambda url: re.match("https?://.", url) is not None, secret=True)
+_URL = text("an http:// or https:// URL without spaces", accept=_is_url, secret=True)
 _REMOTE_KEYS = (Key("url", _URL, required="a URL"), Key("sha256", _SHA256, required="its SHA-256"))
 _REMOTE = table(RemoteFile, *_REMOTE_KEYS)
 
