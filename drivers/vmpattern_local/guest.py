@@ -33,6 +33,7 @@ KERNEL_LINE = (
 _INIT = f"""\
 #!/usr/bin/busybox sh
 B=/usr/bin/busybox
+export PATH=/sbin:/usr/sbin:/bin:/usr/bin
 fail() {{ echo "vmpattern: $*"; $B poweroff -f; }}
 if [ -n "${{{PROBE}:-}}" ]; then echo '{ALIVE}'; $B poweroff -f; fi
 $B mount -t devtmpfs dev /dev

@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -79,6 +80,15 @@ def test_staged_data_reaches_a_builder(driver) -> None:
     wait(lambda: alone(driver) is Phase.STOPPED, "the end of the builder")
 
     assert hashlib.sha256(data).hexdigest() in driver.console(row.id)
+
+
+def test_the_disk_of_a_vm_is_as_large_as_its_launch_asked_for(driver) -> None:
+    (row,) = driver.launch(request(script="#!/bin/sh\ndf -k / | tail -n 1\n", fleet="_builders", disk_gib=3)).created
+    wait(lambda: "script ended" in driver.console(row.id), "the end of the script")
+    found = re.search(r"/dev/vda +(\d+) ", driver.console(row.id))
+    assert found is not None
+
+    assert int(found[1]) > 2.8 * 2**20
 
 
 def test_a_guest_powers_off_when_it_is_asked_to(driver, tmp_path) -> None:
