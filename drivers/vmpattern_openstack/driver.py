@@ -34,7 +34,18 @@ from vmpattern.model import (
     Standing,
 )
 from vmpattern_libcloud import Subject
-from vmpattern_openstack import balancing, checking, ending, floating, images, launching, listing, servers, uploading
+from vmpattern_openstack import (
+    balancing,
+    checking,
+    disks,
+    ending,
+    floating,
+    images,
+    launching,
+    listing,
+    servers,
+    uploading,
+)
 from vmpattern_openstack.answers import Server
 from vmpattern_openstack.api import Api, Calls
 from vmpattern_openstack.capabilities import capabilities
@@ -145,15 +156,19 @@ class OpenStackDriver:
         return images.capture(calls, request, builder)
 
     def upload(self, disk: Path, *, name: str) -> ImageId:
-        """Return the image of a qcow2 or raw disk of this machine, which is uploaded unless the same is there.
+        """Return the image of a disk of this machine, which is uploaded unless the same is there.
 
         A verb of this driver's own. `call_timeout` bounds each of its steps, not all the time that the bytes take.
+
+        Args:
+            disk: a qcow2 or raw disk, or the folder of an image that the local driver has exported.
 
         Raises:
             Invalid: the disk can't be read, or isn't whole.
         """
-        found = uploading.read_disk(disk)  # takes its time, so that comes before the calls
-        return uploading.upload(self.calls(f"upload {disk.name}", mutating=True), found, name=name)
+        found = disks.read(disk)  # takes its time, so that comes before the calls
+        begin = partial(self.calls, f"upload {disk.name}", mutating=True)
+        return uploading.upload(begin, found, name=name)
 
     def stage(self, name: str, data: bytes, *, lifetime_s: float) -> str:
         """Refuse: object storage isn't used."""
