@@ -24,7 +24,7 @@ from vmpattern.model import (
     Standing,
     Usage,
 )
-from vmpattern_local import files, foresight, meter, parts, process
+from vmpattern_local import exporting, files, foresight, meter, parts, process
 from vmpattern_local.balancers import Balancers
 from vmpattern_local.disks import Disks
 from vmpattern_local.images import Images
@@ -175,6 +175,17 @@ class LocalDriver:
             source, folder = self._disks.source(record.image), self._vms.folder(record.id)
             qemu = parts.qemu(self._options.programs)
             return self._images.capture(request, folder, source, qemu, now=self._clock())
+
+    def export(self, image: str, folder: Path) -> None:
+        """Make a folder of an image or a base, `alpine` too, from which OpenStack can launch; the image stays as it is.
+
+        A verb of this driver's own. In the folder lie `disk.qcow2`, `kernel`, `initrd` and `cmdline`.
+
+        Raises:
+            Invalid: there is no such image, or the folder is there already.
+        """
+        with files.told(f"{image} can't be exported"):
+            exporting.export(self._disks.source(image), folder.absolute(), parts.qemu(self._options.programs))
 
     def stage(self, name: str, data: bytes, *, lifetime_s: float) -> str:
         """Keep data where builders, and nobody else, find it by HTTP."""

@@ -30,22 +30,6 @@ KERNEL_LINE = (
     "console=ttyS0 quiet loglevel=3 panic=-1 tsc=reliable no_timer_check mitigations=off nokaslr random.trust_cpu=on"
 )
 
-_INIT = f"""\
-#!/usr/bin/busybox sh
-B=/usr/bin/busybox
-export PATH=/sbin:/usr/sbin:/bin:/usr/bin
-fail() {{ echo "vmpattern: $*"; $B poweroff -f; }}
-if [ -n "${{{PROBE}:-}}" ]; then echo '{ALIVE}'; $B poweroff -f; fi
-$B mount -t devtmpfs dev /dev
-$B mkdir /dev/pts /dev/shm
-$B modprobe -a {" ".join(MODULES)}
-$B mount -a
-[ -x /new/sbin/init ] || [ -L /new/sbin/init ] || fail "the disk holds no ext4 file system with /sbin/init"
-$B tar -xf /dev/vdb -C /new/run || fail "the VM's own drive can't be read"
-. /new/run/vmpattern/boot
-exec $B switch_root /new /sbin/init
-"""
-
 _FSTAB = """\
 /dev/vda /new ext4 rw,noatime 0 0
 proc /new/proc proc rw 0 0
@@ -56,20 +40,27 @@ shm /new/dev/shm tmpfs rw 0 0
 run /new/run tmpfs mode=755 0 0
 """
 
+_FROM_DRIVE = """\
+$B tar -xf /dev/vdb -C /new/run || fail "the VM's own drive can't be read"
+"""
+
 _BOOT = f"""\
 . /new/run/vmpattern/meta
 : >> /new/etc/inittab
 $B mount -o bind /new/run/vmpattern/inittab /new/etc/inittab
 [ ! -e /new{guest.ENV} ] || $B rm /new{guest.ENV}
 echo "$NAME" > /new/proc/sys/kernel/hostname
-echo nameserver 10.0.2.3 > /new/etc/resolv.conf
 $B ifconfig lo 127.0.0.1 up
-$B ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
-$B route add default gw 10.0.2.2
 [ -z "$GROW" ] || $B chroot /new resize2fs /dev/vda
 """
 
-_INIT_OF_SERVICE = """\
+_NETWORK = """\
+echo nameserver 10.0.2.3 > /new/etc/resolv.conf
+$B ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
+$B route add default gw 10.0.2.2
+"""
+
+INIT_OF_SERVICE = """\
 ::wait:/run/vmpattern/first
 ::respawn:/run/vmpattern/service
 ::ctrlaltdel:/sbin/poweroff
@@ -115,6 +106,39 @@ poweroff -f
 """
 
 
+def init(configure: str) -> str:
+    """Return the first program of a VM: it mounts the disk at `/new`, is told what VM this is, and goes on in there.
+
+    Args:
+        configure: the lines that make `/new/run/vmpattern`: `scripts`, `user-data`, and `meta`, which sets NAME, UUID
+            and GROW. They have `fail`, which says why and powers off, and busybox as `$B`.
+    """
+    return f"""\
+#!/usr/bin/busybox sh
+B=/usr/bin/busybox
+export PATH=/sbin:/usr/sbin:/bin:/usr/bin
+fail() {{ echo "vmpattern: $*"; $B poweroff -f; }}
+if [ -n "${{{PROBE}:-}}" ]; then echo '{ALIVE}'; $B poweroff -f; fi
+$B mount -t devtmpfs dev /dev
+$B mkdir /dev/pts /dev/shm
+$B modprobe -a {" ".join(MODULES)}
+$B mount -a
+[ -x /new/sbin/init ] || [ -L /new/sbin/init ] || fail "the disk holds no ext4 file system with /sbin/init"
+{configure}\
+. /new/run/vmpattern/boot
+exec $B switch_root /new /sbin/init
+"""
+
+
+def scripts(inittab: str, *, network: str = "") -> Mapping[str, str]:
+    """Return what starts and stops the service, by name in `/run/vmpattern`: the same wherever the VM runs.
+
+    Args:
+        network: the lines that bring the network up, unless it is by then.
+    """
+    return {"inittab": inittab, "boot": _BOOT + network, "first": _FIRST, "service": _SERVICE, "stop": _STOP}
+
+
 def first_files(initrd: bytes) -> bytes:
     """Cut a distribution's first file system down to busybox, its library and the few modules that are needed.
 
@@ -126,7 +150,7 @@ def first_files(initrd: bytes) -> bytes:
     kept += _modules(entries)
     kept.append(cpio.Entry("new", 0o40755))
     kept.append(cpio.Entry("etc/fstab", 0o100644, _FSTAB.encode()))
-    kept.append(cpio.Entry("init", 0o100755, _INIT.encode()))
+    kept.append(cpio.Entry("init", 0o100755, init(_FROM_DRIVE).encode()))
     return cpio.write(kept)
 
 
@@ -184,11 +208,7 @@ def drive(request: LaunchRequest, *, name: str, uuid: str) -> bytes:
     }
     files = {
         "meta": "".join(f"{key}={shlex.quote(value)}\n" for key, value in meta.items()),
-        "inittab": _INIT_OF_BUILDER if request.script else _INIT_OF_SERVICE,
-        "boot": _BOOT,
-        "first": _FIRST,
-        "service": _SERVICE,
-        "stop": _STOP,
+        **scripts(_INIT_OF_BUILDER if request.script else INIT_OF_SERVICE, network=_NETWORK),
         "user-data": guest.user_data(request),
     }
     out = io.BytesIO()

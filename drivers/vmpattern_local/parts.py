@@ -14,7 +14,7 @@ APT = "apt-get install -y qemu-system-x86 qemu-utils"
 SYSTEM = "qemu-system-x86_64"
 IMAGES = "qemu-img"
 TIMEOUT_S = 20.0
-"""How long a program may take that is waited for."""
+"""How long a program may take that is waited for, unless it has more to do."""
 
 
 class Missing(Invalid):
@@ -33,13 +33,23 @@ class Qemu:
     environment: tuple[tuple[str, str], ...] = ()
     enters_unpacked: bool = True
 
-    def run(self, *command: str | Path, folder: Path, descriptor: int | None = None, what: str) -> str:
+    def run(
+        self,
+        *command: str | Path,
+        folder: Path,
+        descriptor: int | None = None,
+        what: str,
+        timeout_s: float = TIMEOUT_S,
+    ) -> str:
         """Run one of the programs and return what it printed.
 
         Raises:
-            DriverError: it failed; the message has what it said.
+            DriverError: it failed, or took longer than `timeout_s`; the message has what it said.
         """
-        return run(command, folder=folder, descriptor=descriptor, what=what, environment=dict(self.environment))
+        environment = dict(self.environment)
+        return run(
+            command, folder=folder, descriptor=descriptor, what=what, environment=environment, timeout_s=timeout_s
+        )
 
 
 def run(
@@ -49,12 +59,13 @@ def run(
     what: str,
     environment: dict[str, str],
     descriptor: int | None = None,
+    timeout_s: float = TIMEOUT_S,
 ) -> str:
     """Run a program in a folder and return what it printed; it inherits the descriptor and nothing else.
 
     Raises:
         QuotaExceeded: the disk is full.
-        Transient: it failed, or took longer than `TIMEOUT_S`; the message has what it said.
+        Transient: it failed, or took longer than `timeout_s`; the message has what it said.
     """
     try:
         done = subprocess.run(
@@ -65,11 +76,11 @@ def run(
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=TIMEOUT_S,
+            timeout=timeout_s,
             pass_fds=() if descriptor is None else (descriptor,),
         )
     except subprocess.TimeoutExpired as error:
-        raise Transient(f"{what}: {command[0]} took longer than {TIMEOUT_S:g} s", code="TimedOut") from error
+        raise Transient(f"{what}: {command[0]} took longer than {timeout_s:g} s", code="TimedOut") from error
     if done.returncode:
         raise _failed(what, done.stderr.strip()[-600:] or f"exit status {done.returncode}")
     return done.stdout
