@@ -1,6 +1,7 @@
 """OpenStack behind the driver contract: each verb is one attempt, composed of Nova's, Glance's and Octavia's calls."""
 
 import os
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -34,7 +35,18 @@ from vmpattern.model import (
     Standing,
 )
 from vmpattern_libcloud import Subject
-from vmpattern_openstack import balancing, checking, ending, floating, images, launching, listing, servers, uploading
+from vmpattern_openstack import (
+    balancing,
+    checking,
+    ending,
+    floating,
+    images,
+    launching,
+    listing,
+    servers,
+    staging,
+    uploading,
+)
 from vmpattern_openstack.answers import Server
 from vmpattern_openstack.api import Api, Calls
 from vmpattern_openstack.capabilities import capabilities
@@ -156,11 +168,17 @@ class OpenStackDriver:
         return uploading.upload(self.calls(f"upload {disk.name}", mutating=True), found, name=name)
 
     def stage(self, name: str, data: bytes, *, lifetime_s: float) -> str:
-        """Refuse: object storage isn't used."""
-        raise Unsupported(f"{self.name} stages no data, so {name} must be in the script or at a URL", code="NoStaging")
+        """Put data into the project's object store, and return an address that works for a while."""
+        if not self._options.staging:
+            text = f"{name} can't be staged: the cloud's options say staging = false, so it must be at a URL"
+            raise Unsupported(text, code="NoStaging")
+        calls = self.calls(f"stage {name}", mutating=True)
+        return staging.stage(calls, name, data, lifetime_s=lifetime_s, now=self._now(), key=secrets.token_hex(32))
 
     def unstage(self, names: Sequence[str]) -> None:
-        """Remove nothing, since nothing was staged."""
+        """Remove data from the object store, where there is one."""
+        if self._options.staging:
+            staging.unstage(self.calls(f"unstage {len(names)} files", mutating=True), names)
 
     # -- what is sold -------------------------------------------------------------------------------------------------
 
