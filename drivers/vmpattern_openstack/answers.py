@@ -76,13 +76,17 @@ class Named:
 
 @attrs.frozen(kw_only=True)
 class Flavor:
-    """What Nova sells: memory in MiB, disk in GiB, 0 for as much as the image needs."""
+    """What Nova sells: memory in MiB, disk in GiB, 0 for as much as the image needs.
+
+    Whoever may not read the `extra_specs` gets none.
+    """
 
     id: str
     name: str
     vcpus: int
     ram: int
     disk: int
+    extra_specs: Mapping[str, str] = _NO_TEXTS
 
 
 @attrs.frozen(kw_only=True)
@@ -133,6 +137,23 @@ class Limits:
     cores_used: int = 0
     ram: int = -1
     ram_used: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class Allowance:
+    """How many of a kind Neutron lets a project have, -1 for any number, and how many there are."""
+
+    limit: int = -1
+    used: int = 0
+    reserved: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class NetworkQuota:
+    """What Neutron allows a project."""
+
+    port: Allowance = Allowance()
+    floatingip: Allowance = Allowance()
 
 
 @attrs.frozen(kw_only=True)

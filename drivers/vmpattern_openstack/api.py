@@ -20,8 +20,8 @@ Answer = TypeVar("Answer")
 Now = Callable[[], float]
 _NOTHING: Mapping[str, str] = immutabledict()
 
-TAGS, VOLUME_TYPES = "2.52", "2.67"
-"""Nova's microversions: with tags at a launch, and with types of root volumes."""
+TAGS, FLAVOR_SPECS, VOLUME_TYPES = "2.52", "2.61", "2.67"
+"""Nova's microversions: with tags at a launch, with extra specs of flavors, and with types of root volumes."""
 
 
 class Api:
@@ -77,9 +77,14 @@ class Calls:
         self.subject = subject
         self.page_size: int = api.page_size
 
-    def get(self, service: str, path: str, params: Mapping[str, str] = _NOTHING) -> Json:
+    @property
+    def project(self) -> str | None:
+        """The id of the project that is asked about; None where the token is of none."""
+        return self._token().project
+
+    def get(self, service: str, path: str, params: Mapping[str, str] = _NOTHING, *, version: str = TAGS) -> Json:
         """Read one document."""
-        return self._send(service, "GET", path, params=params, mutating=False)
+        return self._send(service, "GET", path, params=params, mutating=False, version=version)
 
     def find(self, service: str, path: str) -> Json | None:
         """Read one document, None where there is none."""
@@ -141,6 +146,7 @@ class Calls:
         params: Mapping[str, str] = _NOTHING,
         *,
         key: str,
+        version: str = TAGS,
         follow: Callable[[Sequence[Answer], str], str] = lambda _, told: told,
     ) -> list[Answer]:
         """Read every page of a list that stands under a key of each document.
@@ -151,7 +157,7 @@ class Calls:
 
         def fetch(mark: str) -> Page[Answer]:
             marked = {**params, "marker": mark} if mark else params
-            found = self.get(service, path, marked)
+            found = self.get(service, path, marked, version=version)
             rows = found.get(key)
             if not isinstance(rows, list):
                 raise Invalid(f"{self.subject.what}: the answer has no list {key}", code="UnreadableAnswer")

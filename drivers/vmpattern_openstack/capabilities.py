@@ -23,6 +23,7 @@ CAN = Capabilities(
     console=True,
     baker=True,
     script_bytes=USER_DATA_BYTES,
+    disk_option="volume",
     latencies=Latencies(call_s=0.5, boot_s=30.0, ready_s=15.0, terminate_s=10.0, drain_s=30.0),
 )
 

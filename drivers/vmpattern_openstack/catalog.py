@@ -10,7 +10,7 @@ from vmpattern.driver.options import nearest
 from vmpattern.errors import Invalid
 from vmpattern.model import MachineType, Market
 from vmpattern_openstack.answers import Flavor, Named, Network, Zone
-from vmpattern_openstack.api import Calls
+from vmpattern_openstack.api import FLAVOR_SPECS, Calls
 from vmpattern_openstack.options import OpenStackOptions, PlacementOptions
 from vmpattern_openstack.servers import Found
 
@@ -42,7 +42,8 @@ class Catalog:
 
     def flavors(self, calls: Calls) -> Mapping[str, Flavor]:
         """Return the flavors by name, as they are now."""
-        found = {one.name: one for one in calls.every(Flavor, "compute", "/flavors/detail", key="flavors")}
+        rows = calls.every(Flavor, "compute", "/flavors/detail", key="flavors", version=FLAVOR_SPECS)
+        found = {one.name: one for one in rows}
         with self._lock:
             self._flavors = found
         return found
@@ -57,6 +58,8 @@ class Catalog:
                 vcpus=flavor.vcpus,
                 memory_mib=flavor.ram,
                 zones=zones,
+                disk_gib=flavor.disk,
+                specs=flavor.extra_specs,
                 prices={Market.ON_DEMAND: prices[flavor.name]} if flavor.name in prices else {},
             )
             for flavor in self.flavors(calls).values()
@@ -108,6 +111,11 @@ class Catalog:
             return found.id
 
         return self._known("network", name, look)
+
+    @property
+    def gives_addresses(self) -> bool:
+        """Whether servers get floating addresses."""
+        return self._options.floating_network is not None
 
     def floating_network(self, calls: Calls, options: PlacementOptions) -> str | None:
         """Return the id of the network of which servers get floating addresses, None where they get none.

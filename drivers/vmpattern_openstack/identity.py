@@ -45,18 +45,25 @@ class _Entry:
 
 
 @attrs.frozen(kw_only=True)
+class _Project:
+    id: str
+
+
+@attrs.frozen(kw_only=True)
 class _Body:
     expires_at: datetime
     issued_at: datetime
+    project: _Project | None = None
     catalog: tuple[_Entry, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
 class Token:
-    """A token, and when it should be renewed, in epoch seconds of this machine."""
+    """A token, and when it should be renewed, in epoch seconds of this machine; `project` is the id of its project."""
 
     id: str = attrs.field(repr=False)
     renew_at: float
+    project: str | None = None
     urls: Mapping[str, str] = immutabledict()
 
 
@@ -114,6 +121,7 @@ class Identity:
         return Token(
             id=reply.headers.get("x-subject-token", ""),
             renew_at=asked_at + life_s - min(MARGIN_S, life_s / 2),
+            project=body.project.id if body.project else None,
             urls=urls(body.catalog, self._login),
         )
 

@@ -144,6 +144,33 @@ def test_a_quota_without_room_is_told_and_nova_refuses_it(request_: LaunchReques
             change("compute", "PUT", quota, {"quota_set": {"instances": -1}})
 
 
+@pytest.mark.parametrize(
+    ("what", "quota", "options"),
+    [
+        pytest.param("ports", "port", {"floating_network": None}, id="ports"),
+        pytest.param("floating addresses", "floatingip", {"floating_network": "oslab-public"}, id="floating addresses"),
+    ],
+)
+def test_a_quota_of_neutron_without_room_is_told(
+    what: str, quota: str, options: Mapping[str, str | None], request_: LaunchRequest
+) -> None:
+    given = {key: value for key, value in options.items() if value}
+    with (
+        contextlib.closing(driver(cloud="oslab-alt", **given)) as alt,
+        contextlib.closing(driver(cloud="oslab-admin")) as admin,
+    ):
+        project = alt.calls("look for the project").project
+        path = f"/quotas/{project}"
+        change = admin.calls("set a quota", mutating=True).change
+        change("network", "PUT", path, {"quota": {quota: 1}})
+        try:
+            assert f"2 {what} more are wanted, and 0 of the project's 1 are used" in told(
+                alt, attrs.evolve(request_, count=2)
+            ).get("", "")
+        finally:
+            change("network", "PUT", path, {"quota": {quota: -1}})
+
+
 def test_a_server_that_failed_tells_its_fault_on_its_console(cloud: OpenStackDriver, request_: LaunchRequest) -> None:
     options = request_.options | {"metadata": immutabledict(oslab_fail="build")}
     (row,) = cloud.launch(attrs.evolve(request_, options=options)).created

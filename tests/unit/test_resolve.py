@@ -32,10 +32,15 @@ ABC = ("a", "b", "c")
 
 
 def kind(
-    name: str, vcpus: int = 2, memory_mib: int = 4096, zones: Iterable[str] = ABC, price: float | None = 0.1
+    name: str,
+    vcpus: int = 2,
+    memory_mib: int = 4096,
+    zones: Iterable[str] = ABC,
+    price: float | None = 0.1,
+    **more: Any,
 ) -> MachineType:
     prices = {} if price is None else {Market.ON_DEMAND: price, Market.SPOT: price / 10}
-    return MachineType(name=name, vcpus=vcpus, memory_mib=memory_mib, zones=tuple(zones), prices=prices)
+    return MachineType(name=name, vcpus=vcpus, memory_mib=memory_mib, zones=tuple(zones), prices=prices, **more)
 
 
 TYPES = (kind("large", 4, 16384, price=0.2), kind("medium"), kind("small", 1, 2048, price=0.05))
@@ -109,10 +114,31 @@ def test_slots_come_in_the_order_of_placements() -> None:
         pytest.param("cheap", (kind("dear", price=0.3), kind("cheap", price=0.2)), id="the cheaper one of as large"),
         pytest.param("known", (kind("free", price=None), kind("known")), id="a known price before an unknown one"),
         pytest.param("aa", (kind("bb"), kind("aa")), id="the first by name of alike"),
+        pytest.param("b", (kind("a", specs={"gpu": "1"}), kind("b")), id="nothing special before something special"),
+        pytest.param("b", (kind("a", disk_gib=40), kind("b", disk_gib=20)), id="the smaller disk of alike"),
     ],
 )
 def test_what_is_launched_is(chosen: str, offered: tuple[MachineType, ...]) -> None:
     assert [chosen] == types(resolved(placed(HERE), cloud(types=offered)))
+
+
+FLAVORS = (kind("bare", disk_gib=0), kind("half", disk_gib=20), kind("whole", disk_gib=40))
+
+
+@pytest.mark.parametrize(
+    ("fitting", "sized"),
+    [
+        pytest.param(["bare", "whole"], {}, id="one that has it, or that gets a disk at launch"),
+        pytest.param(["bare", "half", "whole"], {"volume": immutabledict()}, id="any, where the placement sizes disks"),
+    ],
+)
+def test_a_service_that_needs_a_disk_fits_into(fitting: list[str], sized: dict[str, Any]) -> None:
+    able = attrs.evolve(EC2_LIKE, disk_option="volume")
+    placement = attrs.evolve(HERE, options=immutabledict(sized))
+    needs = {"resources": Resources(vcpus=2, memory_mib=4096, disk_gib=30)}
+    slot = resolved(placed(placement), cloud(types=FLAVORS, capabilities=able), changes=needs).slots[0]
+
+    assert frozenset(fitting) == slot.admits
 
 
 def test_every_type_that_fits_is_in_date() -> None:
@@ -203,6 +229,15 @@ def test_options_are_handed_on() -> None:
             cloud(),
             {"resources": Resources(vcpus=99, memory_mib=4096)},
             id="resources that no type has",
+        ),
+        pytest.param(
+            "fleets.web.placements[0]",
+            "no machine type of demo in zone a has 2 vCPUs, 4096 MiB and a disk of 99 GiB; "
+            "the placement's option `volume` gives a disk of any size",
+            placed(HERE),
+            cloud(types=FLAVORS[1:], capabilities=attrs.evolve(EC2_LIKE, disk_option="volume")),
+            {"resources": Resources(vcpus=2, memory_mib=4096, disk_gib=99)},
+            id="a disk that no type has",
         ),
         pytest.param(
             "fleets.web.placements[0].market",

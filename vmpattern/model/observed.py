@@ -84,13 +84,16 @@ class Image:
 class MachineType:
     """A kind of VM that a cloud sells. Prices are US dollars an hour; a market without a price is *unknown*, not free.
 
-    `zones` are those that offer the type, sorted.
+    `zones` are those that offer the type, sorted. `disk_gib` is the disk that comes with it; 0: a launch gets one as
+    large as it asks for. `specs` is what else the provider says of it, in the provider's words, such as a GPU.
     """
 
     name: str
     vcpus: int
     memory_mib: int
     zones: tuple[str, ...]
+    disk_gib: int = 0
+    specs: Mapping[str, str] = attrs.field(factory=immutabledict, converter=immutabledict)
     prices: Mapping[Market, float] = attrs.field(factory=immutabledict, converter=immutabledict)
 
     def price(self, market: Market) -> float | None:
@@ -157,7 +160,8 @@ class Capabilities:
     `label`, `balancer`, `image` (calls) and `launch-instances`, `terminate-instances` (instances). `probes`,
     `checks`, `balancer`, `console`, `baker` and `meter` say that the driver offers that optional protocol.
     `script_bytes` is the longest script that a launch takes, `staging` tells whether a baker can put larger files where
-    a builder finds them.
+    a builder finds them. `disk_option` names the placement's option that gives a launch a disk of any size where a
+    machine type comes with one; empty for none.
     """
 
     max_batch: int = 1
@@ -178,6 +182,7 @@ class Capabilities:
     meter: bool = False
     script_bytes: int = 16384
     staging: bool = False
+    disk_option: str = ""
     budgets: Mapping[str, RequestBudget] = attrs.field(factory=immutabledict, converter=immutabledict)
     latencies: Latencies = Latencies()
 

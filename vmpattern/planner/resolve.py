@@ -38,8 +38,8 @@ def resolve(deployment: Deployment, fleet: Fleet, observation: Observation, *, r
     """Resolve a fleet's placements against what the clouds offer.
 
     A machine type that in-date instances show is used again; with `refresh` it is chosen anew: the smallest that fits,
-    by vCPUs, memory, price, name. The same holds for what an image as written stands for. A cloud that couldn't be read
-    gets slots only for what is written in full.
+    by vCPUs, memory, price, what is special about it, disk, name. The same holds for what an image as written stands
+    for. A cloud that couldn't be read gets slots only for what is written in full.
 
     Raises:
         SpecError: a zone, machine type or image that isn't there, or resources that no type fits; all at once.
@@ -147,13 +147,26 @@ def admitted(cloud: CloudObservation, placement: Placement, need: Resources, zon
     offered = [kind for kind in cloud.machine_types if zone in kind.zones]
     if placement.machine_type is not None:
         return tuple(kind for kind in offered if kind.name == placement.machine_type)
-    fitting = [kind for kind in offered if kind.vcpus >= need.vcpus and kind.memory_mib >= need.memory_mib]
+    disk_gib = 0 if _sizes_disks(cloud, placement) else need.disk_gib
+    fitting = [kind for kind in offered if _fits(kind, need, disk_gib)]
 
-    def size(kind: MachineType) -> tuple[int, int, float, str]:
+    def size(kind: MachineType) -> tuple[int, int, float, int, int, str]:
         price = kind.price(placement.market)
-        return (kind.vcpus, kind.memory_mib, float("inf") if price is None else price, kind.name)
+        known = float("inf") if price is None else price
+        return (kind.vcpus, kind.memory_mib, known, len(kind.specs), kind.disk_gib, kind.name)
 
     return tuple(sorted(fitting, key=size))
+
+
+def _sizes_disks(cloud: CloudObservation, placement: Placement) -> bool:
+    """Whether a launch gets a disk as large as it asks for, whatever the machine type comes with."""
+    option = cloud.capabilities.disk_option
+    return bool(option) and option in placement.options
+
+
+def _fits(kind: MachineType, need: Resources, disk_gib: int) -> bool:
+    has_room = not kind.disk_gib or kind.disk_gib >= disk_gib
+    return kind.vcpus >= need.vcpus and kind.memory_mib >= need.memory_mib and has_room
 
 
 def _chosen(
@@ -199,6 +212,10 @@ def _no_type(path: str, cloud: CloudObservation, placement: Placement, need: Res
             f"{path}.machine_type", f"{cloud.name} offers no {placement.machine_type} in zone {zone}; {expected}"
         )
     wanted = f"{need.vcpus} vCPUs and {need.memory_mib} MiB"
+    if need.disk_gib and not _sizes_disks(cloud, placement) and any(kind.disk_gib for kind in cloud.machine_types):
+        wanted = f"{need.vcpus} vCPUs, {need.memory_mib} MiB and a disk of {need.disk_gib} GiB"
+        if option := cloud.capabilities.disk_option:
+            wanted += f"; the placement's option `{option}` gives a disk of any size"
     return Problem(path, f"no machine type of {cloud.name} in zone {zone} has {wanted}")
 
 
