@@ -18,7 +18,7 @@ from oslab import driver, needs_lab, settings
 from some_openstack import EXPIRED, Cloud, connected
 
 import vmpattern as vmp
-from vmpattern.errors import Denied, Invalid, NotFound, QuotaExceeded, Transient, Unsupported
+from vmpattern.errors import Denied, Invalid, NotFound, OutcomeUnknown, QuotaExceeded, Transient, Unsupported
 from vmpattern.model import BakeState
 from vmpattern.specfile.writing import render
 from vmpattern_openstack import OpenStackDriver
@@ -147,6 +147,16 @@ def test_a_container_that_somebody_removes_meanwhile_is_made_by_the_same_again()
         cloud.stage(NAME, DATA, lifetime_s=60.0)
 
     assert "Removed" == caught.value.code
+
+
+def test_a_container_that_can_t_be_deleted_is_told_and_not_passed_over() -> None:
+    ceph = Ceph(container={OURS: "staging"})
+
+    def broken(asked: Asked) -> Answer:
+        return Answer(503, b"") if asked.method == "DELETE" and asked.path.endswith(CONTAINER) else ceph(asked)
+
+    with connected(Cloud(nova=broken, services=SWIFT)) as (cloud, _), pytest.raises(OutcomeUnknown):
+        cloud.unstage([NAME])
 
 
 # -- on the lab -------------------------------------------------------------------------------------------------------

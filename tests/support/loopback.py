@@ -65,7 +65,8 @@ def loopback(answer: Callable[[Asked], Answer | Bad], *, tls: ssl.SSLContext | N
                 for name, value in {"Content-Length": str(len(given.body)), **given.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(given.body)
+                if self.command != "HEAD":
+                    self.wfile.write(given.body)
                 return
             self.close_connection = True
             if given is Bad.CUT:
