@@ -38,8 +38,12 @@ def stage(calls: Calls, name: str, data: bytes, *, lifetime_s: float, now: float
         Transient: somebody removes the container at the same time.
     """
     if not calls.has(STORE):
-        text = f"{calls.subject.what}: the cloud has no object store, so it must be at a URL; say  staging = false"
-        raise Invalid(f"{text}  of this cloud, and plans tell that", code="NoService", scope=Scope(ScopeKind.REGION))
+        raise Invalid(
+            f"{calls.subject.what}: the catalogue has no {STORE} in this region: put the files where builders can fetch"
+            " them, with `url` and `sha256`; with  staging = false  in the cloud's options, plans tell it",
+            code="NoService",
+            scope=Scope(ScopeKind.REGION),
+        )
     _open_container(calls, key)
     path = _path(name)
     try:
@@ -94,9 +98,9 @@ def _honoured(calls: Calls, path: str, *, until: int) -> Mapping[str, str]:
             if calls.is_open(STORE, path, query):
                 return query
     raise Invalid(
-        f"{calls.subject.what}: the object store takes no signature; where it takes no keys of containers, as Ceph"
-        " doesn't, set the account's once:  swift post -m \"Temp-URL-Key:$(openssl rand -hex 32)\"  ; else look at"
-        " this machine's clock",
+        f"{calls.subject.what}: the object store takes no signed address: look at this machine's clock; where it takes"
+        " no keys of containers, as Ceph doesn't, set the account's once:"
+        '  swift post -m "Temp-URL-Key:$(openssl rand -hex 32)"',
         code="NoSignature",
         scope=Scope(ScopeKind.ACCOUNT),
     )

@@ -94,7 +94,9 @@ def test_where_no_key_is_honoured_it_is_told_how_to_set_one() -> None:
 def test_where_there_is_no_object_store_it_is_told_what_to_do() -> None:
     with (
         connected(Cloud()) as (cloud, _),
-        pytest.raises(Invalid, match=r"no object store, so it must be at a URL; say  staging = false") as caught,
+        pytest.raises(
+            Invalid, match=r"no object-store in this region: put .* `sha256`; with  staging = false"
+        ) as caught,
     ):
         cloud.stage(NAME, DATA, lifetime_s=60.0)
 
