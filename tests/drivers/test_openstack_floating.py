@@ -17,7 +17,8 @@ from vmpattern.model import Instance
 from vmpattern_openstack import OpenStackDriver, OpenStackOptions
 from vmpattern_openstack.floating import OURS, STRAY_S, FloatingAddress, Port
 
-pytestmark = needs_lab
+pytestmark = [needs_lab, pytest.mark.xdist_group("floating")]
+"""One after the other: they count all the addresses of the project."""
 
 PUBLIC = "oslab-public"
 PATIENCE_S = 180.0
