@@ -59,6 +59,8 @@ def images(calls: Calls, selector: Selector, *, cloud: str) -> tuple[Image, ...]
 def resolve(calls: Calls, base: str) -> ImageId:
     """Return the image with an id, the newest with a name, or the newest of a distribution as `debian-12`.
 
+    A snapshot inherits the distribution of what its server ran from, and is no image of that distribution.
+
     Raises:
         NotFound: there is none that can be launched.
     """
@@ -69,10 +71,11 @@ def resolve(calls: Calls, base: str) -> ImageId:
     family = FAMILY.fullmatch(base)
     ways = [{"name": base}, *([{"os_distro": family[1], "os_version": family[2]}] if family else [])]
     for way in ways:
-        newest = {**way, "status": "active", "sort": "created_at:desc", "limit": "1"}
-        page = calls.get("image", "/images", newest).get("images")
-        if isinstance(page, Sequence) and page:
-            return ImageId(calls.parsed(GlanceImage, page[0]).id)
+        newest = {**way, "status": "active", "sort": "created_at:desc"}
+        rows = calls.every(GlanceImage, "image", "/images", newest, key="images")
+        for row in rows:
+            if "name" in way or INSTANCE not in row.labels:
+                return ImageId(row.id)
     text = f"there is no active image with the id, the name, or the distribution and version {base!r}"
     raise NotFound(text, code="NoImage", field="base")
 

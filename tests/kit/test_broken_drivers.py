@@ -72,6 +72,7 @@ def test_what_is_skipped_of_it_is_only_what_it_declares_otherwise() -> None:
         pytest.param(broken.LabelsUndeclared, "label-3", "", id="labels that aren't declared to change"),
         pytest.param(broken.Hangs, "error-7", "", id="hangs"),
         pytest.param(broken.CapturesWhatRuns, "bake-4", "", id="makes images of what runs"),
+        pytest.param(broken.BakesOnBakes, "bake-2", "", id="takes its images for bases"),
         pytest.param(broken.CapturesAnew, "bake-3", "", id="makes an image for each call"),
         pytest.param(broken.DeletesWhatItCan, "image-3", "", id="deletes images before it looks at all of them"),
         pytest.param(broken.DeletesStrangersImages, "image-4", "", id="deletes images that lack our labels"),

@@ -7,7 +7,7 @@ import time
 from typing import ClassVar
 
 import attrs
-from whole_driver import CAN, SOMEBODY, WholeDriver
+from whole_driver import CAN, SOMEBODY, WholeDriver, WholeKit
 
 from vmpattern import naming
 from vmpattern.driver import LaunchReport, LaunchRequest, Selector
@@ -493,6 +493,14 @@ class CapturesWhatRuns(WholeDriver):
             return super().capture(request)
         finally:
             vm.row = row
+
+
+class BakesOnBakes(WholeDriver):
+    """Takes the newest image for the base, though it was made from that."""
+
+    def resolve(self, base):
+        made = list(self.cloud._images.rows)
+        return made[-1] if made and base == WholeKit.base else super().resolve(base)
 
 
 class CapturesAnew(WholeDriver):

@@ -78,17 +78,20 @@ def builders_stop(bench: Bench) -> None:
 
 @clause(
     "bake-2",
-    "`capture` makes an image with its labels, which is AVAILABLE in the end and can be launched.",
+    "`capture` makes an image with its labels, which is AVAILABLE in the end, can be launched, and is no base.",
     exercises="baker",
 )
 def captures_what_can_be_launched(bench: Bench) -> None:
-    driver = _baker(bench)
+    driver, base = _baker(bench), bench.kit.base
+    before = bench.patiently(lambda: driver.resolve(base)) if base else None
     image = _captured(bench, driver, "whole")
     wanted = (SERVICE, "dwhole", naming.base_label(bench.kit.image), RECIPE, bench.kit.cloud)
     found = (image.service, image.digest, image.base, image.recipe, image.cloud)
     expect(found == wanted, f"the labels of an image are {told(found)}, expected {told(wanted)}")
     (row,) = bench.launched(image=image.id)
     expect(row.image == image.id, f"launched from {image.id}, it is listed with {row.image}")
+    after = bench.patiently(lambda: driver.resolve(base)) if base else None
+    expect(after == before, f"the base {base} was {before}, and now that an image was made it is {after}")
 
 
 @clause(
