@@ -14,6 +14,7 @@ ELSEWHERE = {
 }
 """Examples that aren't carried out with the others, and why."""
 LAB = Path("tests/drivers/openstack/lab")
+SIDE_BY_SIDE = ("-n", "3", "--dist", "loadgroup")
 
 
 def python(session: nox.Session, *arguments: str | Path, **options: object) -> None:
@@ -36,8 +37,8 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The tests; arguments after -- go to pytest."""
-    python(session, "-m", "pytest", *session.posargs)
+    """The tests, side by side, as many of them wait; arguments after -- go to pytest instead."""
+    python(session, "-m", "pytest", *(session.posargs or SIDE_BY_SIDE))
 
 
 @nox.session
@@ -74,9 +75,11 @@ def examples(session: nox.Session) -> None:
 def openstack(session: nox.Session) -> None:
     """The driver for OpenStack against a real one, which is started and stopped: as root on Debian 12."""
     env = {"OSLAB_MAX_LIMIT": "20", "OSLAB_REQUIRED": "1"}
+    every = ["-m", "pytest", "tests/drivers", "-k", "openstack", *session.posargs]
     session.run(str(LAB / "up.sh"), external=True, env=env)
     try:
-        python(session, "-m", "pytest", "tests/drivers", "-k", "openstack", *session.posargs, env=env)
+        python(session, *every, *SIDE_BY_SIDE, "-m", "not long and not restarts", env=env)
+        python(session, *every, "-m", "not long and restarts", env=env)
         session.run(str(LAB / "example.sh"), sys.executable, external=True)
     finally:
         session.run(str(LAB / "down.sh"), external=True)

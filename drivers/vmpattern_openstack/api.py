@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 import attrs
 from immutabledict import immutabledict
 
-from vmpattern.errors import DriverError, Invalid, NotFound, Scope, ScopeKind, Transient, Unauthenticated
-from vmpattern_libcloud import Deadline, Endpoint, Page, Request, Session, Subject, document, every_page
+from vmpattern.errors import Denied, DriverError, Invalid, NotFound, Scope, ScopeKind, Transient, Unauthenticated
+from vmpattern_libcloud import Deadline, Endpoint, Page, Reply, Request, Session, Subject, document, every_page
 from vmpattern_openstack.answers import Json, parsed
 from vmpattern_openstack.errors import TABLE, read_fault
 from vmpattern_openstack.identity import Identity, Token
@@ -105,6 +105,39 @@ class Calls:
         """Send a file as it is, without holding it in memory."""
         self._send(service, "PUT", path, body=file, mutating=True)
 
+    def has(self, service: str) -> bool:
+        """Tell whether the catalogue has a service."""
+        return service in self._token().urls
+
+    def url(self, service: str) -> str:
+        """Return the address of a service.
+
+        Raises:
+            Invalid: the catalogue has none.
+        """
+        found = self._token().urls.get(service)
+        if found is None:
+            text = f"{self.subject.what}: the catalogue has no service {service} in this region"
+            raise Invalid(text, code="NoService", scope=Scope(ScopeKind.REGION))
+        return found
+
+    def exchange(
+        self, service: str, method: str, path: str, *, headers: Mapping[str, str] = _NOTHING, body: bytes = b""
+    ) -> Mapping[str, str]:
+        """Send what isn't JSON, and return the headers of the answer, whose names are in small letters."""
+        mutating = method not in ("GET", "HEAD")
+        return self._reply(service, method, path, headers=headers, body=body, mutating=mutating).headers
+
+    def is_open(self, service: str, path: str, params: Mapping[str, str]) -> bool:
+        """Tell whether anybody may read at an address, without a token; `params` are in no error."""
+        subject = attrs.evolve(self.subject, mutating=False, secrets=(*self.subject.secrets, *params.values()))
+        request = Request(subject=subject, method="HEAD", path=path, params=params)
+        try:
+            self._api.session(self.url(service)).send(request, self._deadline)
+        except (Unauthenticated, Denied):
+            return False
+        return True
+
     def every(
         self,
         kind: type[Answer],
@@ -155,28 +188,37 @@ class Calls:
         mutating: bool,
         version: str = TAGS,
     ) -> Json:
-        token = self._token()
-        url = token.urls.get(service)
-        if url is None:
-            text = f"{self.subject.what}: the catalogue has no service {service} in this region"
-            raise Invalid(text, code="NoService", scope=Scope(ScopeKind.REGION))
         kind, data = _content(body)
-        headers = {"X-Auth-Token": token.id, "Accept": "application/json", **kind}
+        headers = {"Accept": "application/json", **kind}
         if service == "compute":
             headers["OpenStack-API-Version"] = f"compute {version}"
+        reply = self._reply(service, method, path, params=params, headers=headers, body=data, mutating=mutating)
+        return {} if mutating and not reply.body else document(reply, self.subject.what)
+
+    def _reply(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] = _NOTHING,
+        headers: Mapping[str, str],
+        body: bytes | BinaryIO,
+        mutating: bool,
+    ) -> Reply:
+        token = self._token()
         request = Request(
             subject=attrs.evolve(self.subject, mutating=mutating),
             method=method,
             path=path,
             params=params,
-            headers=headers,
-            body=data,
+            headers={"X-Auth-Token": token.id, **headers},
+            body=body,
         )
         try:
-            reply = self._api.session(url).send(request, self._deadline)
+            return self._api.session(self.url(service)).send(request, self._deadline)
         except Unauthenticated as error:
             raise self._refused(token, error) from error
-        return {} if mutating and not reply.body else document(reply, self.subject.what)
 
     def _refused(self, token: Token, error: Unauthenticated) -> DriverError:
         """Drop a token that was refused; one that was just fetched is refused for good."""

@@ -1,6 +1,7 @@
 """OpenStack behind the driver contract: each verb is one attempt, composed of Nova's, Glance's and Octavia's calls."""
 
 import os
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -44,6 +45,7 @@ from vmpattern_openstack import (
     launching,
     listing,
     servers,
+    staging,
     uploading,
 )
 from vmpattern_openstack.answers import Server
@@ -171,11 +173,17 @@ class OpenStackDriver:
         return uploading.upload(begin, found, name=name)
 
     def stage(self, name: str, data: bytes, *, lifetime_s: float) -> str:
-        """Refuse: object storage isn't used."""
-        raise Unsupported(f"{self.name} stages no data, so {name} must be in the script or at a URL", code="NoStaging")
+        """Put data into the project's object store, and return an address that works for a while."""
+        if not self._options.staging:
+            text = f"{name} can't be staged: the cloud's options say staging = false, so it must be at a URL"
+            raise Unsupported(text, code="NoStaging")
+        calls = self.calls(f"stage {name}", mutating=True)
+        return staging.stage(calls, name, data, lifetime_s=lifetime_s, now=self._now(), key=secrets.token_hex(32))
 
     def unstage(self, names: Sequence[str]) -> None:
-        """Remove nothing, since nothing was staged."""
+        """Remove data from the object store, where there is one."""
+        if self._options.staging:
+            staging.unstage(self.calls(f"unstage {len(names)} files", mutating=True), names)
 
     # -- what is sold -------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,8 @@ RULES = (
     Rule("forbidden", QuotaExceeded, message="*maximum number of ports exceeded*"),
     Rule("forbidden", QuotaExceeded, message="*maximum number of*exceeded*"),
     Rule("overLimit", QuotaExceeded, status=413),
+    # Object stores refuse in HTML, without a code.
+    Rule("HTTP413", QuotaExceeded),
     Rule("overLimit", Throttled, status=429),
     Rule("OverQuota", QuotaExceeded),
     # Octavia changes one thing of a balancer at a time: that is a limit of calls.

@@ -21,6 +21,7 @@ TYPES: Mapping[str, tuple[str, ...]] = {
     "image": ("image",),
     "network": ("network",),
     "load-balancer": ("load-balancer", "load_balancer"),
+    "object-store": ("object-store",),
 }
 """The services, and what catalogues call them."""
 

@@ -25,8 +25,9 @@ class OpenStackOptions:
     `clouds_file`: None for where OpenStack's own tools look. `region`, `project` and `interface` take the place of what
     is written there. `zones`: the availability zones that count, empty for all. `prices`: dollars an hour by flavor.
     `address_network`: whose addresses are the instances', None for the first. `floating_network`: of which each server
-    gets an address that leads to its first network. `call_timeout`: the longest that a verb may take. `page_size`: how
-    many servers Nova lists at once.
+    gets an address that leads to its first network. `staging`: whether what is too large for user data goes through the
+    cloud's object store. `call_timeout`: the longest that a verb may take. `page_size`: how many servers Nova lists at
+    once.
 
     Raises:
         SpecError: a value can't be; every one of them, by option.
@@ -41,6 +42,7 @@ class OpenStackOptions:
     prices: Mapping[str, float] = _NO_PRICES
     address_network: str | None = None
     floating_network: str | None = None
+    staging: bool = True
     call_timeout: timedelta = timedelta(seconds=60)
     page_size: int = 1000
     proxy: str | None = None

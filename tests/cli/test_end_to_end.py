@@ -142,7 +142,7 @@ def test_a_damaged_cloud_is_kept_and_named(applied: Path, call) -> None:
     ran = [call(*words) for words in (["plan"], ["apply", "--yes"], ["status"], ["doctor"])]
 
     assert [1, 1, 1, 1] == [one.status for one in ran]
-    assert all("demo.json" in one.out + one.err for one in ran)
+    assert all("demo.json" in (one.out + one.err).replace("\n", "") for one in ran)  # a long path fills several lines
     assert all("Traceback" not in one.err for one in ran)
     assert (applied / "demo.json").read_text("utf-8") == "{ this was a cloud"
 

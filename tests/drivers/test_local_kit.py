@@ -1,6 +1,7 @@
 """The local driver keeps every clause of the contract."""
 
-from local_vms import needs_qemu
+from immutabledict import immutabledict
+from local_vms import free_port, needs_qemu
 
 from vmpattern.testing import DriverSuite
 from vmpattern_local.checks import LocalKit
@@ -9,4 +10,4 @@ pytestmark = needs_qemu
 
 
 class TestLocal(LocalKit, DriverSuite):
-    pass
+    balancer = immutabledict(port=free_port())

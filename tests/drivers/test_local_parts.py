@@ -20,7 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-from local_vms import OURS, local, options, pretended, request, wait
+from local_vms import OURS, free_port, local, options, pretended, request, wait
 
 from vmpattern import naming
 from vmpattern.driver import CaptureRequest
@@ -29,7 +29,7 @@ from vmpattern.model import ImageId, InstanceId, Membership, Standing
 from vmpattern_local import MachineTypeOptions, cpio, disks, files, guest, images, kernels, meter, parts, serving, vms
 from vmpattern_local.handles import Handle, opened
 
-FRONT = 18432
+FRONT = free_port()
 SECRET = "hush-4711"
 
 

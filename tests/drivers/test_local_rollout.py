@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from local_vms import cleared, needs_qemu, wait
+from local_vms import cleared, free_port, needs_qemu, wait
 
 import vmpattern as vmp
 from vmpattern_local import process
@@ -19,7 +19,7 @@ from vmpattern_local.vms import Vms
 pytestmark = needs_qemu
 
 EXAMPLE = Path(__file__).parents[2] / "examples/local"
-PORT = 18433
+PORT = free_port()
 URL = f"http://127.0.0.1:{PORT}/"
 
 

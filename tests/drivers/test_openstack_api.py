@@ -2,78 +2,22 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-import attrs
 import pytest
-from loopback import Answer, Asked, Loopback, loopback
+from loopback import Answer, Asked, Loopback
+from some_openstack import EXPIRED, NOBODY, Cloud, connected
 
 from vmpattern.driver import Selector
 from vmpattern.errors import Invalid, OutcomeUnknown, SpecError, Throttled, Transient, Unauthenticated
 from vmpattern.model import InstanceId
 from vmpattern_openstack import OpenStackDriver, OpenStackOptions
 
-EXPIRED = Answer(401, b'{"error": {"code": 401, "title": "Unauthorized", "message": "no such token"}}')
 BROKEN = Answer(500, b'{"computeFault": {"code": 500, "message": "Unexpected API Error."}}')
 CREATED = "2026-11-26T10:00:00Z"
 PLACING = {"status": "BUILD", "OS-EXT-STS:task_state": "scheduling"}
 PLACED: dict[str, object] = {}
-NOBODY = b'{"servers": []}'
-
-
-@attrs.define
-class Cloud:
-    """Keystone and Nova in one: counts its tokens, and answers for Nova as a test says."""
-
-    nova: Callable[[Asked], Answer] = lambda _: Answer(200, NOBODY)
-    life_s: int = 1800
-    regions: tuple[str, ...] = ("Oslo",)
-    refuses: bool = False
-    tokens: int = 0
-    now: float = 0.0
-    url: str = ""
-
-    def __call__(self, asked: Asked) -> Answer:
-        if asked.path.endswith("/auth/tokens"):
-            return EXPIRED if self.refuses else self._token()
-        return self.nova(asked)
-
-    def _token(self) -> Answer:
-        self.tokens += 1
-        moment = "2026-11-26T10:{:02}:{:02}.000000Z"
-        body = {
-            "issued_at": moment.format(0, 0),
-            "expires_at": moment.format(*divmod(self.life_s, 60)),
-            "project": {"id": "p-1"},
-            "catalog": [
-                {
-                    "type": "compute",
-                    "endpoints": [
-                        {"interface": "public", "url": f"{self.url}/{region}/v2.1", "region": region}
-                        for region in self.regions
-                    ],
-                }
-            ],
-        }
-        return Answer(201, json.dumps({"token": body}).encode(), {"X-Subject-Token": f"token-{self.tokens}"})
-
-
-@contextlib.contextmanager
-def connected(cloud: Cloud, **options: object) -> Iterator[tuple[OpenStackDriver, Loopback]]:
-    with loopback(cloud) as server:
-        cloud.url = server.url
-        environment = {
-            "OS_AUTH_URL": server.url,
-            "OS_USERNAME": "ann",
-            "OS_PASSWORD": "hunter2-hunter2",
-            "OS_PROJECT_NAME": "shop",
-        }
-        made = OpenStackOptions(**options)  # type: ignore[arg-type]
-        driver = OpenStackDriver(made, directory=Path(), environment=environment, now=lambda: cloud.now)
-        with contextlib.closing(driver):
-            yield driver, server
 
 
 def look(driver: OpenStackDriver) -> None:

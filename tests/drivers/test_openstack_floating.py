@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+import uuid
 from collections.abc import Callable, Iterator
 
 import attrs
@@ -13,21 +14,32 @@ from oslab import STATE, driver, ended, forward, needs_lab, settings, some_reque
 from vmpattern.driver import LaunchRequest, Selector
 from vmpattern.driver.options import parse_options
 from vmpattern.errors import DriverError, Invalid
-from vmpattern.model import Instance
+from vmpattern.model import Instance, InstanceId
 from vmpattern_openstack import OpenStackDriver, OpenStackOptions
 from vmpattern_openstack.floating import OURS, STRAY_S, FloatingAddress, Port
 
-pytestmark = needs_lab
+pytestmark = [needs_lab, pytest.mark.xdist_group("floating")]
+"""One after the other: they count all the addresses of the project."""
 
 PUBLIC = "oslab-public"
+GIVEN = {"floating_network": PUBLIC, "call_timeout": "300s"}
+"""The lab makes each address in its own time, which it shares with other tests."""
 PATIENCE_S = 180.0
 
 
 @pytest.fixture
 def cloud() -> Iterator[OpenStackDriver]:
-    with contextlib.closing(driver(floating_network=PUBLIC)) as made:
+    with contextlib.closing(driver(**GIVEN)) as made:
         yield made
         ended(made, "lab-floating")
+    with contextlib.closing(long_after()) as later:
+        later.terminate([InstanceId(str(uuid.uuid4()))])
+
+
+def long_after() -> OpenStackDriver:
+    """Connect at a time when whatever a launch has left behind is old."""
+    options = parse_options(OpenStackOptions, settings(**GIVEN), path="options")  # type: ignore[arg-type]
+    return OpenStackDriver(options, directory=STATE, environment={}, now=lambda: time.time() + STRAY_S + 60.0)
 
 
 @pytest.fixture
@@ -77,7 +89,7 @@ def test_what_a_refused_server_would_have_had_is_deleted(
 
     with (
         loopback(refusing) as proxy,
-        contextlib.closing(driver(floating_network=PUBLIC, proxy=proxy.url)) as unlucky,
+        contextlib.closing(driver(**GIVEN, proxy=proxy.url)) as unlucky,
     ):
         if refused == 1:
             with pytest.raises(Invalid):
@@ -98,16 +110,14 @@ def test_a_launch_that_was_cut_short_leaves_ports_only_until_they_are_old(
 
     with (
         loopback(cut) as proxy,
-        contextlib.closing(driver(floating_network=PUBLIC, proxy=proxy.url)) as unlucky,
+        contextlib.closing(driver(**GIVEN, proxy=proxy.url)) as unlucky,
         pytest.raises(DriverError),
     ):
         unlucky.launch(attrs.evolve(request_, count=1))
     at_once, gone = left(cloud), [row.id for row in cloud.instances(Selector("lab-floating"))]
     cloud.terminate(gone)
     soon = left(cloud)
-    options = parse_options(OpenStackOptions, settings(floating_network=PUBLIC), path="options")  # type: ignore[arg-type]
-    later = OpenStackDriver(options, directory=STATE, environment={}, now=lambda: time.time() + STRAY_S + 60.0)
-    with contextlib.closing(later):
+    with contextlib.closing(long_after()) as later:
         later.terminate(gone)
 
     assert ([], (1, 1), (1, 1), (0, 0)) == (gone, at_once, soon, left(cloud))

@@ -170,6 +170,7 @@ def test_a_revision_that_can_not_be_built_is_paused_and_the_old_one_serves(
     assert len(rows) <= 3 + 2
 
 
+@pytest.mark.restarts
 @pytest.mark.parametrize("service", ["nova-api", pytest.param("rabbitmq", marks=pytest.mark.long)])
 def test_a_service_that_is_restarted_meanwhile_loses_nothing(
     service: str, cloud: OpenStackDriver, write: Callable[..., Path]
@@ -199,6 +200,7 @@ def test_a_service_that_is_restarted_meanwhile_loses_nothing(
     assert settled(lambda: ports(cloud) <= servers(cloud).keys())
 
 
+@pytest.mark.restarts
 @pytest.mark.long
 def test_a_long_update_outlives_tokens_of_one_minute(write: Callable[..., Path]) -> None:
     name = "lab-tokens"

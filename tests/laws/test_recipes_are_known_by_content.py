@@ -11,10 +11,10 @@ from immutabledict import immutabledict
 from situations import deployment, fleet
 
 from vmpattern import naming
-from vmpattern.bakery.payload import pack
 from vmpattern.model import Cloud, Recipe
 from vmpattern.planner import recipe_name
 from vmpattern.recipe import contents_of
+from vmpattern.recipe.payload import pack
 
 NAMES = st.text("abcdefgh", min_size=1, max_size=6)
 FILES = st.dictionaries(NAMES, st.binary(max_size=50), min_size=1, max_size=5)

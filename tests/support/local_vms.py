@@ -35,6 +35,13 @@ def options(**changes: object) -> LocalOptions:
     return attrs.evolve(usual, **changes)
 
 
+def free_port() -> int:
+    """Return a port that nobody listens on: tests may run side by side."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
 def local(folder: Path, *, clock: Callable[[], float] = time.time, **changes: object) -> LocalDriver:
     return LocalDriver(options(**changes), cloud="here", directory=folder, clock=clock)
 

@@ -65,7 +65,8 @@ def loopback(answer: Callable[[Asked], Answer | Bad], *, tls: ssl.SSLContext | N
                 for name, value in {"Content-Length": str(len(given.body)), **given.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(given.body)
+                if self.command != "HEAD":
+                    self.wfile.write(given.body)
                 return
             self.close_connection = True
             if given is Bad.CUT:
@@ -73,7 +74,7 @@ def loopback(answer: Callable[[Asked], Answer | Bad], *, tls: ssl.SSLContext | N
             elif given is Bad.SILENCE:
                 done.get()
 
-        do_GET = do_POST = do_PUT = do_DELETE = serve
+        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = serve
 
         def log_message(self, format: str, *args: object) -> None:
             pass

@@ -29,7 +29,7 @@ CLOUDS = STATE / "clouds.yaml"
 PAGE = int(os.environ.get("OSLAB_MAX_LIMIT", "1000"))
 """How many servers the lab's Nova lists at once."""
 
-PORTS = (5000, 8774, 9292, 9696, 9876)
+PORTS = (5000, 8774, 9292, 9696, 9876, 18080)
 HOP_BY_HOP = {"connection", "proxy-connection", "transfer-encoding", "content-length", "keep-alive", "host"}
 STRUCK = "/servers"
 

@@ -11,7 +11,7 @@ from recipes import Oven
 from vmpattern import naming
 from vmpattern.bakery import Policy
 from vmpattern.driver import CaptureRequest
-from vmpattern.errors import Denied, StalePlan
+from vmpattern.errors import Denied, SpecError, StalePlan
 from vmpattern.executor.lease import locked
 from vmpattern.model import BakeState, EventKind, Idempotency, ImageId, ImageState, InstanceId
 from vmpattern.simulation import CloudSpec, FaultKind, Faults, SimulatedCloud, Window
@@ -212,15 +212,38 @@ def noise(size: int) -> str:
     return "".join(naming.digest(number, size=64) for number in range(size // 64))
 
 
-def test_files_that_are_too_large_and_cant_be_staged_are_told_with_the_way_out(tmp_path: Path) -> None:
+def test_files_that_are_too_large_and_cant_be_staged_are_refused_by_the_plan_with_the_way_out(tmp_path: Path) -> None:
     oven = Oven(tmp_path, staging=False)
     oven.write("serve", noise(40_000))
+    with pytest.raises(SpecError) as caught:
+        oven.bakes()
+
+    (problem,) = caught.value.problems
+    assert "services.shop.image.files" == problem.path
+    assert "more than fit into a script of 16,384 bytes on demo" in problem.message
+    assert "url" in problem.message
+    assert "sha256" in problem.message
+
+
+def test_files_that_just_dont_fit_and_cant_be_staged_are_told_by_the_bake(tmp_path: Path) -> None:
+    oven = Oven(tmp_path, staging=False)
+    oven.write("serve", noise(20_000))
     (result,) = oven.bake().results
 
     assert "TooLarge" == result.code
-    assert "url" in result.message
     assert "sha256" in result.message
     assert 0 == oven.cloud._api.calls["launch"]
+
+
+def test_files_that_fit_into_one_cloud_are_refused_for_the_other_only(tmp_path: Path) -> None:
+    oven = Oven(tmp_path, "eu", "lab", staging=False)
+    small = oven.clouds["lab"].capabilities
+    oven.clouds["eu"] = SimulatedCloud(CloudSpec(name="eu", capabilities=attrs.evolve(small, script_bytes=2**20)))
+    oven.write("serve", noise(40_000))
+    with pytest.raises(SpecError, match="on lab") as caught:
+        oven.bakes()
+
+    assert 1 == len(caught.value.problems)
 
 
 def test_a_zone_without_room_is_passed_over(tmp_path: Path) -> None:

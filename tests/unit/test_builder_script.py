@@ -12,10 +12,10 @@ from pathlib import Path
 import attrs
 import pytest
 
-from vmpattern.bakery.payload import pack
 from vmpattern.bakery.script import Payload, baked_line, builder_script, check_script, failed_line
 from vmpattern.driver import guest
 from vmpattern.model import Recipe, RemoteFile
+from vmpattern.recipe.payload import pack
 from vmpattern.simulation.guest import powers_off, printed
 
 SHELLS = [shell for shell in (["dash"], ["bash", "--posix"], ["busybox", "sh"]) if shutil.which(shell[0])] or [["sh"]]

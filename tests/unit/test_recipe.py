@@ -12,10 +12,10 @@ import pytest
 from immutabledict import immutabledict
 from situations import deployment, fleet
 
-from vmpattern.bakery.payload import pack
 from vmpattern.errors import SpecError
 from vmpattern.model import Cloud, Contents, Deployment, ImageSource, PackerManifest, Recipe, RemoteFile
 from vmpattern.recipe import contents_of
+from vmpattern.recipe.payload import pack
 
 PATH = "services.shop.image"
 
@@ -127,6 +127,22 @@ CLOUDS = {
     "gcp": Cloud(name="gcp", driver="gcp"),
     "lab": Cloud(name="lab", driver="memory"),
 }
+
+
+@pytest.mark.parametrize(
+    ("most", "told"),
+    [
+        pytest.param(0, 0, id="as nobody has to know it"),
+        pytest.param(100, 101, id="as more than anybody has to know"),
+        pytest.param(10**6, None, id="as it is"),
+    ],
+)
+def test_the_size_of_a_recipe_is_told(tmp_path: Path, most: int, told: int | None) -> None:
+    (tmp_path / "serve").write_bytes(os.urandom(5000))
+    recipe = Recipe(base={"": "debian-12"}, run="/opt/serve", files={"/opt/serve": "serve"})
+    found = contents_of(with_image(tmp_path, recipe), most=most)["shop"].packed_bytes
+
+    assert (len(pack(recipe, tmp_path, field="image")) if told is None else told) == found
 
 
 def manifest(folder: Path, document: object) -> Contents:

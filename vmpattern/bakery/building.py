@@ -14,6 +14,7 @@ from vmpattern.model import (
     Instance,
     Phase,
 )
+from vmpattern.planner import too_large
 
 LOOKS_PER_CONSOLE = 4
 """A console is read at every so many looks only: it tells of a failure earlier than the deadline."""
@@ -113,12 +114,10 @@ def _new(desk: Desk, order: Order, traces: Traces) -> Task[Instance]:
 
 
 def _staged(desk: Desk, order: Order) -> Task[str]:
-    size, most = len(order.payload), order.script_bytes
+    size = len(order.payload)
     if not desk.capabilities.staging:
         raise BakeFailed(
-            f"the files are {size:,} bytes packed, more than fit into a script of {most:,} on {desk.cloud}, which can't"
-            ' stage them: put them where builders can fetch them, and write { url = "...", sha256 = "..." }',
-            code="TooLarge",
+            f"the files are {size:,} bytes packed, {too_large(desk.cloud, order.script_bytes)}", code="TooLarge"
         )
     desk.tell(EventKind.BAKING, f"{order.bake.service}: stages {size:,} bytes")
     return (yield from desk.stage(order.staged_as, order.payload, lifetime_s=order.deadline_s))

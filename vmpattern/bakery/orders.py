@@ -7,12 +7,12 @@ import attrs
 
 from vmpattern import naming
 from vmpattern.bakery.order import Order, SmokeTest
-from vmpattern.bakery.payload import pack
 from vmpattern.errors import Refused, SpecError, StalePlan
 from vmpattern.executor.requests import resolved_env
 from vmpattern.model import Bake, Capabilities, Deployment, Recipe, RemoteFile
 from vmpattern.planner import recipe_name
 from vmpattern.recipe import contents_of
+from vmpattern.recipe.payload import pack
 
 DEADLINE_S = 1800.0
 

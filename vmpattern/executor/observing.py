@@ -1,6 +1,6 @@
 """Reading every cloud of a deployment once, for a plan or a status."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -45,13 +45,19 @@ def read_clouds(
     placement. With `images`, the deployment's images are listed even where nothing is baked any more.
     """
     names = list(drivers)
-    contents = contents_of(deployment)
+    contents = contents_of(deployment, most=_most_packed(drivers.values()))
     look = _Look(deployment, contents, probe, check, images, retrying)
     with ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
         clouds = list(pool.map(lambda name: look.at(name, drivers[name]), names))
     calls = sum(calls for _, calls in clouds)
     at = max((cloud.at for cloud, _ in clouds), default=RealRuntime().now())
     return Observation(at=at, clouds={cloud.name: cloud for cloud, _ in clouds}, calls=calls, contents=contents)
+
+
+def _most_packed(drivers: Iterable[Driver]) -> int:
+    """Return how large files may be at most, 0 where larger ones can be staged everywhere."""
+    every = (driver.capabilities for driver in drivers)
+    return max((can.script_bytes for can in every if can.baker and not can.staging), default=0)
 
 
 @attrs.frozen

@@ -18,12 +18,14 @@ class Contents:
     """What a service's image is made of, as read: digests of its script and of each file by path in the image.
 
     `provision` is empty where there is no script. `existing` are the images by cloud that a Packer manifest names.
-    `problems` are what couldn't be read; the rest is worth nothing then.
+    `packed_bytes` is how large all of it is for a builder, 0 where no cloud has to know. `problems` are what couldn't
+    be read; the rest is worth nothing then.
     """
 
     provision: str = ""
     files: Mapping[str, str] = attrs.field(factory=immutabledict, converter=immutabledict)
     existing: Mapping[str, str] = attrs.field(factory=immutabledict, converter=immutabledict)
+    packed_bytes: int = 0
     problems: tuple[Problem, ...] = ()
 
 

@@ -7,7 +7,7 @@ from vmpattern.planner.actions import Decision, Drain, FleetAction, Keep, Launch
 from vmpattern.planner.bakes import bakes, chosen_images
 from vmpattern.planner.decide import decide
 from vmpattern.planner.failing import checks_of, refuse_failing
-from vmpattern.planner.images import UNBAKED, Chosen, image_reasons, recipe_name
+from vmpattern.planner.images import UNBAKED, Chosen, image_reasons, recipe_name, too_large
 from vmpattern.planner.index import FleetIndex, Transition
 from vmpattern.planner.keeping import ImageUse, image_uses
 from vmpattern.planner.limits import Limits, limits
@@ -49,4 +49,5 @@ __all__ = [
     "recipe_name",
     "refuse_failing",
     "resolve",
+    "too_large",
 ]

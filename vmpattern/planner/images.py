@@ -99,7 +99,7 @@ def _baked(recipe: Recipe, path: str, cloud: CloudObservation, contents: Content
             notes = (f"the base {base} has moved from {newest.base} to {resolved}: --refresh bakes it anew",)
     ready = [image for image in made if image.digest == digest and image.state is ImageState.AVAILABLE]
     if not ready and cloud.error is None:
-        _check_can_bake(base, path, cloud)
+        _check_can_bake(base, path, cloud, contents)
     return Chosen(
         written=digest,
         id=ready[-1].id if ready else ImageId(UNBAKED + digest),
@@ -110,12 +110,24 @@ def _baked(recipe: Recipe, path: str, cloud: CloudObservation, contents: Content
     )
 
 
-def _check_can_bake(base: str, path: str, cloud: CloudObservation) -> None:
+def too_large(cloud: str, script_bytes: int) -> str:
+    """Return what is said of files that can neither be in a builder's script nor be staged."""
+    return (
+        f"more than fit into a script of {script_bytes:,} bytes on {cloud}, which can't stage them: put them where"
+        ' builders can fetch them, and write { url = "...", sha256 = "..." }'
+    )
+
+
+def _check_can_bake(base: str, path: str, cloud: CloudObservation, contents: Contents) -> None:
     if not cloud.capabilities.baker:
         message = f"the driver of {cloud.name} can't bake: name images of that cloud in image.existing"
         raise NoImage(Problem(path, message))
     if base not in cloud.resolved:
         raise NoImage(Problem(f"{path}.base", cloud.unresolved.get(base, f"{cloud.name} has no image {base}")))
+    can = cloud.capabilities
+    # In a script they are base64, beside what does the work: what is close to the limit is told by the bake.
+    if not can.staging and -(-contents.packed_bytes // 3) * 4 > can.script_bytes:
+        raise NoImage(Problem(f"{path}.files", f"are {too_large(cloud.name, can.script_bytes)}"))
 
 
 def family(images: Sequence[Image], recipe_digest: str) -> list[Image]:

@@ -13,15 +13,18 @@ from vmpattern.recipe.sources import PROVISION, fingerprint, read_script, read_s
 OURS = PurePosixPath(PROVISION).parent
 
 
-def contents_of(deployment: Deployment) -> Mapping[str, Contents]:
+def contents_of(deployment: Deployment, *, most: int = 0) -> Mapping[str, Contents]:
     """Read what the image of each service is made of, by service; those made elsewhere aren't there.
 
     What can't be read is in the contents' `problems`: only what needs the image has to mind.
+
+    Args:
+        most: the largest size, packed, that makes a difference to anybody; 0: none does.
     """
     found: dict[str, Contents] = {}
     for name, service in deployment.services.items():
         try:
-            contents = _contents(deployment, service)
+            contents = _contents(deployment, service, most)
         except SpecError as error:
             contents = Contents(problems=error.problems)
         if contents is not None:
@@ -29,18 +32,18 @@ def contents_of(deployment: Deployment) -> Mapping[str, Contents]:
     return immutabledict(found)
 
 
-def _contents(deployment: Deployment, service: Service) -> Contents | None:
+def _contents(deployment: Deployment, service: Service, most: int) -> Contents | None:
     path = f"services.{service.name}.image"
     match service.image:
         case PackerManifest() as manifest:
             return Contents(existing=images_of(manifest, deployment, field=f"{path}.packer_manifest"))
         case Recipe() as recipe:
-            return _read(recipe, Path(deployment.directory), path)
+            return _read(recipe, Path(deployment.directory), path, most)
         case _:
             return None
 
 
-def _read(recipe: Recipe, directory: Path, path: str) -> Contents:
+def _read(recipe: Recipe, directory: Path, path: str, most: int) -> Contents:
     problems: list[Problem] = []
     files: dict[str, str] = {}
     provision = ""
@@ -58,7 +61,17 @@ def _read(recipe: Recipe, directory: Path, path: str) -> Contents:
             problems += _problems(error, field)
     if problems:
         raise SpecError(problems)
-    return Contents(provision=provision, files=files)
+    return Contents(provision=provision, files=files, packed_bytes=_size(recipe, directory, path, most) if most else 0)
+
+
+def _size(recipe: Recipe, directory: Path, path: str, most: int) -> int:
+    # Only who measures pays for the import.
+    from vmpattern.recipe.payload import packed_bytes
+
+    try:
+        return packed_bytes(recipe, directory, field=path, most=most)
+    except OSError as error:
+        raise SpecError(_problems(error, path)) from error
 
 
 def _file(directory: Path, target: str, source: str | RemoteFile, field: str) -> str:

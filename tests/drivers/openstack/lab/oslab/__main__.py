@@ -39,14 +39,16 @@ class Lab:
         """
         if lacking := services.lacking():
             raise LabError(f"these programs aren't installed: {', '.join(lacking)}; up.sh installs them")
+        first = not self.place.seeded.exists()
+        if not first and self.place.seeded.read_text() != seeding.CONTENTS:
+            raise LabError(f"{self.place.state} is of another version of the lab: down.sh --purge removes it")
         if reset:
             self._reset()
         self._claim_ports()
-        for folder in ("images", "staging", "lock"):
+        for folder in ("images", "staging", "swift", "lock"):
             self.place.folder(folder)
         config.write(self.place)
         schemas.install(self.place)
-        first = not self.place.seeded.exists()
         self._start(services.FOUNDATION[:1])
         waiting.until(lambda: schemas.is_up(self.place), "the database answers")
         self._start(services.FOUNDATION[1:])
@@ -120,13 +122,13 @@ class Lab:
         subprocess.run(copy, check=True)
         self._start(services.FOUNDATION[:1])
         waiting.until(lambda: schemas.is_up(self.place), "the database answers again")
-        self.place.seeded.touch()
+        self.place.seeded.write_text(seeding.CONTENTS)
 
     def _reset(self) -> None:
         self.down(purge=False)
         if not self.place.seeded.exists():
             return
-        for name in ("mysql", "rabbit", "images"):
+        for name in ("mysql", "rabbit", "images", "swift"):
             shutil.rmtree(self.place.state / name, ignore_errors=True)
         subprocess.run(["tar", "-C", self.place.state, "-xf", self.place.state / "first.tar"], check=True)
 

@@ -2,7 +2,7 @@
 
 from string import Template
 
-from oslab.place import HERE, IP, PASSWORD, PORTS, REGION, Place, url
+from oslab.place import HERE, IP, PASSWORD, PORTS, REGION, SWIFT_PORTS, Place, url
 
 SERVICE_USER = f"""\
 auth_url = {url("keystone")}
@@ -20,8 +20,13 @@ service_token_roles = service
 service_token_roles_required = true"""
 DATABASE = f"mysql+pymysql://oslab:{PASSWORD}@{IP}:{PORTS['mariadb']}"
 MESSAGES = f"rabbit://guest:guest@{IP}:{PORTS['rabbitmq']}/"
-USERS = {"oslab": "demo", "oslab-alt": "alt", "oslab-admin": "admin"}
-"""The clouds of clouds.yaml, each with the name of its user and of its project."""
+USERS = {
+    "oslab": ("demo", "demo"),
+    "oslab-alt": ("alt", "alt"),
+    "oslab-admin": ("admin", "admin"),
+    "oslab-guest": ("guest", "demo"),
+}
+"""The clouds of clouds.yaml, each with its user and its project."""
 
 NEUTRON_PLUGIN = "[neutron.ml2.mechanism_drivers]\noslab = oslab_ml2:OslabMechanismDriver\n"
 
@@ -30,6 +35,7 @@ def write(place: Place) -> None:
     """Write every file."""
     values = {
         **{name.replace("-", "_"): str(port) for name, port in PORTS.items()},
+        **{f"swift_{name}": str(port) for name, port in SWIFT_PORTS.items()},
         "ip": IP,
         "state": str(place.state),
         "etc": str(place.etc),
@@ -53,14 +59,14 @@ def write(place: Place) -> None:
 
 
 def _cloud(name: str) -> str:
-    user = USERS[name]
+    user, project = USERS[name]
     return f"""\
   {name}:
     auth:
       auth_url: {url("keystone", "/v3")}
       username: {user}
       password: {PASSWORD}
-      project_name: {user}
+      project_name: {project}
       user_domain_id: default
       project_domain_id: default
     region_name: {REGION}

@@ -16,4 +16,9 @@ if module.startswith("nova."):
 if module == "nova.cmd.compute":
     # Nova looks for hypervisors below its own package only.
     importlib.import_module("nova.virt").__path__.append(str(Path(__file__).parent / "plugins"))
+if module == "oslab_swift":
+    utils = importlib.import_module("swift.common.utils")
+    utils.eventlet_monkey_patch()
+    # Debian's place for it isn't the lab's, and storage policies are read from it by whoever imports them.
+    utils.SWIFT_CONF_FILE = sys.argv[-1]
 sys.exit(getattr(importlib.import_module(module), function)())

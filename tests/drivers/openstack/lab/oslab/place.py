@@ -15,11 +15,14 @@ PORTS = {
     "glance": 9292,
     "neutron": 9696,
     "octavia-api": 9876,
+    "swift": 18080,
     "mariadb": 13306,
     "epmd": 24369,
     "rabbitmq": 25670,
 }
 RABBIT_DISTRIBUTION = 25671
+SWIFT_PORTS = {"object": 16200, "container": 16201, "account": 16202}
+"""Where the servers behind Swift's proxy listen."""
 
 
 @dataclass(frozen=True)

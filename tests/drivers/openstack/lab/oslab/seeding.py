@@ -18,12 +18,16 @@ ENDPOINTS = {
     "image": ("glance", url("glance")),
     "network": ("neutron", url("neutron")),
     "load-balancer": ("octavia", url("octavia-api")),
+    "object-store": ("swift", url("swift", "/v1/AUTH_%(project_id)s")),
 }
 PEOPLE = {
     "svc": ("service", ("admin", "service")),
     "demo": ("demo", ("member", "reader", "load-balancer_member")),
     "alt": ("alt", ("member", "reader", "load-balancer_member")),
+    "guest": ("demo", ("reader",)),
 }
+CONTENTS = " ".join(sorted({*ENDPOINTS, *PEOPLE}))
+"""What tells a state of another version."""
 FLAVORS = {
     "oslab.nano": (1, 64, 1),
     "oslab.small": (1, 2048, 20),
@@ -64,7 +68,7 @@ def patiently(call: Callable[[], Answer], what: str) -> Answer:
 
 
 def users_and_endpoints() -> None:
-    """Make the services' user, the tenants, and the catalogue."""
+    """Make the services' user, the tenants, somebody who may only look, and the catalogue."""
     identity = connect("admin").identity
     there = {service.type for service in patiently(lambda: list(identity.services()), "keystone")}
     for kind in ENDPOINTS.keys() - there:

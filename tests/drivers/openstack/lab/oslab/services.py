@@ -93,6 +93,10 @@ def _etc_as(variable: str) -> Callable[[Place], dict[str, str]]:
     return lambda place: {variable: str(place.etc)}
 
 
+def _plugins(place: Place) -> dict[str, str]:
+    return {"PYTHONPATH": f"{HERE / 'plugins'}:{place.state / 'plugins'}"}
+
+
 NOVA = ("nova.conf", "nova-database.conf")
 OCTAVIA_ARGUMENTS = ("--config-file", "{etc}/octavia.conf", "--log-file", "{log}/octavia-api.log")
 
@@ -112,11 +116,12 @@ APIS = (
     Service(
         "neutron",
         entry("neutron.cmd.eventlet.server", "neutron", "neutron.conf"),
-        lambda place: {"PYTHONPATH": f"{HERE / 'plugins'}:{place.state / 'plugins'}"},
+        _plugins,
         path="/",
     ),
     Service("glance", entry("glance.cmd.api", "glance", "glance-api.conf"), path="/"),
     Service("octavia-api", _wsgi("octavia-api", "/usr/bin/octavia-wsgi", *OCTAVIA_ARGUMENTS), path="/"),
+    Service("swift", entry("oslab_swift", "swift", "swift.conf"), _plugins, path="/info"),
 )
 
 
