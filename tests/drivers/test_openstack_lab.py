@@ -141,7 +141,9 @@ def test_servers_are_replaced_without_one_too_few(
     path = write(name, size, release="2", max_surge=surge, max_in_flight=4)
     deployment = vmp.load(path)
     plan = vmp.plan(deployment, vmp.observe(deployment))
-    vmp.apply(plan, locks=path.parent).raise_for_failure()
+    troubles: list[str] = []
+    outcome = vmp.apply(plan, locks=path.parent, on_event=lambda event: troubles.extend(_trouble(event)))
+    assert outcome.ok, troubles
     after = {row.id for row in live(cloud, name)}
 
     assert (size, size, set()) == (len(before), len(after), before & after)
@@ -153,6 +155,16 @@ def test_servers_are_replaced_without_one_too_few(
 
     assert settled(lambda: not cloud.instances(Selector(name)))
     assert not ports(cloud) & (before | after)
+
+
+def _trouble(event: vmp.Event) -> list[str]:
+    failed = (
+        vmp.EventKind.FAILED,
+        vmp.EventKind.CALL_FAILED,
+        vmp.EventKind.LAUNCH_FAILED,
+        vmp.EventKind.LAUNCH_UNKNOWN,
+    )
+    return [f"{event.kind.value}: {event.message}"] if event.kind in failed else []
 
 
 def test_a_revision_that_can_not_be_built_is_paused_and_the_old_one_serves(
