@@ -313,6 +313,17 @@ def test_the_answer_of_a_launch_says_nothing_of_health() -> None:
     assert here.rows[I1].healthy_at is None
 
 
+def test_what_runs_by_its_launch_alone_is_not_well_before_a_list_says_so() -> None:
+    here = index(capabilities=Capabilities(native_health=False))
+    here.check = None
+    here.see(instance("i1"), NOW, ours=True, listed=False)
+    here.see(instance("i1", phase=Phase.PENDING), NOW + 1.0, ours=True)
+    older = here.rows[I1].healthy_at
+    here.see(instance("i1"), NOW + 3.0, ours=True)
+
+    assert (None, NOW + 3.0) == (older, here.rows[I1].healthy_at)
+
+
 def test_the_time_to_drain_begins_when_the_balancer_has_answered() -> None:
     here = Scene(fleet(2, balanced=True)).index
     here.see(instance("i1"), NOW, standing=Standing(Membership.HEALTHY))

@@ -239,7 +239,7 @@ class FleetIndex(Tally):
             told = row.membership is standing.membership and row.said == standing.reason
             if known and told and row.instance == instance:
                 return []
-            instance = reconciled(instance, row.instance)
+            instance = reconciled(instance, row)
         if instance.phase is TERMINATED:
             return self.forget(row.instance.id)
         return self._change(row, now, instance, probed, standing, first=first)

@@ -22,10 +22,13 @@ from vmpattern.planner.rows import (
 _PHASES = {phase: number for number, phase in enumerate(Phase)}
 
 
-def reconciled(instance: Instance, known: Instance) -> Instance:
-    """Return an instance as seen, with what an older list can't take back: how far it has come, and its launch."""
-    phase = instance.phase
-    if phase is not known.phase:
+def reconciled(instance: Instance, row: Row) -> Instance:
+    """Return an instance as seen, with what an older list can't take back: how far it has come, and its launch.
+
+    That it runs is believed of lists alone: since when it does is reckoned from the one that said so first.
+    """
+    phase, known = instance.phase, row.instance
+    if phase is not known.phase and (row.listed or known.phase is not RUNNING):
         phase = max(phase, known.phase, key=_PHASES.__getitem__)
     if phase is instance.phase and instance.launched_at == known.launched_at:
         return instance
