@@ -22,7 +22,7 @@ def prints_nothing(bench: Bench) -> None:
 
 @clause("quiet-2", "A verb reads no environment variable: what a driver needs is in its options.")
 def reads_no_environment(bench: Bench) -> None:
-    package = type(bench.driver).__module__.partition(".")[0]
+    package = _package(type(bench.driver).__module__)
     with _watched_environment(package) as names:
         _use(bench)
     expect(not names, f"read {told(names)} from the environment")
@@ -30,12 +30,14 @@ def reads_no_environment(bench: Bench) -> None:
 
 @clause("quiet-3", "A verb never sleeps: waiting is the caller's.")
 def never_sleeps(bench: Bench) -> None:
-    package = type(bench.driver).__module__.partition(".")[0]
+    package = _package(type(bench.driver).__module__)
+    waiting = {kind.__module__ for kind in type(bench.kit).__mro__}  # a kit may, in a package with its driver
     slept: list[float] = []
     really = time.sleep
 
     def sleep(seconds: float | SupportsIndex) -> None:
-        if _caller(2) == package:
+        caller = _caller(2)
+        if _package(caller) == package and caller not in waiting:
             slept.append(float(seconds))
         else:
             really(float(seconds))
@@ -58,9 +60,13 @@ def _use(bench: Bench) -> None:
 
 
 def _caller(depth: int) -> str:
-    """Return the top package of the function so far up the stack, apart from those of the standard mapping."""
+    """Return the module of the function so far up the stack, apart from those of the standard mapping."""
     names = [str(one.frame.f_globals.get("__name__", "")) for one in inspect.stack(0)[depth:]]
-    return next((name for name in names if name not in _MAPPINGS), "").partition(".")[0]
+    return next((name for name in names if name not in _MAPPINGS), "")
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
 
 
 _MAPPINGS = ("os", "collections.abc", "_collections_abc")
@@ -96,7 +102,7 @@ def _watched_environment(package: str) -> Generator[list[str]]:
     names: list[str] = []
 
     def note(name: str) -> None:
-        if _caller(3) == package:
+        if _package(_caller(3)) == package:
             names.append(name)
 
     real = os.environ
