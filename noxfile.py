@@ -14,7 +14,7 @@ ELSEWHERE = {
 }
 """Examples that aren't carried out with the others, and why."""
 LAB = Path("tests/drivers/openstack/lab")
-SIDE_BY_SIDE = ("-n", "3", "--dist", "loadgroup")
+SIDE_BY_SIDE = ("-n", "3", "--dist", "worksteal")
 
 
 def python(session: nox.Session, *arguments: str | Path, **options: object) -> None:
@@ -78,8 +78,8 @@ def openstack(session: nox.Session) -> None:
     every = ["-m", "pytest", "tests/drivers", "-k", "openstack", *session.posargs]
     session.run(str(LAB / "up.sh"), external=True, env=env)
     try:
-        python(session, *every, *SIDE_BY_SIDE, "-m", "not long and not restarts", env=env)
-        python(session, *every, "-m", "not long and restarts", env=env)
+        python(session, *every, *SIDE_BY_SIDE, "-m", "not long and not alone", env=env)
+        python(session, *every, "-m", "not long and alone", env=env)
         session.run(str(LAB / "example.sh"), sys.executable, external=True)
     finally:
         session.run(str(LAB / "down.sh"), external=True)

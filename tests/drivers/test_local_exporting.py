@@ -61,10 +61,6 @@ text="$GREETING from $(hostname), started $(grep -c start /var/starts) times"
 printf 'HTTP/1.0 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%s' ${#text} "$text"
 """
 
-one_after_another = pytest.mark.xdist_group("exported")
-"""What shares a server, so that it is baked and booted once, and powered off last."""
-
-
 # -- a real VM --------------------------------------------------------------------------------------------------------
 
 
@@ -154,27 +150,23 @@ def server(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @needs_qemu
-@one_after_another
 def test_a_service_that_was_baked_here_answers_in_a_cloud_with_its_environment(server: Server) -> None:
     assert "it's me from web-1, started 1 times" == server.get()
     assert "503 Service Unavailable" in server.console()
 
 
 @needs_qemu
-@one_after_another
 def test_the_disk_is_as_large_as_the_flavors(server: Server) -> None:
     assert f"is now {2 * GIB // 4096} (4k) blocks long" in server.console()
 
 
 @needs_qemu
-@one_after_another
 def test_a_service_that_ends_in_a_cloud_is_started_again(server: Server) -> None:
     server.get("/end")
     wait(lambda: "started 2 times" in server.get(), "the service's second start")
 
 
 @needs_qemu
-@one_after_another
 def test_a_server_powers_off_when_its_power_button_is_pressed(server: Server) -> None:
     server.press_power_button()
 
@@ -183,7 +175,6 @@ def test_a_server_powers_off_when_its_power_button_is_pressed(server: Server) ->
 
 
 @needs_qemu
-@one_after_another
 def test_a_builder_in_a_cloud_powers_off_once_its_script_does(exported: Path, tmp_path: Path) -> None:
     script = "#!/bin/sh\necho 'the script has run'\npoweroff\n"
     with launched(exported, tmp_path, told(request(script=script))) as made:

@@ -127,7 +127,7 @@ def test_a_zone_and_a_pool_that_are_not_there_are_told(cloud: OpenStackDriver, r
     assert "there is no pool 'nopool'" in found["balancer.pool"]
 
 
-@pytest.mark.xdist_group("quotas")
+@pytest.mark.alone
 def test_a_quota_without_room_is_told_and_nova_refuses_it(request_: LaunchRequest) -> None:
     with contextlib.closing(driver(cloud="oslab-alt")) as alt, contextlib.closing(driver(cloud="oslab-admin")) as admin:
         groups = alt.calls("look for the project").get("network", "/security-groups")["security_groups"]
@@ -145,7 +145,7 @@ def test_a_quota_without_room_is_told_and_nova_refuses_it(request_: LaunchReques
             change("compute", "PUT", quota, {"quota_set": {"instances": -1}})
 
 
-@pytest.mark.xdist_group("quotas")
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("what", "quota", "options"),
     [

@@ -18,8 +18,7 @@ from vmpattern.model import Instance, InstanceId
 from vmpattern_openstack import OpenStackDriver, OpenStackOptions
 from vmpattern_openstack.floating import OURS, STRAY_S, FloatingAddress, Port
 
-pytestmark = [needs_lab, pytest.mark.xdist_group("floating")]
-"""One after the other: they count all the addresses of the project."""
+pytestmark = [needs_lab, pytest.mark.alone]
 
 PUBLIC = "oslab-public"
 GIVEN = {"floating_network": PUBLIC, "call_timeout": "300s"}

@@ -13,7 +13,7 @@ from vmpattern.driver import Selector
 from vmpattern.model import ImageState
 from vmpattern_openstack import OpenStackDriver
 
-pytestmark = needs_lab
+pytestmark = [needs_lab, pytest.mark.alone]
 
 SETTLE_S = 22.0
 """So long an apply looks before it launches anything: the age of lists, and the time of a call."""

@@ -18,7 +18,7 @@ from vmpattern.model import ImageId, Phase
 from vmpattern.specfile.writing import render
 from vmpattern_openstack import OpenStackDriver
 
-pytestmark = needs_lab
+pytestmark = [needs_lab, pytest.mark.alone]
 
 PATIENCE_S = 600.0
 PATIENT = {"launch_deadline": "20m", "ready_deadline": "20m", "progress_deadline": "30m"}
@@ -182,7 +182,6 @@ def test_a_revision_that_can_not_be_built_is_paused_and_the_old_one_serves(
     assert len(rows) <= 3 + 2
 
 
-@pytest.mark.restarts
 @pytest.mark.parametrize("service", ["nova-api", pytest.param("rabbitmq", marks=pytest.mark.long)])
 def test_a_service_that_is_restarted_meanwhile_loses_nothing(
     service: str, cloud: OpenStackDriver, write: Callable[..., Path]
@@ -212,7 +211,6 @@ def test_a_service_that_is_restarted_meanwhile_loses_nothing(
     assert settled(lambda: ports(cloud) <= servers(cloud).keys())
 
 
-@pytest.mark.restarts
 @pytest.mark.long
 def test_a_long_update_outlives_tokens_of_one_minute(write: Callable[..., Path]) -> None:
     name = "lab-tokens"
