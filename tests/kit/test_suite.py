@@ -1,5 +1,6 @@
 """The suite under pytest: a test for each clause, nothing left out in silence, skips that say why."""
 
+import time
 from functools import cached_property
 from typing import ClassVar
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 from whole_driver import CAN, Place, WholeDriver, WholeKit
 
-from vmpattern.errors import ScopeKind, Transient
+from vmpattern.errors import ScopeKind, Throttled, Transient
 from vmpattern.testing import CLAUSES, Clause, DriverSuite, Kit, Level, Recorded, Status, execute, run, silent
 from vmpattern.testing.bench import Bench, expect
 
@@ -262,3 +263,29 @@ def test_only_a_broken_must_makes_a_report_fail(level: Level, ok: bool) -> None:
 def test_a_test_name_is_an_identifier_with_the_id(clause: Clause) -> None:
     assert clause.test_name.isidentifier()
     assert clause.test_name.startswith(f"test_{clause.id.replace('-', '_')}_")
+
+
+class Busy(WholeDriver):
+    """Is over its budget at the first question."""
+
+    asked = False
+
+    def machine_types(self):
+        asked, Busy.asked = Busy.asked, True
+        if not asked:
+            raise Throttled("request limit exceeded", retry_after_s=0.01)
+        return super().machine_types()
+
+
+class Waits(WholeKit):
+    """Lets time pass by waiting for it."""
+
+    def let_pass(self, driver, seconds):
+        time.sleep(min(seconds, 0.01))
+        super().let_pass(driver, seconds)
+
+
+def test_a_kit_may_wait_in_a_package_with_its_driver() -> None:
+    (result,) = run(Waits(Busy), clauses=[BY_ID["quiet-3"]]).results
+
+    assert (True, Status.PASSED) == (Busy.asked, result.status)

@@ -31,13 +31,11 @@ def reads_no_environment(bench: Bench) -> None:
 @clause("quiet-3", "A verb never sleeps: waiting is the caller's.")
 def never_sleeps(bench: Bench) -> None:
     package = _package(type(bench.driver).__module__)
-    waiting = {kind.__module__ for kind in type(bench.kit).__mro__}  # a kit may, in a package with its driver
     slept: list[float] = []
     really = time.sleep
 
     def sleep(seconds: float | SupportsIndex) -> None:
-        caller = _caller(2)
-        if _package(caller) == package and caller not in waiting:
+        if _package(_caller(2)) == package and not _lets_pass(bench):
             slept.append(float(seconds))
         else:
             really(float(seconds))
@@ -63,6 +61,12 @@ def _caller(depth: int) -> str:
     """Return the module of the function so far up the stack, apart from those of the standard mapping."""
     names = [str(one.frame.f_globals.get("__name__", "")) for one in inspect.stack(0)[depth:]]
     return next((name for name in names if name not in _MAPPINGS), "")
+
+
+def _lets_pass(bench: Bench) -> bool:
+    """Whether the kit is what waits, which may be in one package with its driver."""
+    waiting = type(bench.kit).let_pass.__code__
+    return any(one.frame.f_code is waiting for one in inspect.stack(0))
 
 
 def _package(module: str) -> str:
