@@ -1,5 +1,6 @@
 """Every check by name: `python -m nox` runs the default ones in the environment that it is started in."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ ELSEWHERE = {
 }
 """Examples that aren't carried out with the others, and why."""
 LAB = Path("tests/drivers/openstack/lab")
-SIDE_BY_SIDE = ("-n", "3", "--dist", "worksteal")
+SIDE_BY_SIDE = ("-n", str(max(3, os.cpu_count() or 1)), "--dist", "worksteal")
+"""More tests at once than two cores carry out: many of them wait."""
 
 
 def python(session: nox.Session, *arguments: str | Path, **options: object) -> None:
