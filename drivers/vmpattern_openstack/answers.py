@@ -157,6 +157,22 @@ class NetworkQuota:
 
 
 @attrs.frozen(kw_only=True)
+class CpuUse:
+    """Nanoseconds that one of a server's processors was busy, where the hypervisor counts them."""
+
+    time: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Diagnostics:
+    """What a server's hypervisor counts; `uptime` in seconds."""
+
+    state: str
+    uptime: int | None = None
+    cpu_details: tuple[CpuUse, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
 class Member:
     """A member of an Octavia pool. Ours are named by their instance; a tag says until when one is draining."""
 

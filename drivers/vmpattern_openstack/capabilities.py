@@ -31,7 +31,9 @@ CAN = Capabilities(
 def capabilities(options: OpenStackOptions) -> Capabilities:
     """Return what there is with these options."""
     timeout_s = options.call_timeout.total_seconds()
-    can = attrs.evolve(CAN, page_size=options.page_size, call_timeout_s=timeout_s, staging=options.staging)
+    can = attrs.evolve(
+        CAN, page_size=options.page_size, call_timeout_s=timeout_s, staging=options.staging, meter=options.meter
+    )
     if options.floating_network is None:
         return can
     return attrs.evolve(can, max_batch=WITH_ADDRESSES, max_terminate=WITH_ADDRESSES)

@@ -33,6 +33,7 @@ from vmpattern.model import (
     MachineType,
     Options as OptionTable,
     Standing,
+    Usage,
 )
 from vmpattern_libcloud import Subject
 from vmpattern_openstack import (
@@ -44,6 +45,7 @@ from vmpattern_openstack import (
     images,
     launching,
     listing,
+    metering,
     servers,
     staging,
     uploading,
@@ -85,6 +87,7 @@ class OpenStackDriver:
         self._options = options
         self._now = now
         self._catalog = Catalog(options)
+        self._meter = metering.Meter()
         try:
             login = find_login(options, directory, os.environ if environment is None else environment, home=Path.home())
         except SpecError as error:
@@ -210,6 +213,13 @@ class OpenStackDriver:
                 raise
             return failed  # it has no host, and so no console
         return failed + str(found.get("output") or "")
+
+    def usage(self, ids: Sequence[InstanceId]) -> Mapping[InstanceId, Usage]:
+        """Return what servers use of their processors, one call each, where the options say that this may be asked."""
+        if not self._options.meter:
+            text = "the cloud's options don't say  meter = true: Nova tells use to those alone who may read diagnostics"
+            raise Unsupported(text, code="NoMeter")
+        return self._meter.usage(self.calls(f"measure {len(ids)} instances"), ids, now=self._now())
 
     def members(self, balancer: OptionTable) -> Mapping[InstanceId, Standing]:
         """List the members of a pool, by the instances that they are named after."""

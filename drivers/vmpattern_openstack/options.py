@@ -26,7 +26,8 @@ class OpenStackOptions:
     is written there. `zones`: the availability zones that count, empty for all. `prices`: dollars an hour by flavor.
     `address_network`: whose addresses are the instances', None for the first. `floating_network`: of which each server
     gets an address that leads to its first network. `staging`: whether what is too large for user data goes through the
-    cloud's object store. `call_timeout`: the longest that a verb may take. `page_size`: how many servers Nova lists at
+    cloud's object store. `meter`: whether Nova's diagnostics may be asked, which is for administrators unless the cloud
+    says otherwise. `call_timeout`: the longest that a verb may take. `page_size`: how many servers Nova lists at
     once.
 
     Raises:
@@ -43,6 +44,7 @@ class OpenStackOptions:
     address_network: str | None = None
     floating_network: str | None = None
     staging: bool = True
+    meter: bool = False
     call_timeout: timedelta = timedelta(seconds=60)
     page_size: int = 1000
     proxy: str | None = None
