@@ -48,7 +48,10 @@ def port() -> Iterator[int]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("0.0.0.0", 0), Healthy)
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 128  # every server is asked at the same moment
+
+    server = Server(("0.0.0.0", 0), Healthy)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server.server_port
@@ -80,7 +83,7 @@ def write(tmp_path: Path, image: ImageId, port: int) -> Iterator[Callable[..., P
             "services": {
                 "web": {
                     "port": port,
-                    "health": {"http": "/", "interval": "1s"},
+                    "health": {"http": "/", "interval": "1s", "unhealthy_after": 10},
                     "env": {"RELEASE": release},
                     "image": {"existing": {"lab": str(image)}},
                 }
