@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import IO
 
 import attrs
 import pytest
@@ -19,7 +20,7 @@ from vmpattern.driver import LaunchRequest, Selector
 from vmpattern.errors import Denied, OutOfCapacity, SpecError
 from vmpattern.model import ImageId, Instance, LaunchKey, Market, Phase, Revision
 from vmpattern_example import ExampleDriver, ExampleOptions
-from vmpattern_example.host import Host
+from vmpattern_example.host import ALIVE, WATCHED, Host
 
 IMAGES = {
     "rests": "exec sleep 1000",
@@ -72,6 +73,15 @@ def until(holds: Callable[[], bool]) -> None:
         if time.monotonic() > end:
             raise AssertionError("waited in vain")
         time.sleep(0.02)
+
+
+def is_free(lock: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    return True
 
 
 def printed(driver: ExampleDriver) -> str:
@@ -130,17 +140,10 @@ def test_a_process_whose_folder_is_removed_ends(folder: Path) -> None:
     driver.launch(REQUEST)
     (row,) = rows(driver)
 
-    def is_free() -> bool:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    with (folder / "cloud" / row.name / "alive").open("rb") as lock:
-        assert not is_free()
+    with (folder / "cloud" / row.name / ALIVE).open("rb") as lock:
+        assert not is_free(lock)
         shutil.rmtree(folder / "cloud")
-        until(is_free)
+        until(lambda: is_free(lock))
 
 
 @pytest.fixture
@@ -149,7 +152,10 @@ def orphaned(folder: Path) -> Iterator[ExampleDriver]:
     driver = connected(folder)
     driver.launch(asked("names"))
     supervisor, service = map(int, printed(driver).split())
+    (row,) = rows(driver)
     os.kill(supervisor, signal.SIGKILL)
+    with (folder / "cloud" / row.name / WATCHED).open("rb") as lock:
+        until(lambda: is_free(lock))  # a signal is sent before it is obeyed
     yield driver
     os.kill(service, signal.SIGKILL)
 
