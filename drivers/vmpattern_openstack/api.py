@@ -78,9 +78,8 @@ class Calls:
         self.subject = subject
         self.page_size: int = api.page_size
 
-    @property
     def project(self) -> str | None:
-        """The id of the project that is asked about; None where the token is of none."""
+        """Return the id of the project that is asked about, None where the token is of none."""
         return self._token().project
 
     def get(self, service: str, path: str, params: Mapping[str, str] = _NOTHING, *, version: str = TAGS) -> Json:

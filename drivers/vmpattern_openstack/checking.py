@@ -106,7 +106,8 @@ def _uses(
     yield "vCPUs", request.count * flavor.vcpus, Allowance(limit=limits.cores, used=limits.cores_used)
     yield "MiB of memory", request.count * flavor.ram, Allowance(limit=limits.ram, used=limits.ram_used)
     # Not every Neutron tells what is used; then a spent quota is the server's fault.
-    told = calls.find("network", f"/quotas/{calls.project}/details") if calls.project else None
+    project = calls.project()
+    told = calls.find("network", f"/quotas/{project}/details") if project else None
     if told is not None and not options.has_no_network:
         quota = calls.parsed(NetworkQuota, told.get("quota"))
         yield "ports", request.count * max(1, len(options.named_networks)), quota.port

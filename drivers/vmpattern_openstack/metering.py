@@ -35,31 +35,39 @@ class Meter:
         self._samples: dict[InstanceId, tuple[Sample, Sample]] = {}
 
     def usage(self, calls: Calls, ids: Sequence[InstanceId], *, now: float) -> dict[InstanceId, Usage]:
-        """Return what servers used since a minute or more, or since their start; those that don't run are left out.
+        """Return what servers used since a minute or more, or since their start; what isn't known is left out.
 
         Args:
             now: in epoch seconds.
         """
         found: dict[InstanceId, Usage] = {}
         for id in ids:
-            told = _diagnostics(calls, id)
-            if told is not None:
-                found[id] = self._since(id, told, now)
+            use = self._since(id, _diagnostics(calls, id), now)
+            if use is not None:
+                found[id] = use
         return found
 
-    def _since(self, id: InstanceId, told: Diagnostics, now: float) -> Usage:
-        latest = Sample(now, sum(cpu.time or 0 for cpu in told.cpu_details) / 1e9)
-        start = Sample(now - (told.uptime or 0), 0.0)
+    def _since(self, id: InstanceId, told: Diagnostics | None, now: float) -> Usage | None:
+        counted = [cpu.time for cpu in told.cpu_details if cpu.time is not None] if told is not None else []
+        if told is None or not counted:
+            with self._lock:
+                self._samples.pop(id, None)
+            return None
+        latest = Sample(now, sum(counted) / 1e9)
+        # Not every hypervisor says since when a server runs: then nothing is known before the second time.
+        start = latest if told.uptime is None else Sample(now - told.uptime, 0.0)
         with self._lock:
             older, newer = self._samples.get(id, (start, start))
             if latest.used_s < newer.used_s:
                 older = newer = start  # it was started anew
             if now >= newer.at + PERIOD_S:
-                older = newer
-                self._samples[id] = (newer, latest)
-        period_s = max(0.0, now - older.at)
-        cpu = (latest.used_s - older.used_s) / period_s if period_s else 0.0
-        return Usage(at=now, period_s=period_s, cpu=min(float(len(told.cpu_details)), max(0.0, cpu)))
+                older, newer = newer, latest
+            self._samples[id] = older, newer
+        period_s = now - older.at
+        if period_s <= 0.0:
+            return None
+        cpu = (latest.used_s - older.used_s) / period_s
+        return Usage(at=now, period_s=period_s, cpu=min(float(len(counted)), max(0.0, cpu)))
 
 
 def _diagnostics(calls: Calls, id: InstanceId) -> Diagnostics | None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from local_vms import OURS, cleared, local, needs_qemu, pretended
+from local_vms import OURS, cleared, local, needs_qemu, one_vm, pretended
 
 import vmpattern as vmp
 from vmpattern.driver import CaptureRequest
@@ -11,28 +11,11 @@ from vmpattern.errors import QuotaExceeded
 from vmpattern.model import BakeResult, BakeState, ImageId, InstanceId
 from vmpattern_local import parts
 
-FILE = """\
-deployment = "shop"
-
-[clouds.here]
-driver = "local"
-path = "local"
-acceleration = "tcg"
-
-[services.web]
-port = 8080
-resources = { memory = "128MiB" }
-
-[services.web.image]
+FILE = one_vm("""\
 base = "alpine"
 provision = "provision.sh"
 run = "/bin/sh"
-
-[fleets.web]
-service = "web"
-size = 1
-placements = [{ cloud = "here" }]
-"""
+""")
 GARBAGE = """\
 #!/bin/sh
 head -c 200000 /dev/urandom

@@ -15,7 +15,7 @@ from pathlib import Path
 import attrs
 import metadata_service
 import pytest
-from local_vms import PATIENCE_S, cleared, local, needs_qemu, request, wait
+from local_vms import PATIENCE_S, cleared, local, needs_qemu, one_vm, request, wait
 
 import vmpattern as vmp
 from vmpattern.driver import LaunchRequest
@@ -25,28 +25,11 @@ from vmpattern_local.qmp import SOCKET
 from vmpattern_openstack import disks, servers
 
 GIB = 2**30
-FILE = """\
-deployment = "shop"
-
-[clouds.here]
-driver = "local"
-path = "local"
-acceleration = "tcg"
-
-[services.web]
-port = 8080
-resources = { memory = "128MiB" }
-
-[services.web.image]
+FILE = one_vm("""\
 base = "alpine"
 files = { "serve" = "/opt/serve", "answer" = "/opt/answer" }
 run = "/opt/serve"
-
-[fleets.web]
-service = "web"
-size = 1
-placements = [{ cloud = "here" }]
-"""
+""")
 SERVE = """\
 #!/bin/sh
 echo start >> /var/starts

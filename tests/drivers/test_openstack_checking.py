@@ -161,7 +161,7 @@ def test_a_quota_of_neutron_without_room_is_told(
         contextlib.closing(driver(cloud="oslab-alt", **given)) as alt,
         contextlib.closing(driver(cloud="oslab-admin")) as admin,
     ):
-        project = alt.calls("look for the project").project
+        project = alt.calls("look for the project").project()
         path = f"/quotas/{project}"
         change = admin.calls("set a quota", mutating=True).change
         change("network", "PUT", path, {"quota": {quota: 1}})

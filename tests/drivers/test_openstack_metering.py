@@ -13,13 +13,14 @@ from some_openstack import Cloud, connected
 from vmpattern.driver import Selector
 from vmpattern.errors import Denied, Unsupported
 from vmpattern.model import InstanceId, Phase, Usage
+from vmpattern_openstack import OpenStackDriver
 
 ID = InstanceId("11111111-1111-1111-1111-111111111111")
 PATIENCE_S = 180.0
 
 
-def busy(seconds: float, *, uptime: int, cpus: int = 2, state: str = "running") -> Answer:
-    each = {"id": 0, "time": int(seconds / cpus * 1e9), "utilisation": None}
+def busy(seconds: float, *, uptime: int | None, cpus: int = 2, state: str = "running") -> Answer:
+    each = {"id": 0, "time": int(seconds / max(1, cpus) * 1e9), "utilisation": None}
     return Answer(200, json.dumps({"state": state, "uptime": uptime, "cpu_details": [each] * cpus}).encode())
 
 
@@ -61,15 +62,23 @@ def test_a_server_that_was_started_anew_is_counted_from_its_start() -> None:
     assert (10.0, 0.5) == (found[ID].period_s, found[ID].cpu)
 
 
+def test_without_its_age_nothing_is_told_before_the_second_time() -> None:
+    first, second = measured((1000.0, busy(50.0, uptime=None)), (1060.0, busy(80.0, uptime=None)))
+
+    assert ({}, (60.0, 0.5)) == (first, (second[ID].period_s, second[ID].cpu))
+
+
 @pytest.mark.parametrize(
     "answer",
     [
         pytest.param(busy(1.0, uptime=10, state="shutdown"), id="it is shut off"),
+        pytest.param(busy(1.0, uptime=0), id="it has just started"),
+        pytest.param(busy(0.0, uptime=10, cpus=0), id="its hypervisor counts nothing"),
         pytest.param(Answer(404, b'{"itemNotFound": {"code": 404, "message": "no such server"}}'), id="it is gone"),
         pytest.param(Answer(409, b'{"conflictingRequest": {"code": 409, "message": "not ready"}}'), id="it builds"),
     ],
 )
-def test_of_what_does_not_run_nothing_is_told(answer: Answer) -> None:
+def test_of_what_is_not_known_nothing_is_told(answer: Answer) -> None:
     assert [{}] == measured((1000.0, answer))
 
 
@@ -88,7 +97,7 @@ def test_without_the_option_nothing_is_asked() -> None:
 
 
 @pytest.fixture
-def running() -> Iterator[tuple[object, InstanceId]]:
+def running() -> Iterator[tuple[OpenStackDriver, InstanceId]]:
     with contextlib.closing(driver(cloud="oslab-admin", meter=True)) as admin:
         options = {"networks": ("none",)}
         (row,) = admin.launch(some_request(admin, "lab-metered", options=options)).created
@@ -100,9 +109,9 @@ def running() -> Iterator[tuple[object, InstanceId]]:
 
 
 @needs_lab
-def test_nova_tells_what_a_server_uses(running: tuple[object, InstanceId]) -> None:
+def test_nova_tells_what_a_server_uses(running: tuple[OpenStackDriver, InstanceId]) -> None:
     admin, id = running
-    found = admin.usage([id, ID])  # type: ignore[attr-defined]
+    found = admin.usage([id, ID])
 
     assert {id} == set(found)
     assert 0.0 < found[id].cpu <= 1.0

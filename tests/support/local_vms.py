@@ -35,6 +35,29 @@ def options(**changes: object) -> LocalOptions:
     return attrs.evolve(usual, **changes)
 
 
+def one_vm(image: str) -> str:
+    """Return a file with a fleet of one VM, whose image is as these lines say."""
+    return f"""\
+deployment = "shop"
+
+[clouds.here]
+driver = "local"
+path = "local"
+acceleration = "tcg"
+
+[services.web]
+port = 8080
+resources = {{ memory = "128MiB" }}
+
+[services.web.image]
+{image}
+[fleets.web]
+service = "web"
+size = 1
+placements = [{{ cloud = "here" }}]
+"""
+
+
 def free_port() -> int:
     """Return a port that nobody listens on: tests may run side by side."""
     with socket.socket() as found:

@@ -6,7 +6,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 packages=(
     python3-keystone python3-placement python3-glance python3-neutron python3-nova python3-octavia python3-swift
-    python3-pymysql python3-openstacksdk mariadb-server-core mariadb-client-core rabbitmq-server uwsgi-core uwsgi-plugin-python3 openssl
+    python3-pymysql python3-openstacksdk mariadb-server-core mariadb-client-core rabbitmq-server uwsgi-core
+    uwsgi-plugin-python3 openssl
 )
 
 missing() {

@@ -42,6 +42,8 @@ class Lab:
         first = not self.place.seeded.exists()
         if not first and self.place.seeded.read_text() != seeding.CONTENTS:
             raise LabError(f"{self.place.state} is of another version of the lab: down.sh --purge removes it")
+        if first:
+            self.down(purge=True)  # what a set-up that was cut short has left
         if reset:
             self._reset()
         self._claim_ports()

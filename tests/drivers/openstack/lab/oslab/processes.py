@@ -17,7 +17,10 @@ class Processes:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._folder = place.folder("pid")
+
+    @property
+    def _folder(self) -> Path:
+        return self._place.folder("pid")
 
     def names(self) -> list[str]:
         """Return the names of all that was started and not stopped."""
