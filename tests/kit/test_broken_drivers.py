@@ -4,7 +4,10 @@ import broken_drivers as broken
 import pytest
 from whole_driver import WholeDriver, WholeKit
 
-from vmpattern.testing import Status, run
+from vmpattern.testing import CLAUSES, Status, run
+
+SEARCHED = {"model-1"}
+"""Fails by what a short search comes upon: that it may fail is said, and proved by a longer one below."""
 
 
 def failed(made: type[WholeDriver]) -> set[str]:
@@ -92,4 +95,15 @@ def test_what_is_skipped_of_it_is_only_what_it_declares_otherwise() -> None:
 def test_a_broken_driver_is_caught_by_the_clause_that_it_breaks(
     made: type[WholeDriver], breaks: str, follows: str
 ) -> None:
-    assert {breaks, *follows.split()} == failed(made)
+    found, expected = failed(made), {breaks, *follows.split()}
+
+    assert (expected - SEARCHED, set()) == (found - SEARCHED, found - expected)
+
+
+@pytest.mark.parametrize("made", [broken.LaunchesTwice, broken.AdoptsTheEnding])
+def test_a_search_that_is_long_enough_finds_what_is_broken(made: type[WholeDriver]) -> None:
+    kit = WholeKit(made)
+    kit.examples = 300
+    (result,) = run(kit, clauses=[one for one in CLAUSES if one.id in SEARCHED]).results
+
+    assert Status.FAILED is result.status
