@@ -77,9 +77,17 @@ class Lookout:
             )
             for run in runs
         }
+        reader = Reader(
+            account.driver,
+            deployment=self._deployment,
+            fleets=fleets,
+            probe=probe,
+            watch=watch,
+            now=self._runtime.now,
+        )
         return CloudWatch(
             name=account.name,
-            reader=Reader(account.driver, deployment=self._deployment, fleets=fleets, probe=probe, watch=watch),
+            reader=reader,
             account=account,
             due=self._runtime.now(),
             settle_s=capabilities.staleness_s + capabilities.call_timeout_s,

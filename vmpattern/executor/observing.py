@@ -111,7 +111,8 @@ class _Look:
             for fleet in self.deployment.fleets.values()
             if any(placement.cloud == name for placement in fleet.placements)
         }
-        return Reader(driver, deployment=self.deployment.name, fleets=fleets, probe=self.probe, watch=False)
+        now = RealRuntime().now
+        return Reader(driver, deployment=self.deployment.name, fleets=fleets, probe=self.probe, watch=False, now=now)
 
     def _checked(self, observed: CloudObservation, driver: Driver) -> tuple[CloudObservation, int]:
         """Add what the driver foresees of launches, and return how many calls that took."""

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import attrs
 
@@ -14,9 +14,12 @@ from vmpattern.executor.runtime import attempt_now
 from vmpattern.model import Health, HealthCheck, Instance, InstanceId, Options, Standing
 
 POLL_S = 2.0
+SLOWEST_POLL_S = 7.5
+LISTING_SHARE = 0.25
+"""At most so much of the time is a cloud busy with our lists: where one takes long, the next one comes later."""
 NOBODY: Mapping[InstanceId, Standing] = MappingProxyType({})
 FRESH_S = 15.0
-"""A reading may be acted upon for so long after it was asked for."""
+"""A reading may be acted upon for so long after it was asked for: twice the slowest poll, so that the next is there."""
 
 
 @attrs.frozen(kw_only=True)
@@ -32,15 +35,18 @@ class FleetReading:
 
 
 class Reading(NamedTuple):
-    """One reading: the rows, whether they are all (or just what changed), and who said what of them."""
+    """One reading: the rows, whether they are all (or just what changed), who said what of them, and how long the cloud
+    took for it."""
 
     instances: tuple[Instance, ...]
     probed: Mapping[InstanceId, Health]
     members: Mapping[InstanceId, Standing]
     complete: bool
     cursor: int = 0
+    took_s: float = 0.0
 
 
+Read = TypeVar("Read")
 Probe = Callable[[Sequence[Instance], HealthCheck], Mapping[InstanceId, Health]]
 
 
@@ -49,7 +55,8 @@ class Reader:
 
     `watch`: use the driver's change feed where it has one, and skip the ticks at which nothing can have changed; the
     calls that those would have cost are counted all the same. `watches` tells whether it does so, `poll_s` how many
-    seconds lie between two ticks, `cost` how many calls one reading takes: the pages of the list and the balancers.
+    seconds lie between two ticks, more where lists take long, `cost` how many calls one reading takes: the pages of the
+    list and the balancers.
     """
 
     def __init__(
@@ -60,6 +67,7 @@ class Reader:
         fleets: Mapping[str, FleetReading],
         probe: Probe,
         watch: bool,
+        now: Callable[[], float],
         poll_s: float = POLL_S,
     ) -> None:
         self._driver = driver
@@ -69,12 +77,13 @@ class Reader:
         # Where a service has no health check, nobody asks its instances.
         self._asked = {name for name, fleet in fleets.items() if fleet.check is not None}
         self._probe = probe
+        self._now = now
         self._watcher = driver if watch and isinstance(driver, Watcher) else None
         self.watches = self._watcher is not None
         self._prober = driver if driver.capabilities.probes and isinstance(driver, Prober) else None
         self._balancer = driver if isinstance(driver, Balancer) else None
         self._cursor = 0
-        self.poll_s = poll_s
+        self.poll_s = self._least_s = poll_s
         self._balancers = [fleet.balancer for fleet in fleets.values() if fleet.balancer is not None]
         self._patience_s = min((fleet.patience_s for fleet in fleets.values()), default=0.0) - poll_s
         self._count(0)
@@ -88,12 +97,19 @@ class Reader:
         """
         if self._watcher is not None:
             return self._changes(self._watcher.changes(self._selector, self._cursor, self._balancers))
-        rows = self._checked(self._driver.instances(self._selector))
-        return Reading(instances=rows, probed=self._probes(rows), members=self._members(), complete=True)
+        rows, listing_s = self._timed(lambda: self._checked(self._driver.instances(self._selector)))
+        probed = self._probes(rows)
+        members, more_s = self._timed(self._members)
+        return Reading(rows, probed, members, complete=True, took_s=listing_s + more_s)
+
+    def _timed(self, read: Callable[[], Read]) -> tuple[Read, float]:
+        began = self._now()
+        return read(), self._now() - began
 
     def took(self, reading: Reading) -> None:
         """Take note of a reading that was answered."""
         self._cursor = reading.cursor
+        self.poll_s = max(self._least_s, min(reading.took_s / LISTING_SHARE, SLOWEST_POLL_S))
         if reading.complete:
             self._count(len(reading.instances))
 
