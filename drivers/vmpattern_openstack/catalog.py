@@ -1,5 +1,6 @@
 """What a cloud offers: flavors, zones, networks, groups; names become ids, and what two things are called is told."""
 
+import math
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -14,31 +15,50 @@ from vmpattern_openstack.api import FLAVOR_SPECS, Calls
 from vmpattern_openstack.options import OpenStackOptions, PlacementOptions
 from vmpattern_openstack.servers import Found
 
+RECENT_S = 15.0
+"""So long what is told of a cloud counts as what there is now."""
 ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
 class Catalog:
-    """Finds what launches name. Ids don't change, so what was found once is found without asking again."""
+    """Finds what launches name. Ids don't change, so what was found once is found without asking again.
 
-    def __init__(self, options: OpenStackOptions) -> None:
+    Args:
+        now: tells epoch seconds.
+    """
+
+    def __init__(self, options: OpenStackOptions, now: Callable[[], float]) -> None:
         self._options = options
+        self._now = now
         self._lock = threading.Lock()
+        self._read_at = -math.inf
+        self._zones: tuple[str, ...] = ()
         self._flavors: Mapping[str, Flavor] = {}
         self._ids: dict[tuple[str, str], str] = {}
 
     def forget(self) -> None:
         """Look everything up anew: something that was found isn't there any more."""
         with self._lock:
+            self._read_at = self._now()
+            self._zones = ()
             self._flavors = {}
             self._ids.clear()
 
+    def renew(self) -> None:
+        """Look everything up anew unless that was begun a moment ago."""
+        if self._now() > self._read_at + RECENT_S:
+            self.forget()
+
     def zones(self, calls: Calls) -> tuple[str, ...]:
         """Return the zones that take servers and count, sorted."""
+        if known := self._zones:
+            return known
         found = calls.every(Zone, "compute", "/os-availability-zone", key="availabilityZoneInfo")
         wanted = self._options.zones
-        return tuple(
-            sorted(zone.name for zone in found if zone.state.available and (not wanted or zone.name in wanted))
-        )
+        names = sorted(zone.name for zone in found if zone.state.available and (not wanted or zone.name in wanted))
+        with self._lock:
+            self._zones = tuple(names)
+        return tuple(names)
 
     def flavors(self, calls: Calls) -> Mapping[str, Flavor]:
         """Return the flavors by name, as they are now."""
@@ -49,7 +69,8 @@ class Catalog:
         return found
 
     def machine_types(self, calls: Calls) -> tuple[MachineType, ...]:
-        """Return the flavors as machine types of every zone: which zone has which, Nova doesn't tell."""
+        """Return the flavors of now as machine types of every zone: which zone has which, Nova doesn't tell."""
+        self.forget()
         zones = self.zones(calls)
         prices = self._options.prices
         return tuple(

@@ -18,8 +18,7 @@ def problems(
     calls: Calls, catalog: Catalog, requests: Sequence[LaunchRequest], balancer: Options | None
 ) -> Iterator[Problem]:
     """Yield all that is known to fail if these are launched; they differ in their zones only."""
-    # What was found long ago may be gone.
-    catalog.forget()
+    catalog.renew()  # what was found long ago may be gone
     for request in requests[:1]:
         try:
             options = placement_options(request)

@@ -86,8 +86,9 @@ class OpenStackDriver:
         self._cloud = cloud
         self._options = options
         self._now = now
-        self._catalog = Catalog(options)
+        self._catalog = Catalog(options, now)
         self._meter = metering.Meter()
+        self._sightings = listing.Sightings()
         try:
             login = find_login(options, directory, os.environ if environment is None else environment, home=Path.home())
         except SpecError as error:
@@ -119,7 +120,8 @@ class OpenStackDriver:
         _check_count(len(ids), self.capabilities.max_terminate, field="ids")
         calls = self.calls(f"end {len(ids)} instances", mutating=True)
         addressed = self._options.floating_network is not None
-        ending.end(calls, ids, addressed=addressed, now=self._now())
+        now = self._now()
+        ending.end(calls, ids, built=self._sightings.at(now), addressed=addressed, now=now)
 
     def label(self, ids: Sequence[InstanceId], labels: Mapping[str, str]) -> None:
         """Write labels into the descriptions of servers, which Nova lets be changed in every state."""
@@ -267,7 +269,10 @@ class OpenStackDriver:
     # -- within -------------------------------------------------------------------------------------------------------
 
     def _servers(self, calls: Calls, tags: Sequence[str]) -> list[Server]:
-        return listing.servers(calls, listing.tagged(*tags))
+        asked_at = self._now()
+        rows = listing.servers(calls, listing.tagged(*tags))
+        self._sightings.note(rows, asked_at)
+        return rows
 
     def _instance(self, server: Server) -> Instance | None:
         return servers.instance_of(server, cloud=self._cloud, network=self._options.address_network)

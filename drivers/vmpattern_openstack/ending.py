@@ -5,7 +5,7 @@ may be left without a host for ever, and without our tags.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from vmpattern.errors import Invalid, NotFound, Scope, ScopeKind, Throttled
 from vmpattern.model import InstanceId
@@ -13,7 +13,7 @@ from vmpattern_openstack import floating
 from vmpattern_openstack.answers import Named, Server
 from vmpattern_openstack.api import Calls
 from vmpattern_openstack.labels import PREFIX
-from vmpattern_openstack.listing import UNPLACED, servers, tagged
+from vmpattern_openstack.listing import BUILD, UNPLACED, servers, tagged
 
 PLACING_S = 3.0
 """About how long Nova looks for a host."""
@@ -21,10 +21,11 @@ LOST_S = 300.0
 """A server that had no host for so long may never get one, and is deleted as it is."""
 
 
-def end(calls: Calls, ids: Sequence[InstanceId], *, addressed: bool, now: float) -> None:
+def end(calls: Calls, ids: Sequence[InstanceId], *, built: Set[str], addressed: bool, now: float) -> None:
     """Delete those of these servers that are there.
 
     Args:
+        built: which are known to be ours and to have hosts.
         addressed: whether they may have ports and floating addresses of ours.
         now: in epoch seconds.
 
@@ -32,9 +33,12 @@ def end(calls: Calls, ids: Sequence[InstanceId], *, addressed: bool, now: float)
         Invalid: one isn't ours; none was deleted.
         Throttled: some have no host yet; the others were deleted.
     """
-    there = _ours(calls, ids)
-    waiting = _unplaced(calls, now).intersection(there)
-    ending = [id for id in there if id not in waiting]
+    ending = [id for id in ids if id in built]
+    waiting = set[InstanceId]()
+    if asked := [id for id in ids if id not in built]:
+        there = _ours(calls, asked)
+        waiting = _unplaced(calls, now).intersection(there) if there else waiting
+        ending += [id for id in there if id not in waiting]
     if addressed:
         floating.free(calls, ending, now=now)
     for id in ending:
@@ -65,6 +69,6 @@ def _ours(calls: Calls, ids: Sequence[InstanceId]) -> list[InstanceId]:
 
 
 def _unplaced(calls: Calls, now: float) -> set[InstanceId]:
-    rows = servers(calls, {**tagged(PREFIX), "status": "BUILD"})
+    rows = servers(calls, {**tagged(PREFIX), "status": BUILD})
     young = (row for row in rows if row.created.timestamp() + LOST_S > now)
     return {InstanceId(row.id) for row in young if row.task == UNPLACED}

@@ -6,13 +6,38 @@ in both databases is taken out of a page after it was counted: then the page isn
 there is one.
 """
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 
 from vmpattern_openstack.answers import Server
 from vmpattern_openstack.api import Calls
+from vmpattern_openstack.labels import PREFIX
 
+BUILD = "BUILD"
+"""The status of a server that doesn't run yet."""
 UNPLACED = "scheduling"
 """The task of a server that Nova is looking a host for."""
+RECENT_S = 15.0
+
+
+class Sightings:
+    """Which servers lists of the last seconds showed to be ours and built: nobody need ask that again to end them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen_at: dict[str, float] = {}
+
+    def note(self, rows: Iterable[Server], at: float) -> None:
+        """Take in a list that was asked for at a moment, in epoch seconds."""
+        built = {row.id: at for row in rows if PREFIX in row.tags and row.status != BUILD}
+        with self._lock:
+            recent = {id: seen_at for id, seen_at in self._seen_at.items() if at <= seen_at + RECENT_S}
+            self._seen_at = {**recent, **built}
+
+    def at(self, now: float) -> frozenset[str]:
+        """Return the ids of those that were seen lately."""
+        with self._lock:
+            return frozenset(id for id, seen_at in self._seen_at.items() if now <= seen_at + RECENT_S)
 
 
 def servers(calls: Calls, params: Mapping[str, str]) -> list[Server]:
@@ -48,7 +73,7 @@ def _read(calls: Calls, params: Mapping[str, str]) -> tuple[dict[str, Server], b
 def _may_go_on(page: Sequence[Server], limit: int) -> bool:
     """Tell whether another page may follow one that names none: no more were taken out than have no host."""
     unplaced = sum(row.task == UNPLACED for row in page)
-    return unplaced > 0 and (page[-1].task != UNPLACED or len(page) + unplaced >= limit)
+    return unplaced > 0 and len(page) + unplaced >= limit
 
 
 def tagged(*tags: str) -> Mapping[str, str]:

@@ -6,12 +6,13 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from immutabledict import immutabledict
 from loopback import Answer, Asked, Loopback
 from some_openstack import EXPIRED, NOBODY, Cloud, connected
 
-from vmpattern.driver import Selector
+from vmpattern.driver import LaunchRequest, Selector
 from vmpattern.errors import Invalid, OutcomeUnknown, SpecError, Throttled, Transient, Unauthenticated
-from vmpattern.model import InstanceId
+from vmpattern.model import ImageId, InstanceId, LaunchKey, Market, Revision
 from vmpattern_openstack import OpenStackDriver, OpenStackOptions
 
 BROKEN = Answer(500, b'{"computeFault": {"code": 500, "message": "Unexpected API Error."}}')
@@ -156,6 +157,7 @@ def test_a_server_that_gets_its_host_meanwhile_hides_no_other() -> None:
         pytest.param([PLACING, PLACED], 3, ["s-1", "s-2", "s-3"], id="a page that isn't full ends in one with a host"),
         pytest.param([PLACING, PLACING], 4, ["s-1", "s-2", "s-3"], id="as many as have no host may be missing"),
         pytest.param([PLACING, PLACING], 5, ["s-1", "s-2"], id="more are missing"),
+        pytest.param([PLACING, PLACED], 4, ["s-1", "s-2"], id="more are missing, and one has a host"),
         pytest.param([PLACED, PLACED], 3, ["s-1", "s-2"], id="all have a host"),
     ],
 )
@@ -226,6 +228,77 @@ def test_a_server_is_ended_once_it_has_a_host(age_s: float, deleted: list[str]) 
         driver.terminate([InstanceId("s-1"), InstanceId("s-2")])
 
     assert deleted == [one.path.rpartition("/")[2] for one in server.asked if one.method == "DELETE"]
+
+
+TAGGED = {"tags": ["vmpattern"]}
+
+
+@pytest.mark.parametrize(
+    ("shown", "later_s", "looks"),
+    [
+        pytest.param(TAGGED, 15.0, False, id="a built one of ours"),
+        pytest.param(TAGGED, 16.0, True, id="that was seen too long ago"),
+        pytest.param(TAGGED | PLACING, 0.0, True, id="that had no host"),
+        pytest.param({}, 0.0, True, id="that wasn't ours"),
+    ],
+)
+def test_a_server_that_a_list_has_just_shown_is_ended_without_a_look(
+    shown: dict[str, object], later_s: float, looks: bool
+) -> None:
+    def nova(asked: Asked) -> Answer:
+        rows = [] if "status=BUILD" in asked.path else [row(1) | shown]
+        return Answer(204, b"") if asked.method == "DELETE" else Answer(200, json.dumps({"servers": rows}).encode())
+
+    cloud = Cloud(nova=nova)
+    with connected(cloud) as (driver, server):
+        driver.instances(Selector("shop"))
+        before = len(server.asked)
+        cloud.now += later_s
+        driver.terminate([InstanceId("s-1")])
+
+    methods = [one.method for one in server.asked[before:]]
+    assert (looks, 1) == ("GET" in methods, methods.count("DELETE"))
+
+
+def sold(asked: Asked) -> Answer:
+    """Sell one flavor in one zone, with room for anything."""
+    told = {
+        "flavors": [{"id": "f-1", "name": "small", "vcpus": 1, "ram": 1024, "disk": 0}],
+        "availabilityZoneInfo": [{"zoneName": "nova", "zoneState": {"available": True}}],
+        "limits": {"absolute": {}},
+    }
+    return Answer(404, b"{}") if "/quotas/" in asked.path else Answer(200, json.dumps(told).encode())
+
+
+@pytest.mark.parametrize(
+    ("later_s", "asked"),
+    [
+        pytest.param(15.0, ["limits"], id="right after it was read"),
+        pytest.param(16.0, ["detail", "limits", "os-availability-zone"], id="later"),
+    ],
+)
+def test_what_is_sold_is_asked_again_for_a_check_only_if_that_comes_later(later_s: float, asked: list[str]) -> None:
+    cloud = Cloud(nova=sold, services={"compute": "v2.1", "network": ""})
+    request = LaunchRequest(
+        key=LaunchKey("k1"),
+        count=1,
+        deployment="shop",
+        fleet="web",
+        revision=Revision("r1"),
+        zone="nova",
+        machine_type="small",
+        market=Market.ON_DEMAND,
+        image=ImageId(""),
+        options=immutabledict(networks=("none",)),
+    )
+    with connected(cloud) as (driver, server):
+        driver.machine_types()
+        before = len(server.asked)
+        cloud.now += later_s
+        problems = driver.check([request], None)
+
+    names = [one.path.partition("?")[0].rpartition("/")[2] for one in server.asked[before:] if "/v2.1/" in one.path]
+    assert ((), asked) == (problems, sorted(names))
 
 
 def test_what_no_login_says_is_told_with_the_cloud_s_name() -> None:
