@@ -1,75 +1,188 @@
-"""Calls and CPU on a real OpenStack: create, observe, replace all, destroy; vmpattern beside libcloud's own loop.
+"""Requests and CPU on a real OpenStack: create 60 servers, observe them, replace all, destroy.
 
-It needs the lab of tests/drivers/openstack, or another cloud of clouds.yaml that OS_CLOUD names. Both clients talk
-through a small proxy that counts their requests, each in a process of its own, by turns.
+By the driver's verbs beside libcloud's own calls; then as plans and applies beside a loop that waits as they do. It
+needs the lab of tests/drivers/openstack. Each client works in a process of its own, through a proxy that counts.
 """
 
-import http.client
+import json
 import os
 import socket
 import tempfile
-import threading
 import time
-from collections import Counter
-from collections.abc import Generator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import attrs
 
-from benchmarks.spending import Deadline, Failed, TookTooLong, in_child
+from benchmarks.counting import LOGIN, counting
+from benchmarks.spending import Deadline, Failed, TookTooLong, in_child, with_bytecode
 from benchmarks.tables import Cell, Report, Table
+
+if TYPE_CHECKING:
+    from vmpattern.model import Instance
 
 SERVERS = 60
 POLL_S = 5.0
 """libcloud's own default between two looks."""
 LONGEST_S = 1800.0
 CLOUDS = Path(os.environ.get("OSLAB_STATE", "/var/tmp/vmpattern-oslab"), "clouds.yaml")
-KEYSTONE = "/auth/tokens"
-METHODS = ("POST", "GET", "DELETE")
-PASSED = {"connection", "proxy-connection", "transfer-encoding", "content-length", "keep-alive", "host"}
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+METHODS = (LOGIN, "POST", "GET", "DELETE")
+IMAGE, FLAVOR, NETWORK = "oslab-image", "oslab.nano", "oslab-net"
+
+SINGLE = f"""\
+{SERVERS} servers are created, observed, replaced by as many, observed, and destroyed: {2 * SERVERS} in all. \
+Nova has no call that deletes several, so requests a server are given without deletions, too. \
+Both are left to wait until the servers are built by somebody whose requests aren't counted."""
+LOOPS = """\
+A plan and an apply for each of the three steps, with lists until all is as asked for; the loop lists, too."""
+
+Client = Callable[[str, int], int]
+"""Works through a proxy with so many servers; returns how many it observed at once, at most."""
 
 
 def report(deadline: Deadline) -> Report:
-    """Measure both clients once; where there is no cloud, say so."""
-    columns = ("client", "requests", "a server", "without DELETE", *METHODS, "client CPU (s)", "wall (s)")
+    """Measure each client once; where there is no cloud, say so."""
+    tables, samples = [], {}
+    for title, clients, note in (
+        ("by single calls", {"vmpattern's driver": with_driver, "libcloud": with_libcloud}, SINGLE),
+        ("as deployments", {"vmpattern": with_plans, "libcloud's loop": with_loop}, LOOPS),
+    ):
+        with tempfile.TemporaryDirectory() as folder:
+            env = with_bytecode(Path(folder))
+            in_child(with_imports, timeout_s=LONGEST_S, env=env)
+            table, counts = _table(f"OpenStack, {title}: requests and CPU", clients, note, env, deadline)
+        tables.append(table)
+        samples[title] = counts
+    return Report("openstack_calls", tables, samples)
+
+
+def _table(
+    title: str, clients: Mapping[str, Client], note: str, env: Mapping[str, str], deadline: Deadline
+) -> tuple[Table, Mapping[str, Mapping[str, int]]]:
+    columns = ("client", "requests", "a server", "without DELETE", "tokens", *METHODS[1:], "client CPU (s)", "wall (s)")
     rows: list[list[Cell]] = []
-    samples: dict[str, dict[str, int]] = {}
-    note = f"{SERVERS} servers are created, observed, replaced by as many, and destroyed: {2 * SERVERS} in all."
-    note += " Nova has no call that deletes several, so requests a server are given without those, too."
-    for title, work in (("vmpattern", with_vmpattern), ("libcloud's loop", with_libcloud)):
-        if not _answers():
-            note = "Skipped: the OpenStack lab isn't running; tests/drivers/openstack/lab/up.sh starts it."
-            break
+    counted: dict[str, Mapping[str, int]] = {}
+    if not _answers():
+        note = "Skipped: the OpenStack lab isn't running; tests/drivers/openstack/lab/up.sh starts it."
+        return Table(title, columns, rows, note), counted
+    for name, work in clients.items():
         with counting() as (proxy, counts):
             try:
-                spent, _ = in_child(work, proxy, SERVERS, timeout_s=min(LONGEST_S, deadline.left_s() + 1.0))
+                timeout_s = min(LONGEST_S, deadline.left_s() + 1.0)
+                spent, seen = in_child(work, proxy, SERVERS, timeout_s=timeout_s, env=env)
             except (Failed, TookTooLong) as error:
-                note += f" {title} was left out: {error}."
+                note += f" {name} was left out: {error}."
                 continue
-        every = sum(counts.values())
-        each = every / (2 * SERVERS), (every - counts["DELETE"]) / (2 * SERVERS)
-        rows.append([title, every, *each, *(counts[method] for method in METHODS), spent.cpu_s, spent.wall_s])
-        samples[title] = dict(counts)
-    return Report("openstack_calls", [Table("OpenStack: requests and CPU", columns, rows, note)], samples)
+        if seen < SERVERS:
+            raise AssertionError(f"{name} saw {seen} servers")
+        requests = sum(counts.values())
+        each = requests / (2 * SERVERS), (requests - counts["DELETE"]) / (2 * SERVERS)
+        rows.append([name, requests, *each, *(counts[method] for method in METHODS), spent.cpu_s, spent.wall_s])
+        counted[name] = dict(counts)
+        _wait(lambda: not _listed())
+    return Table(title, columns, rows, note), counted
 
 
-def with_vmpattern(proxy: str, size: int) -> int:
-    """Create, observe, replace and destroy with one plan and apply each; return how many servers are left."""
+def with_imports() -> None:
+    """Import what the clients import, so that its bytecode is there."""
+    import libcloud.compute.drivers.openstack
+    import yaml
+
+    import vmpattern
+    import vmpattern_openstack
+
+    del libcloud, yaml, vmpattern, vmpattern_openstack
+
+
+# -- by single calls ---------------------------------------------------------------------------------------------------
+
+
+def with_driver(proxy: str, size: int) -> int:
+    """Do it with the driver's verbs."""
+    from immutabledict import immutabledict
+
+    from vmpattern.driver import LaunchRequest, Selector
+    from vmpattern.model import LaunchKey, Market, Revision
+    from vmpattern_openstack import OpenStackDriver, OpenStackOptions
+
+    options = OpenStackOptions(cloud="oslab", clouds_file=CLOUDS, proxy=proxy, call_timeout=timedelta(minutes=5))
+    driver = OpenStackDriver(options, cloud="lab", directory=Path())
+    image = driver.resolve(IMAGE)
+
+    can = driver.capabilities
+
+    def launch(number: int, count: int) -> None:
+        request = LaunchRequest(
+            key=LaunchKey(f"k{os.getpid():015x}{number:016x}"),
+            count=count,
+            deployment="bench-calls",
+            fleet="web",
+            revision=Revision(f"r{number}"),
+            zone="nova",
+            machine_type=FLAVOR,
+            market=Market.ON_DEMAND,
+            image=image,
+            options=immutabledict(networks=(NETWORK,)),
+        )
+        driver.launch(request)
+
+    def fill(numbers: range) -> None:
+        for number, first in zip(numbers, range(0, size, can.max_batch), strict=False):
+            launch(number, min(can.max_batch, size - first))
+        _wait(lambda: not _listed(status="BUILD"))
+
+    def end(rows: "Sequence[Instance]") -> None:
+        for first in range(0, len(rows), can.max_terminate):
+            driver.terminate([row.id for row in rows[first : first + can.max_terminate]])
+
+    fill(range(size))
+    old = driver.instances(Selector("bench-calls"))
+    fill(range(size, 2 * size))
+    every = driver.instances(Selector("bench-calls"))
+    end(old)
+    end([row for row in driver.instances(Selector("bench-calls")) if row.phase.is_live])
+    return len(every)
+
+
+def with_libcloud(proxy: str, size: int) -> int:
+    """Do it with libcloud's own calls, one for each server."""
+    create, listed, destroy = _libcloud(proxy)
+    create("1", size)
+    _wait(lambda: not _listed(status="BUILD"))
+    old = listed()
+    create("2", size)
+    _wait(lambda: not _listed(status="BUILD"))
+    every = listed()
+    for node in old:
+        destroy(node)
+    for node in listed():
+        if node.id not in {one.id for one in old}:
+            destroy(node)
+    return len(every)
+
+
+# -- as deployments ----------------------------------------------------------------------------------------------------
+
+
+def with_plans(proxy: str, size: int) -> int:
+    """Create, replace and destroy with one plan and apply each."""
     import vmpattern as vmp
 
     with tempfile.TemporaryDirectory() as folder:
         options = {"cloud": "oslab", "clouds_file": str(CLOUDS), "proxy": proxy}
         cloud = vmp.Cloud(name="lab", driver="openstack", options=options, directory=folder)
         with vmp.connect(cloud) as driver:
-            image = driver.resolve("oslab-image")  # type: ignore[attr-defined]
-        placement = vmp.Placement(cloud="lab", machine_type="oslab.nano", options={"networks": ("oslab-net",)})
-        share = vmp.Share(100, percent=True)
-        rollout = vmp.Rollout(max_surge=share, min_ready_s=1.0, max_in_flight=4)
+            image = driver.resolve(IMAGE)  # type: ignore[attr-defined]
+        placement = vmp.Placement(cloud="lab", machine_type=FLAVOR, options={"networks": (NETWORK,)})
+        rollout = vmp.Rollout(max_surge=vmp.Share(100, percent=True), min_ready_s=1.0, max_in_flight=4)
         fleet = vmp.Fleet(name="web", service="web", size=size, placements=[placement], rollout=rollout)
+        most = 0
         for release in ("1", "2", None):
             service = vmp.Service(
                 name="web",
@@ -79,22 +192,51 @@ def with_vmpattern(proxy: str, size: int) -> int:
             )
             wanted = attrs.evolve(fleet, size=size if release else 0)
             deployment = vmp.Deployment(
-                name="bench-calls", clouds={"lab": cloud}, services={"web": service}, fleets={"web": wanted}
+                name="bench-plans", clouds={"lab": cloud}, services={"web": service}, fleets={"web": wanted}
             )
-            plan = vmp.plan(deployment, vmp.observe(deployment))
-            vmp.apply(plan, locks=Path(folder)).raise_for_failure()
-        return len(vmp.observe(deployment).instances())
+            seen = vmp.observe(deployment)
+            most = max(most, len(seen.instances()))
+            vmp.apply(vmp.plan(deployment, seen), locks=Path(folder)).raise_for_failure()
+        return most
 
 
-def with_libcloud(proxy: str, size: int) -> int:
-    """Do the same as its users do: a call for each node, and a list of all until they are as wanted."""
+def with_loop(proxy: str, size: int) -> int:
+    """Do the same as libcloud's users do: a call for each server, and a list of all until they are as wanted."""
+    create, listed, destroy = _libcloud(proxy)
+
+    def wait(count: int) -> None:
+        from libcloud.compute.types import NodeState
+
+        while True:
+            nodes = listed()
+            if len(nodes) == count and all(node.state == NodeState.RUNNING for node in nodes):
+                return
+            time.sleep(POLL_S)
+
+    create("1", size)
+    wait(size)
+    old = listed()
+    create("2", size)
+    wait(2 * size)
+    for node in old:
+        destroy(node)
+    wait(size)
+    for node in listed():
+        destroy(node)
+    wait(0)
+    return len(old)
+
+
+def _libcloud(
+    proxy: str,
+) -> tuple[Callable[[str, int], None], Callable[[], list[Any]], Callable[[Any], object]]:
+    """Return how libcloud creates so many, lists all, and destroys one."""
     os.environ["http_proxy"] = proxy
     os.environ.pop("no_proxy", None)
-    import yaml
     from libcloud.compute.providers import get_driver
-    from libcloud.compute.types import NodeState, Provider
+    from libcloud.compute.types import Provider
 
-    auth = yaml.safe_load(CLOUDS.read_text("utf-8"))["clouds"]["oslab"]["auth"]
+    auth = _auth()
     driver: Any = get_driver(Provider.OPENSTACK)(
         auth["username"],
         auth["password"],
@@ -104,84 +246,35 @@ def with_libcloud(proxy: str, size: int) -> int:
         ex_force_service_region="RegionOne",
         api_version="2.2",
     )
-    flavor = next(one for one in driver.list_sizes() if one.name == "oslab.nano")
-    image = next(one for one in driver.list_images() if one.name == "oslab-image")
-    network = next(one for one in driver.ex_list_networks() if one.name == "oslab-net")
+    flavor = next(one for one in driver.list_sizes() if one.name == FLAVOR)
+    image = next(one for one in driver.list_images() if one.name == IMAGE)
+    network = next(one for one in driver.ex_list_networks() if one.name == NETWORK)
 
-    def ours() -> list[Any]:
-        return [node for node in driver.list_nodes() if node.name.startswith("bench-loop-")]
-
-    def create(release: str) -> None:
+    def create(release: str, size: int) -> None:
         for number in range(size):
             driver.create_node(f"bench-loop-{release}-{number}", size=flavor, image=image, networks=[network])
 
-    def wait(count: int) -> None:
-        while True:
-            nodes = ours()
-            if len(nodes) == count and all(node.state == NodeState.RUNNING for node in nodes):
-                return
-            time.sleep(POLL_S)
+    def listed() -> list[Any]:
+        return [node for node in driver.list_nodes() if node.name.startswith("bench-loop-")]
 
-    create("1")
-    wait(size)
-    old = ours()
-    create("2")
-    wait(2 * size)
-    for node in old:
-        driver.destroy_node(node)
-    wait(size)
-    for node in ours():
-        driver.destroy_node(node)
-    wait(0)
-    return len(ours())
+    return create, listed, driver.destroy_node
 
 
-@contextmanager
-def counting() -> Generator[tuple[str, Counter[str]]]:
-    """Serve a proxy that counts requests by method, those to Keystone apart."""
-    counts: Counter[str] = Counter()
+# -- the cloud, past the proxy -----------------------------------------------------------------------------------------
 
-    class Passing(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
 
-        def serve(self) -> None:
-            counts[KEYSTONE if self.path.endswith(KEYSTONE) else self.command] += 1
-            target = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            connection = http.client.HTTPConnection(target.hostname or "", target.port, timeout=120)
-            path = f"{target.path}?{target.query}" if target.query else target.path
-            connection.request(self.command, path, body or None, _passed(self.headers.items()))
-            got = connection.getresponse()
-            answer = got.read()
-            connection.close()
-            self.send_response(got.status)
-            for name, value in {**_passed(got.getheaders()), "Content-Length": str(len(answer))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer)
+def _auth() -> Mapping[str, str]:
+    import yaml
 
-        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = serve
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Passing)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", counts
-    finally:
-        server.shutdown()
-        server.server_close()
+    found: Mapping[str, str] = yaml.safe_load(CLOUDS.read_text("utf-8"))["clouds"]["oslab"]["auth"]
+    return found
 
 
 def _answers() -> bool:
-    """Tell whether the cloud that the file names is there."""
+    """Tell whether the lab is up."""
     if not CLOUDS.is_file():
         return False
-    import yaml
-
-    place = urlsplit(yaml.safe_load(CLOUDS.read_text("utf-8"))["clouds"]["oslab"]["auth"]["auth_url"])
+    place = urlsplit(_auth()["auth_url"])
     try:
         socket.create_connection((place.hostname or "", place.port or 80), timeout=10.0).close()
     except OSError:
@@ -189,5 +282,34 @@ def _answers() -> bool:
     return True
 
 
-def _passed(headers: "list[tuple[str, str]]") -> dict[str, str]:
-    return {name: value for name, value in headers if name.lower() not in PASSED}
+def _wait(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + LONGEST_S
+    while not holds():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited for {LONGEST_S:.0f} s in vain")
+        time.sleep(POLL_S)
+
+
+def _listed(**params: str) -> list[object]:
+    """List the servers of ours that these parameters select."""
+    nova, token = _login()
+    query = "&".join(f"{name}={value}" for name, value in {"name": "bench-", **params}.items())
+    with DIRECT.open(urllib.request.Request(f"{nova}/servers?{query}", headers={"X-Auth-Token": token})) as answer:
+        servers: list[object] = json.load(answer)["servers"]
+    return servers
+
+
+@cache
+def _login() -> tuple[str, str]:
+    """Return Nova's address and a token."""
+    auth = _auth()
+    domain = {"id": "default"}
+    user = {"name": auth["username"], "password": auth["password"], "domain": domain}
+    scope = {"project": {"name": auth["project_name"], "domain": domain}}
+    login = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
+    headers = {"Content-Type": "application/json"}
+    asked = urllib.request.Request(f"{auth['auth_url']}{LOGIN}", json.dumps(login).encode(), headers)
+    with DIRECT.open(asked) as answer:
+        token, found = answer.headers["X-Subject-Token"], json.load(answer)["token"]
+    (nova,) = (end["url"] for one in found["catalog"] if one["type"] == "compute" for end in one["endpoints"][:1])
+    return nova, token

@@ -90,11 +90,19 @@ def run(
     return Spent(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss * MIB_PER_MAXRSS), text
 
 
-def in_child(function: Callable[..., T], *arguments: object, timeout_s: float) -> tuple[Spent, T]:
+def with_bytecode(folder: Path) -> dict[str, str]:
+    """Return an environment in which Python keeps its bytecode in a folder, whatever this process was told."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**env, "PYTHONPYCACHEPREFIX": str(folder)}
+
+
+def in_child(
+    function: Callable[..., T], *arguments: object, timeout_s: float, env: Mapping[str, str] | None = None
+) -> tuple[Spent, T]:
     """Call a function of a module in a Python process of its own; arguments and result are JSON values."""
     module, name = function.__module__, function.__qualname__
     code = f"import json, {module}; print(json.dumps({module}.{name}(*json.loads({json.dumps(arguments)!r}))))"
-    spent, text = run([sys.executable, "-c", code], timeout_s=timeout_s)
+    spent, text = run([sys.executable, "-c", code], timeout_s=timeout_s, env=env)
     found: T = json.loads(text)
     return spent, found
 

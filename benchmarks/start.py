@@ -5,13 +5,12 @@ Each command runs once before it is measured, and Python's bytecode caches are o
 compiling vmpattern's own modules anew each time would take as long as half of the rest.
 """
 
-import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.spending import Deadline, Failed, Spent, best_and_median, run
+from benchmarks.spending import Deadline, Failed, Spent, best_and_median, run, with_bytecode
 from benchmarks.tables import Cell, Report, Table
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "quickstart" / "vmpattern.toml"
@@ -40,7 +39,7 @@ def report(deadline: Deadline) -> Report:
         arguments = {"vmpattern --help": ["--help"], "vmpattern plan (quickstart)": ["-f", file, "plan"]}
         commands = {"python -c pass": [sys.executable, "-c", "pass"]}
         commands |= {title: [*vmpattern, *given] for title, given in arguments.items()}
-        env = _with_bytecode(Path(folder, "bytecode"))
+        env = with_bytecode(Path(folder, "bytecode"))
         for command in commands.values():
             run(command, timeout_s=60.0, env=env, good=range(256))
         samples: dict[str, list[Spent]] = {title: [] for title in commands}
@@ -71,12 +70,6 @@ def report(deadline: Deadline) -> Report:
     note = " ".join([kind, "Best against best: `times pass`.", *troubles.values()])
     raw = {title: [[spent.wall_s, spent.cpu_s] for spent in taken] for title, taken in samples.items()}
     return Report("start", [Table("start: whole processes, by turns", columns, rows, note)], raw)
-
-
-def _with_bytecode(folder: Path) -> dict[str, str]:
-    """Return an environment in which Python keeps its bytecode in a folder, whatever this process was told."""
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {**env, "PYTHONPYCACHEPREFIX": str(folder)}
 
 
 def _figures(spent: list[Spent], least: float) -> list[Cell]:
