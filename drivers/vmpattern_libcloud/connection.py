@@ -87,15 +87,11 @@ class _Transport(LibcloudConnection):
         stream: bool = False,
         hooks: object = None,
     ) -> None:
+        # Made without the session, which would merge in cookies and settings that there are none of.
+        prepared = requests.Request(method, self._url + url, data=body, headers=dict(headers or {})).prepare()
         # A redirect would carry credentials elsewhere, and turn a POST into a GET.
-        self.response = self.own.request(
-            method,
-            self._url + url,
-            data=body,
-            headers=headers,
-            allow_redirects=False,
-            verify=self._trust,
-            timeout=self.wait_s,
+        self.response = self.own.send(
+            prepared, allow_redirects=False, verify=self._trust, timeout=self.wait_s, proxies=self.own.proxies
         )
 
 
