@@ -87,7 +87,7 @@ class _Transport(LibcloudConnection):
         stream: bool = False,
         hooks: object = None,
     ) -> None:
-        # Made without the session, which would merge in cookies and settings that there are none of.
+        # Not made by the session, which would add cookies of earlier answers, and look for settings of its own.
         prepared = requests.Request(method, self._url + url, data=body, headers=dict(headers or {})).prepare()
         # A redirect would carry credentials elsewhere, and turn a POST into a GET.
         self.response = self.own.send(

@@ -20,6 +20,8 @@ Answer = TypeVar("Answer")
 Now = Callable[[], float]
 _NOTHING: Mapping[str, str] = immutabledict()
 
+RECENT_S = 15.0
+"""So long what the cloud told counts as what there is now."""
 DIAGNOSTICS, TAGS, FLAVOR_SPECS, VOLUME_TYPES = "2.48", "2.52", "2.61", "2.67"
 """Nova's microversions: with diagnostics that are the same for every hypervisor, with tags at a launch, with extra
 specs of flavors, and with types of root volumes."""

@@ -11,12 +11,10 @@ from vmpattern.driver.options import nearest
 from vmpattern.errors import Invalid
 from vmpattern.model import MachineType, Market
 from vmpattern_openstack.answers import Flavor, Named, Network, Zone
-from vmpattern_openstack.api import FLAVOR_SPECS, Calls
+from vmpattern_openstack.api import FLAVOR_SPECS, RECENT_S, Calls, Now
 from vmpattern_openstack.options import OpenStackOptions, PlacementOptions
 from vmpattern_openstack.servers import Found
 
-RECENT_S = 15.0
-"""So long what is told of a cloud counts as what there is now."""
 ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -27,7 +25,7 @@ class Catalog:
         now: tells epoch seconds.
     """
 
-    def __init__(self, options: OpenStackOptions, now: Callable[[], float]) -> None:
+    def __init__(self, options: OpenStackOptions, now: Now) -> None:
         self._options = options
         self._now = now
         self._lock = threading.Lock()

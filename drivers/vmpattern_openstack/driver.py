@@ -116,7 +116,10 @@ class OpenStackDriver:
         return launching.report(calls, request, refused, rows, self._instance)
 
     def terminate(self, ids: Sequence[InstanceId]) -> None:
-        """Delete servers that bear our tag, and nothing else; those that have no host yet are for another time."""
+        """Delete servers that bear our tag, and nothing else; those that have no host yet are for another time.
+
+        What a list of the last seconds showed to bear it isn't looked at again.
+        """
         _check_count(len(ids), self.capabilities.max_terminate, field="ids")
         calls = self.calls(f"end {len(ids)} instances", mutating=True)
         addressed = self._options.floating_network is not None

@@ -1,4 +1,4 @@
-"""Servers are ended if they are ours and have a host.
+"""Servers are ended if they are ours and have a host, or were so in a list of the last seconds.
 
 If a server is deleted while Nova looks for its host, it may be listed again after it was gone, and others of its launch
 may be left without a host for ever, and without our tags.

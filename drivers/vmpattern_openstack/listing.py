@@ -10,14 +10,13 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 
 from vmpattern_openstack.answers import Server
-from vmpattern_openstack.api import Calls
+from vmpattern_openstack.api import RECENT_S, Calls
 from vmpattern_openstack.labels import PREFIX
 
 BUILD = "BUILD"
 """The status of a server that doesn't run yet."""
 UNPLACED = "scheduling"
 """The task of a server that Nova is looking a host for."""
-RECENT_S = 15.0
 
 
 class Sightings:

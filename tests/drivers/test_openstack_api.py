@@ -5,14 +5,15 @@ import json
 from datetime import datetime
 from pathlib import Path
 
+import attrs
 import pytest
 from immutabledict import immutabledict
 from loopback import Answer, Asked, Loopback
-from some_openstack import EXPIRED, NOBODY, Cloud, connected
+from some_openstack import EXPIRED, NOBODY, REQUEST, Cloud, connected
 
-from vmpattern.driver import LaunchRequest, Selector
+from vmpattern.driver import Selector
 from vmpattern.errors import Invalid, OutcomeUnknown, SpecError, Throttled, Transient, Unauthenticated
-from vmpattern.model import ImageId, InstanceId, LaunchKey, Market, Revision
+from vmpattern.model import ImageId, InstanceId
 from vmpattern_openstack import OpenStackDriver, OpenStackOptions
 
 BROKEN = Answer(500, b'{"computeFault": {"code": 500, "message": "Unexpected API Error."}}')
@@ -264,7 +265,7 @@ def sold(asked: Asked) -> Answer:
     """Sell one flavor in one zone, with room for anything."""
     told = {
         "flavors": [{"id": "f-1", "name": "small", "vcpus": 1, "ram": 1024, "disk": 0}],
-        "availabilityZoneInfo": [{"zoneName": "nova", "zoneState": {"available": True}}],
+        "availabilityZoneInfo": [{"zoneName": "north", "zoneState": {"available": True}}],
         "limits": {"absolute": {}},
     }
     return Answer(404, b"{}") if "/quotas/" in asked.path else Answer(200, json.dumps(told).encode())
@@ -279,18 +280,7 @@ def sold(asked: Asked) -> Answer:
 )
 def test_what_is_sold_is_asked_again_for_a_check_only_if_that_comes_later(later_s: float, asked: list[str]) -> None:
     cloud = Cloud(nova=sold, services={"compute": "v2.1", "network": ""})
-    request = LaunchRequest(
-        key=LaunchKey("k1"),
-        count=1,
-        deployment="shop",
-        fleet="web",
-        revision=Revision("r1"),
-        zone="nova",
-        machine_type="small",
-        market=Market.ON_DEMAND,
-        image=ImageId(""),
-        options=immutabledict(networks=("none",)),
-    )
+    request = attrs.evolve(REQUEST, image=ImageId(""), options=immutabledict(networks=("none",)))
     with connected(cloud) as (driver, server):
         driver.machine_types()
         before = len(server.asked)

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 import attrs
 import pytest
 from immutabledict import immutabledict
+from some_openstack import REQUEST
 
 from vmpattern import naming
-from vmpattern.driver import LaunchRequest, Selector
+from vmpattern.driver import Selector
 from vmpattern.driver.options import parse_options
 from vmpattern.errors import Invalid, OutOfCapacity, Scope, ScopeKind, SpecError
-from vmpattern.model import Health, ImageId, InstanceId, LaunchKey, Market, Options, Phase, Revision
+from vmpattern.model import Health, InstanceId, Options, Phase, Revision
 from vmpattern_openstack import PlacementOptions, VolumeOptions, labels, servers
 from vmpattern_openstack.answers import Address, BuildFault, Flavor, Server, ServerFlavor, parsed
 from vmpattern_openstack.servers import Found
@@ -20,20 +21,6 @@ from vmpattern_openstack.servers import Found
 LONGEST = "a" * 40
 """No name in a file is longer."""
 
-REQUEST = LaunchRequest(
-    key=LaunchKey("k0123456789abcdef0123456789abcdef"),
-    count=3,
-    deployment="shop",
-    fleet="web",
-    revision=Revision("r1"),
-    inputs="iaaaaaa-ebbbbbb",
-    previous=Revision("r0"),
-    zone="north",
-    machine_type="small",
-    market=Market.ON_DEMAND,
-    image=ImageId("img"),
-    env={"GREETING": "hello"},
-)
 PLAIN = PlacementOptions()
 FOUND = Found(flavor=Flavor(id="f-1", name="small", vcpus=1, ram=2048, disk=20))
 SERVER = Server(

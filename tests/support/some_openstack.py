@@ -9,11 +9,27 @@ import attrs
 from immutabledict import immutabledict
 from loopback import Answer, Asked, Loopback, loopback
 
+from vmpattern.driver import LaunchRequest
+from vmpattern.model import ImageId, LaunchKey, Market, Revision
 from vmpattern_openstack import OpenStackDriver, OpenStackOptions
 
 EXPIRED = Answer(401, b'{"error": {"code": 401, "title": "Unauthorized", "message": "no such token"}}')
 NOBODY = b'{"servers": []}'
 NOVA: Mapping[str, str] = immutabledict({"compute": "v2.1"})
+REQUEST = LaunchRequest(
+    key=LaunchKey("k0123456789abcdef0123456789abcdef"),
+    count=3,
+    deployment="shop",
+    fleet="web",
+    revision=Revision("r1"),
+    inputs="iaaaaaa-ebbbbbb",
+    previous=Revision("r0"),
+    zone="north",
+    machine_type="small",
+    market=Market.ON_DEMAND,
+    image=ImageId("img"),
+    env={"GREETING": "hello"},
+)
 
 
 @attrs.define

@@ -57,7 +57,7 @@ def pause_after(*lists_s: float, probes_s: float = 0.0) -> float:
         pytest.param(9.0, 7.5, id="so long that readings would get stale"),
     ],
 )
-def test_a_cloud_is_listing_for_a_quarter_of_the_time_at_most(took_s: float, pause_s: float) -> None:
+def test_the_longer_a_list_takes_the_later_comes_the_next(took_s: float, pause_s: float) -> None:
     assert pause_s == pause_after(took_s)
 
 

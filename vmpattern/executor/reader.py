@@ -13,13 +13,13 @@ from vmpattern.executor.requests import checked_rows
 from vmpattern.executor.runtime import attempt_now
 from vmpattern.model import Health, HealthCheck, Instance, InstanceId, Options, Standing
 
-POLL_S = 2.0
-SLOWEST_POLL_S = 7.5
-LISTING_SHARE = 0.25
-"""At most so much of the time is a cloud busy with our lists: where one takes long, the next one comes later."""
-NOBODY: Mapping[InstanceId, Standing] = MappingProxyType({})
 FRESH_S = 15.0
-"""A reading may be acted upon for so long after it was asked for: twice the slowest poll, so that the next is there."""
+"""A reading may be acted upon for so long after it was asked for."""
+POLL_S, SLOWEST_POLL_S = 2.0, FRESH_S / 2
+"""Between two lists; the longer for clouds that take long for them, so that the next still comes in time."""
+LISTING_SHARE = 0.25
+"""So much of the time a cloud may be busy with our lists, as far as the slowest poll allows."""
+NOBODY: Mapping[InstanceId, Standing] = MappingProxyType({})
 
 
 @attrs.frozen(kw_only=True)
@@ -35,8 +35,10 @@ class FleetReading:
 
 
 class Reading(NamedTuple):
-    """One reading: the rows, whether they are all (or just what changed), who said what of them, and how long the cloud
-    took for it."""
+    """One reading: the rows, whether they are all (or just what changed), who said what of them, and its duration.
+
+    `took_s` is the cloud's time alone, without the health checks.
+    """
 
     instances: tuple[Instance, ...]
     probed: Mapping[InstanceId, Health]
