@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 import attrs
-import requests
 import urllib3.exceptions
 from libcloud.common.base import Connection
 
 from vmpattern.errors import DriverError
-from vmpattern_libcloud.connection import Connect, Endpoint, Line, Reply, Request
+from vmpattern_libcloud.connection import Connect, Endpoint, Line, Reply, Request, trust
 from vmpattern_libcloud.errors import ErrorTable, Failure, Fault, NoAnswer, Subject, redacted, unanswered
 
 Clock = Callable[[], float]
@@ -59,6 +58,7 @@ class Session:
         self._secrets = secrets
         self._own = threading.local()
         self._lock = threading.Lock()
+        self._trusted: ssl.SSLContext | None = None
         self._lines: list[Line] = []
 
     def send(self, request: Request, deadline: Deadline) -> Reply:
@@ -92,28 +92,32 @@ class Session:
         if left_s <= 0:
             raise NoAnswer(Failure.UNSENT, "no time was left for it")
         try:
-            return self._line().exchange(request, left_s)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            secrets = (*request.subject.secrets, *self._secrets())
-            raise NoAnswer(failure_of(error), redacted(told(error, self._endpoint), secrets)) from None
+            line = self._line()
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise self._no_answer(Failure.UNSENT, error, request) from None
+        try:
+            return line.exchange(request, left_s)
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise self._no_answer(failure_of(error), error, request) from None
+
+    def _no_answer(self, failure: Failure, error: Exception, request: Request) -> NoAnswer:
+        return NoAnswer(failure, redacted(told(error, self._endpoint), (*request.subject.secrets, *self._secrets())))
 
     def _line(self) -> Line:
         line: Line | None = getattr(self._own, "line", None)
         if line is None:
-            line = self._own.line = Line(self._endpoint, self._connect)
             with self._lock:
+                if self._trusted is None and self._endpoint.secure:
+                    self._trusted = trust(self._endpoint)
+                line = self._own.line = Line(self._endpoint, self._connect, self._trusted)
                 self._lines.append(line)
         return line
 
 
 _BEFORE = (
-    requests.ConnectTimeout,
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
-    urllib3.exceptions.LocationParseError,
-    requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidHeader,
-    requests.exceptions.InvalidProxyURL,
+    urllib3.exceptions.LocationValueError,
 )
 
 
@@ -129,13 +133,13 @@ def failure_of(error: BaseException) -> Failure:
 
 def told(error: BaseException, endpoint: Endpoint) -> str:
     """Say why there is no answer: of what happens to people most, what to look at, and not the libraries' words."""
-    where = urlsplit(endpoint.proxy or endpoint.url)
+    address = endpoint.proxy or endpoint.url  # which may be no address at all
     for one in _reasons(error):
         if isinstance(one, urllib3.exceptions.NameResolutionError):
             named = f"the option {endpoint.named_by}, or " if endpoint.named_by and not endpoint.proxy else ""
-            return f"no address is known for the name {where.hostname}: look at {named}the network"
+            return f"no address is known for the name {urlsplit(address).hostname}: look at {named}the network"
         if isinstance(one, ConnectionRefusedError):
-            return f"nobody listens at {where.netloc.rpartition('@')[2]}"
+            return f"nobody listens at {urlsplit(address).netloc.rpartition('@')[2]}"
     return f"{type(error).__name__}: {error}"
 
 

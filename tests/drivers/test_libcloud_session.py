@@ -1,5 +1,7 @@
 """Sessions against a real server on this machine: what is sent, what is raised, what threads share."""
 
+import base64
+import gzip
 import json
 import socket
 import ssl
@@ -129,6 +131,13 @@ def test_a_name_that_leads_nowhere_says_where_it_is_from() -> None:
     )
 
 
+def test_a_proxy_that_nobody_is_known_for_is_told_without_its_password() -> None:
+    with pytest.raises(Transient) as caught:
+        session("http://127.0.0.1", proxy="me:pass@proxy.invalid:3128").send(Request(subject=READ), in_time())
+
+    assert "list: not sent: no address is known for the name proxy.invalid: look at the network" == caught.value.message
+
+
 def test_nothing_is_sent_when_no_time_is_left() -> None:
     times = iter([0.0, 10.0])
     with loopback(echo) as server, pytest.raises(Transient) as caught:
@@ -205,14 +214,62 @@ def test_a_certificate_of_an_unknown_authority_can_never_work(tls: ssl.SSLContex
     assert [] == server.asked
 
 
-def test_neither_an_error_nor_its_causes_contain_a_secret(tls: ssl.SSLContext) -> None:
-    params = {"token": "t0ken-of-credentials", "env": "s3cret-env"}
-    with loopback(echo, tls=tls) as server, pytest.raises(Invalid) as caught:
-        session(server.url).send(Request(subject=CHANGE, params=params), in_time())
+def test_neither_an_error_nor_its_causes_contain_a_secret() -> None:
+    secrets = ("t0ken-of-credentials", "s3cret-env")
+    headers = {"X-Token": "".join(f"{secret}\n" for secret in secrets)}
+    with loopback(echo) as server, pytest.raises(OutcomeUnknown) as caught:
+        session(server.url).send(Request(subject=CHANGE, headers=headers), in_time())
 
     told = f"{caught.value} {caught.value.__cause__} {caught.value.__cause__!r}"
-    assert "token=" in told
-    assert not [secret for secret in params.values() if secret in told]
+    assert "Invalid header value" in told
+    assert not [secret for secret in secrets if secret in told]
+    assert [] == server.asked
+
+
+def test_authorities_that_are_not_there_send_nothing(tls: ssl.SSLContext, tmp_path: Path) -> None:
+    with loopback(echo, tls=tls) as server, pytest.raises(Transient) as caught:
+        session(server.url, ca_file=tmp_path / "none.pem").send(Request(subject=CHANGE), in_time())
+
+    assert "NotSent" == caught.value.code
+    assert [] == server.asked
+
+
+def test_a_file_is_sent_from_where_it_is_read_with_its_length(tmp_path: Path) -> None:
+    file = tmp_path / "disk"
+    file.write_bytes(b"headthe rest" * 10_000)
+    with loopback(echo) as server, file.open("rb") as body:
+        body.seek(4)
+        session(server.url).send(Request(subject=CHANGE, method="PUT", body=body), in_time())
+
+    (asked,) = server.asked
+    assert file.read_bytes()[4:] == asked.body
+    assert str(file.stat().st_size - 4) == asked.headers["content-length"]
+
+
+def test_an_answer_may_be_compressed() -> None:
+    packed = Answer(body=gzip.compress(b"the answer"), headers={"Content-Encoding": "gzip"})
+    with loopback(lambda _: packed) as server:
+        reply = session(server.url).send(Request(subject=READ), in_time())
+
+    assert b"the answer" == reply.body
+
+
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_a_proxy_is_told_who_asks(scheme: str) -> None:
+    with loopback(echo) as proxy:
+        address = f"{scheme}some%40one:s%3Acret@{proxy.url.removeprefix('http://')}"
+        session("http://cloud.invalid", proxy=address).send(Request(subject=READ), in_time())
+
+    (asked,) = proxy.asked
+    assert b"some@one:s:cret" == base64.b64decode(asked.headers["proxy-authorization"].removeprefix("Basic "))
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "http://[", "http://[::1", "http://:x"])
+def test_a_proxy_that_cannot_be_used_sends_nothing(proxy: str) -> None:
+    with pytest.raises(Transient) as caught:
+        session("http://cloud.invalid", proxy=proxy).send(Request(subject=CHANGE), in_time())
+
+    assert "NotSent" == caught.value.code
 
 
 @pytest.mark.parametrize("trusting", ["ca_file", "verify"])
