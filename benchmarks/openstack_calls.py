@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from benchmarks.counting import LOGIN, counting
-from benchmarks.spending import Deadline, Failed, TookTooLong, in_child, with_bytecode
+from benchmarks.spending import Deadline, Failed, TookTooLong, cpu_s, in_child, with_bytecode
 from benchmarks.tables import Cell, Report, Table
 
 if TYPE_CHECKING:
@@ -39,12 +39,13 @@ IMAGE, FLAVOR, NETWORK = "oslab-image", "oslab.nano", "oslab-net"
 SINGLE = f"""\
 {SERVERS} servers are created, observed, replaced by as many, observed, and destroyed: {2 * SERVERS} in all. \
 Nova has no call that deletes several, so requests a server are given without deletions, too. \
-Both are left to wait until the servers are built by somebody whose requests aren't counted."""
+Somebody else waits until the servers are built, whose requests and CPU aren't counted."""
 LOOPS = """\
 A plan and an apply for each of the three steps, with lists until all is as asked for; the loop lists, too."""
 
-Client = Callable[[str, int], int]
-"""Works through a proxy with so many servers; returns how many it observed at once, at most."""
+Client = Callable[[str, int], tuple[int, float]]
+"""Works through a proxy with so many servers; returns how many it observed at once, at most, and the CPU seconds that
+went into waiting past the proxy."""
 
 
 def report(deadline: Deadline) -> Report:
@@ -76,7 +77,7 @@ def _table(
         with counting() as (proxy, counts):
             try:
                 timeout_s = min(LONGEST_S, deadline.left_s() + 1.0)
-                spent, seen = in_child(work, proxy, SERVERS, timeout_s=timeout_s, env=env)
+                spent, (seen, waiting_s) = in_child(work, proxy, SERVERS, timeout_s=timeout_s, env=env)
             except (Failed, TookTooLong) as error:
                 note += f" {name} was left out: {error}."
                 continue
@@ -84,9 +85,11 @@ def _table(
             raise AssertionError(f"{name} saw {seen} servers")
         requests = sum(counts.values())
         each = requests / (2 * SERVERS), (requests - counts["DELETE"]) / (2 * SERVERS)
-        rows.append([name, requests, *each, *(counts[method] for method in METHODS), spent.cpu_s, spent.wall_s])
+        rows.append(
+            [name, requests, *each, *(counts[method] for method in METHODS), spent.cpu_s - waiting_s, spent.wall_s]
+        )
         counted[name] = dict(counts)
-        _wait(lambda: not _listed())
+        _wait(lambda: not _listed(limit="1"))
     return Table(title, columns, rows, note), counted
 
 
@@ -104,7 +107,7 @@ def with_imports() -> None:
 # -- by single calls ---------------------------------------------------------------------------------------------------
 
 
-def with_driver(proxy: str, size: int) -> int:
+def with_driver(proxy: str, size: int) -> tuple[int, float]:
     """Do it with the driver's verbs."""
     from immutabledict import immutabledict
 
@@ -115,6 +118,7 @@ def with_driver(proxy: str, size: int) -> int:
     options = OpenStackOptions(cloud="oslab", clouds_file=CLOUDS, proxy=proxy, call_timeout=timedelta(minutes=5))
     driver = OpenStackDriver(options, cloud="lab", directory=Path())
     image, can, numbers = driver.resolve(IMAGE), driver.capabilities, itertools.count()
+    waiting_s: list[float] = []
 
     def launch(number: int, count: int) -> None:
         request = LaunchRequest(
@@ -134,7 +138,7 @@ def with_driver(proxy: str, size: int) -> int:
     def fill() -> None:
         for first in range(0, size, can.max_batch):
             launch(next(numbers), min(can.max_batch, size - first))
-        _wait(lambda: not _listed(status="BUILD"))
+        waiting_s.append(_built())
 
     def end(rows: "Sequence[Instance]") -> None:
         for first in range(0, len(rows), can.max_terminate):
@@ -146,30 +150,30 @@ def with_driver(proxy: str, size: int) -> int:
     every = driver.instances(Selector("bench-calls"))
     end(old)
     end([row for row in driver.instances(Selector("bench-calls")) if row.phase.is_live])
-    return len(every)
+    return len(every), sum(waiting_s)
 
 
-def with_libcloud(proxy: str, size: int) -> int:
+def with_libcloud(proxy: str, size: int) -> tuple[int, float]:
     """Do it with libcloud's own calls, one for each server."""
     create, listed, destroy = _libcloud(proxy)
     create("1", size)
-    _wait(lambda: not _listed(status="BUILD"))
+    waiting_s = _built()
     old = listed()
     create("2", size)
-    _wait(lambda: not _listed(status="BUILD"))
+    waiting_s += _built()
     every = listed()
     for node in old:
         destroy(node)
     for node in listed():
         if node.id not in {one.id for one in old}:
             destroy(node)
-    return len(every)
+    return len(every), waiting_s
 
 
 # -- as deployments ----------------------------------------------------------------------------------------------------
 
 
-def with_plans(proxy: str, size: int) -> int:
+def with_plans(proxy: str, size: int) -> tuple[int, float]:
     """Create, replace and destroy with one plan and apply each."""
     import vmpattern as vmp
 
@@ -196,10 +200,10 @@ def with_plans(proxy: str, size: int) -> int:
             seen = vmp.observe(deployment)
             most = max(most, len(seen.instances()))
             vmp.apply(vmp.plan(deployment, seen), locks=Path(folder)).raise_for_failure()
-        return most
+        return most, 0.0
 
 
-def with_loop(proxy: str, size: int) -> int:
+def with_loop(proxy: str, size: int) -> tuple[int, float]:
     """Do the same as libcloud's users do: a call for each server, and a list of all until they are as wanted."""
     create, listed, destroy = _libcloud(proxy)
 
@@ -223,7 +227,7 @@ def with_loop(proxy: str, size: int) -> int:
     for node in listed():
         destroy(node)
     wait(0)
-    return len(old)
+    return len(old), 0.0
 
 
 def _libcloud(
@@ -287,6 +291,11 @@ def _wait(holds: Callable[[], bool]) -> None:
         if time.monotonic() > end:
             raise TimeoutError(f"waited for {LONGEST_S:.0f} s in vain")
         time.sleep(POLL_S)
+
+
+def _built() -> float:
+    """Wait until no server is being built; return the CPU seconds that it took."""
+    return cpu_s(lambda: _wait(lambda: not _listed(status="BUILD", limit="1")))
 
 
 def _listed(**params: str) -> list[object]:

@@ -4,12 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
 import attrs
-import cattrs
-from cattrs.gen import make_dict_structure_fn, override
 from immutabledict import immutabledict
 
 from vmpattern.errors import DriverError, Scope, ScopeKind, Transient
-from vmpattern_libcloud import structured
+from vmpattern_libcloud import converter, structured
 
 Answer = TypeVar("Answer")
 
@@ -104,11 +102,6 @@ def google_name(field: str) -> str:
     return IRREGULAR.get(field, head + "".join(word.capitalize() for word in rest))
 
 
-def _structure(kind: type[attrs.AttrsInstance]):  # type: ignore[no-untyped-def]
-    names = {field.name: override(rename=google_name(field.name)) for field in attrs.fields(kind)}
-    return make_dict_structure_fn(kind, _CONVERTER, **names)  # type: ignore[arg-type]
-
-
 def _as_it_is(value: object, _: type) -> object:
     return value
 
@@ -119,7 +112,6 @@ def _text(value: object, _: type) -> str:
     return value
 
 
-_CONVERTER = cattrs.Converter(detailed_validation=False)
+_CONVERTER = converter(lambda _, field: google_name(field))
 _CONVERTER.register_structure_hook_func(lambda kind: kind is object, _as_it_is)
 _CONVERTER.register_structure_hook(str, _text)
-_CONVERTER.register_structure_hook_factory(attrs.has, _structure)

@@ -3,7 +3,7 @@
 Its own lists and launches lose VMs and labels; drivers write their own requests on a `Session`.
 """
 
-from vmpattern_libcloud.answers import document, structured
+from vmpattern_libcloud.answers import converter, document, structured
 from vmpattern_libcloud.connection import Connect, Endpoint, Reply, Request
 from vmpattern_libcloud.errors import (
     ErrorTable,
@@ -36,6 +36,7 @@ __all__ = [
     "Rule",
     "Session",
     "Subject",
+    "converter",
     "document",
     "every_page",
     "phase_of",

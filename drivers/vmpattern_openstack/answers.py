@@ -5,11 +5,9 @@ from datetime import UTC, datetime
 from typing import TypeVar, cast
 
 import attrs
-import cattrs
-from cattrs.gen import make_dict_structure_fn, override
 from immutabledict import immutabledict
 
-from vmpattern_libcloud import structured
+from vmpattern_libcloud import converter, structured
 
 Answer = TypeVar("Answer")
 Json = Mapping[str, object]
@@ -210,10 +208,9 @@ def _image_of_server(value: object, _: object) -> ServerImage | None:
 
 def _image(value: Json, _: object) -> GlanceImage:
     labels = {key: str(one) for key, one in value.items() if key.startswith("vmpattern-") or key == "instance_uuid"}
-    return _plain_image({**value, "labels": labels}, GlanceImage)
+    return _CONVERTER.structure_attrs_fromdict({**value, "labels": labels}, GlanceImage)
 
 
-_CONVERTER = cattrs.Converter()
 _RENAMED: Mapping[type, Mapping[str, str]] = {
     Server: {"zone": "OS-EXT-AZ:availability_zone", "task": "OS-EXT-STS:task_state"},
     Address: {"type": "OS-EXT-IPS:type"},
@@ -228,10 +225,7 @@ _RENAMED: Mapping[type, Mapping[str, str]] = {
         "ram_used": "totalRAMUsed",
     },
 }
+_CONVERTER = converter(lambda kind, field: _RENAMED.get(kind, {}).get(field, field))
 _CONVERTER.register_structure_hook(datetime, _moment)
 _CONVERTER.register_structure_hook(ServerImage | None, _image_of_server)
-for _kind, _names in _RENAMED.items():
-    _renames = {name: override(rename=theirs) for name, theirs in _names.items()}
-    _CONVERTER.register_structure_hook(_kind, make_dict_structure_fn(_kind, _CONVERTER, **_renames))  # type: ignore[arg-type]
-_plain_image = make_dict_structure_fn(GlanceImage, _CONVERTER)
 _CONVERTER.register_structure_hook(GlanceImage, _image)
