@@ -96,15 +96,19 @@ def test_a_redirect_is_not_followed() -> None:
 
 @pytest.mark.parametrize("bad", [Bad.CLOSE, Bad.CUT, Bad.SILENCE])
 @pytest.mark.parametrize(
-    ("subject", "kind"),
-    [pytest.param(READ, Transient, id="read"), pytest.param(CHANGE, OutcomeUnknown, id="change")],
+    ("method", "subject", "kind"),
+    [
+        pytest.param("GET", READ, Transient, id="read"),
+        pytest.param("POST", CHANGE, OutcomeUnknown, id="change"),
+        pytest.param("DELETE", CHANGE, OutcomeUnknown, id="end"),  # which libraries take for safe to send again
+    ],
 )
 def test_what_was_sent_and_not_answered_is_unknown_if_it_may_change_something(
-    bad: Bad, subject: Subject, kind: type[Exception]
+    bad: Bad, method: str, subject: Subject, kind: type[Exception]
 ) -> None:
     seconds = 0.5 if bad is Bad.SILENCE else 20.0
     with loopback(lambda _: bad) as server, pytest.raises(kind) as caught:
-        session(server.url).send(Request(subject=subject, method="POST"), in_time(seconds))
+        session(server.url).send(Request(subject=subject, method=method), in_time(seconds))
 
     assert kind is type(caught.value)
     assert 1 == len(server.asked)
