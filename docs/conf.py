@@ -52,7 +52,8 @@ nitpick_ignore_regex = [
 # Types that a signature shows and no page describes.
 UNLINKED = {
     *("ImageId", "ImageSource", "InstanceId", "LaunchKey", "Revision"),
-    *("Bench", "Connection", "Item", "Json", "Option", "Options", "OptionsT", "Scalar", "SurveyRow", "immutabledict"),
+    *("Answer", "Bench", "Connection", "Converter", "Item", "Json", "Option", "Options", "OptionsT", "Scalar"),
+    *("SurveyRow", "immutabledict"),
 }
 
 
