@@ -39,7 +39,7 @@ IMAGE, FLAVOR, NETWORK = "oslab-image", "oslab.nano", "oslab-net"
 SINGLE = f"""\
 {SERVERS} servers are created, observed, replaced by as many, observed, and destroyed: {2 * SERVERS} in all. \
 Nova has no call that deletes several, so requests a server are given without deletions, too. \
-Somebody else waits until the servers are built, whose requests and CPU aren't counted."""
+Waiting until the servers are built goes past the proxy; neither its requests nor its CPU are counted."""
 LOOPS = """\
 A plan and an apply for each of the three steps, with lists until all is as asked for; the loop lists, too."""
 
