@@ -30,7 +30,7 @@ import attrs
 from benchmarks import worlds
 from benchmarks.spending import Deadline, cpu_s
 from benchmarks.tables import Cell, Report, Table
-from vmpattern.executor import FleetOrder, VirtualRuntime, carry_out
+from vmpattern.executor import FleetOrder, Session, VirtualRuntime, carry_out
 from vmpattern.forecast import plan
 from vmpattern.model import (
     Deployment,
@@ -106,7 +106,7 @@ def _replaced(size: int, desired: Deployment) -> Rollout:
     ]
     outcomes: list[Outcome] = []
     runtime = VirtualRuntime(seen.at, (cloud,))
-    taken = cpu_s(lambda: outcomes.append(carry_out(desired, orders, {cloud.name: cloud}, runtime)))
+    taken = cpu_s(lambda: outcomes.append(carry_out(desired, orders, Session({cloud.name: cloud}, runtime))))
     outcome = outcomes[0]
     outcome.raise_for_failure()
     first = next(event.at for event in outcome.events if event.kind is EventKind.LAUNCHING)

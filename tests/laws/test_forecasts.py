@@ -8,7 +8,7 @@ from lawbook.choices import Seeded
 from lawbook.schedules import Schedule, patient, schedule, schedules, uses_bad_image
 from lawbook.world import Applied, World
 
-from vmpattern.executor import FleetOrder, VirtualRuntime, carry_out
+from vmpattern.executor import FleetOrder, Session, VirtualRuntime, carry_out
 from vmpattern.forecast import plan
 from vmpattern.model import Capabilities, EventKind, Latencies, Outcome, Plan
 from vmpattern.simulation import SimulatedCloud
@@ -21,7 +21,7 @@ def carried_out(planned: Plan, clouds: dict[str, SimulatedCloud], *, watch: bool
         for name, fleet in planned.fleets.items()
     ]
     runtime = VirtualRuntime(start, tuple(clouds.values()))
-    return carry_out(planned.deployment, orders, clouds, runtime, watch=watch)
+    return carry_out(planned.deployment, orders, Session(clouds, runtime), watch=watch)
 
 
 def calm_schedule(seed: int) -> Schedule:

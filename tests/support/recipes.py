@@ -5,13 +5,11 @@ from pathlib import Path
 
 import attrs
 from situations import deployment, fleet
-from tenacity import stop_after_attempt, wait_none
 
 from vmpattern import naming
 from vmpattern.bakery import Policy, bake_all
 from vmpattern.driver import Driver, Selector
-from vmpattern.executor import VirtualRuntime, silent_probe
-from vmpattern.executor.observing import READING, read_clouds
+from vmpattern.executor import Session, VirtualRuntime, read_clouds
 from vmpattern.model import (
     Bake,
     BakeOutcome,
@@ -71,9 +69,14 @@ class Oven:
         return attrs.evolve(wanted, clouds=clouds, services=services)
 
     def observe(self) -> Observation:
-        """Read the clouds and the files, without waiting for a cloud that is in trouble."""
-        patient = READING.copy(wait=wait_none(), stop=stop_after_attempt(50))
-        return read_clouds(self.deployment(), self.clouds, probe=silent_probe, retrying=patient)
+        """Read the clouds and the files, with patience for a cloud that is in trouble."""
+        return read_clouds(self.deployment(), self.session(), most_attempts=50)
+
+    def session(self, drivers: Mapping[str, Driver] | None = None) -> Session:
+        """Return a session in virtual time over these clouds, by other drivers where some are given."""
+        clocks = tuple(self.clouds.values())
+        runtime = VirtualRuntime(max(cloud.clock.now() for cloud in clocks), clocks)
+        return Session({**self.clouds, **(drivers or {})}, runtime)
 
     def bakes(self, *, refresh: bool = False) -> tuple[Bake, ...]:
         """Return what is to be baked."""
@@ -99,8 +102,7 @@ class Oven:
         return bake_all(
             self.deployment(),
             self.bakes(refresh=refresh) if planned is None else planned,
-            {**self.clouds, **(drivers or {})},
-            VirtualRuntime(max(cloud.clock.now() for cloud in self.clouds.values()), tuple(self.clouds.values())),
+            self.session(drivers),
             policy=policy or Policy(),
             tell=tell,
             stop=stop,

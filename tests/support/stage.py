@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping
 from situations import deployment
 
 from vmpattern.driver import Driver, Selector
-from vmpattern.executor import FleetOrder, VirtualRuntime, carry_out, silent_probe
-from vmpattern.executor.observing import read_clouds
+from vmpattern.executor import FleetOrder, Session, VirtualRuntime, carry_out, read_clouds
 from vmpattern.forecast import plan
 from vmpattern.model import Capabilities, Deployment, Event, Fleet, Instance, Observation, Outcome, Plan
 from vmpattern.simulation import EC2_LIKE, CloudSpec, Faults, SimulatedCloud
@@ -43,7 +42,13 @@ class Stage:
 
     def observe(self, wanted: Deployment) -> Observation:
         """Read the clouds as they are, whatever the drivers of an apply make of them."""
-        return read_clouds(wanted, self.clouds, probe=silent_probe)
+        return read_clouds(wanted, self.session())
+
+    def session(self, drivers: Mapping[str, Driver] | None = None) -> Session:
+        """Return a session in virtual time over these clouds, by other drivers where some are given."""
+        clocks = tuple(self.clouds.values())
+        runtime = VirtualRuntime(max(cloud.clock.now() for cloud in clocks), clocks)
+        return Session({**self.clouds, **(drivers or {})}, runtime)
 
     def plan(self, wanted: Deployment) -> Plan:
         """Forecast what an apply would do."""
@@ -70,14 +75,7 @@ class Stage:
             self.events.append(event)
             on_event(event)
 
-        return carry_out(
-            made.deployment,
-            orders,
-            {**self.clouds, **(drivers or {})},
-            VirtualRuntime(max(cloud.clock.now() for cloud in self.clouds.values()), tuple(self.clouds.values())),
-            on_event=tell,
-            stop=stop,
-        )
+        return carry_out(made.deployment, orders, self.session(drivers), on_event=tell, stop=stop)
 
     def live(self, fleet: str | None = None) -> list[Instance]:
         """Return what lives in all clouds, of one fleet or of all."""

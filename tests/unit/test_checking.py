@@ -8,14 +8,11 @@ from stage import Stage
 
 from vmpattern.driver import LaunchRequest
 from vmpattern.errors import Denied, DriverError, Problem, SpecError, Throttled, Transient, Unauthenticated
-from vmpattern.executor import silent_probe
+from vmpattern.executor import Session, VirtualRuntime, read_clouds
 from vmpattern.executor.applying import check_fresh
-from vmpattern.executor.observing import READING, read_clouds
 from vmpattern.forecast import plan
 from vmpattern.model import Deployment, Existing, Observation, Placement, Secret
 from vmpattern.simulation import CloudSpec, SimulatedCloud
-
-AT_ONCE = READING.copy(sleep=lambda seconds: None)
 
 
 class Foreseeing(SimulatedCloud):
@@ -35,7 +32,11 @@ class Foreseeing(SimulatedCloud):
 
 
 def observed(wanted: Deployment, cloud: SimulatedCloud) -> Observation:
-    return read_clouds(wanted, {"demo": cloud}, probe=silent_probe, check=True, retrying=AT_ONCE)
+    return read_clouds(wanted, session(cloud), check=True)
+
+
+def session(cloud: SimulatedCloud) -> Session:
+    return Session({"demo": cloud}, VirtualRuntime(cloud.clock.now(), [cloud]))
 
 
 def told(path: str, wanted: Deployment | None = None) -> list[str]:
@@ -111,7 +112,7 @@ def test_nothing_is_asked_of_a_fleet_that_launches_nothing(wanted: Deployment) -
 
 def test_nothing_is_asked_where_only_the_state_matters() -> None:
     cloud = Foreseeing()
-    read_clouds(deployment(fleet(1)), {"demo": cloud}, probe=silent_probe)
+    read_clouds(deployment(fleet(1)), session(cloud))
 
     assert [] == cloud.asked
 

@@ -5,15 +5,12 @@ import pytest
 from hands import Listed
 from situations import deployment, fleet, instance
 from stage import Stage
-from tenacity import Retrying, stop_after_attempt
 
 from vmpattern.errors import ContractBroken, Denied, DriverError, Invalid, Transient
-from vmpattern.executor import silent_probe
-from vmpattern.executor.observing import READING, read_clouds
+from vmpattern.executor import RealRuntime, Session, read_clouds
 from vmpattern.model import CloudObservation, Health, Membership
 from vmpattern.simulation import EC2_LIKE, EPOCH
 
-AT_ONCE = READING.copy(sleep=lambda seconds: None)
 WANTED = deployment(fleet(2, balanced=True))
 
 
@@ -33,8 +30,8 @@ def stage() -> Stage:
     return one
 
 
-def read(driver: Listed, retrying: Retrying = AT_ONCE) -> CloudObservation:
-    return read_clouds(WANTED, {"demo": driver}, probe=silent_probe, retrying=retrying).clouds["demo"]
+def read(driver: Listed, **how: int) -> CloudObservation:
+    return read_clouds(WANTED, Stage().session({"demo": driver}), **how).clouds["demo"]
 
 
 def test_every_instance_is_observed() -> None:
@@ -96,7 +93,7 @@ def test_a_cloud_that_refuses_is_observed_as_an_error(error: DriverError) -> Non
 def test_an_unreadable_cloud_leaves_the_others() -> None:
     two = Stage("eu", "lab")
     driver = Listed(two.clouds["lab"], before=fails(Denied("no"), 99))
-    seen = read_clouds(two.deployment(), {"eu": two.clouds["eu"], "lab": driver}, probe=silent_probe)
+    seen = read_clouds(two.deployment(), two.session({"lab": driver}))
 
     assert {"eu": None, "lab": "no (Denied, cloud)"} == {name: cloud.error for name, cloud in seen.clouds.items()}
 
@@ -137,15 +134,15 @@ def test_nobody_is_asked_for_health_where_the_service_has_no_check() -> None:
 def test_instances_are_asked_over_the_network_where_the_driver_does_not() -> None:
     one = stage()
     driver = Listed(one.cloud, capabilities=attrs.evolve(EC2_LIKE, probes=False))
-    seen = read_clouds(
-        WANTED, {"demo": driver}, probe=lambda rows, check: {row.id: Health.UNHEALTHY for row in rows}
-    ).clouds["demo"]
+    session = one.session({"demo": driver})
+    session.probe = lambda rows, check: {row.id: Health.UNHEALTHY for row in rows}
+    seen = read_clouds(WANTED, session).clouds["demo"]
 
     assert [Health.UNHEALTHY] * 2 == list(seen.probed.values())
 
 
 def test_without_a_cloud_there_is_nothing_to_read() -> None:
-    seen = read_clouds(WANTED, {}, probe=silent_probe)
+    seen = read_clouds(WANTED, Session({}, RealRuntime()))
 
     assert ({}, True) == (seen.clouds, seen.at > EPOCH)
 
@@ -153,4 +150,4 @@ def test_without_a_cloud_there_is_nothing_to_read() -> None:
 def test_a_reading_is_given_up_at_once_where_asked_for() -> None:
     driver = Listed(stage().cloud, before=fails(Transient("oops"), 1))
 
-    assert "oops (Transient, cloud)" == read(driver, Retrying(stop=stop_after_attempt(1), reraise=True)).error
+    assert "oops (Transient, cloud)" == read(driver, most_attempts=1).error

@@ -12,7 +12,7 @@ from situations import fleet, instance
 from stage import Stage
 
 from vmpattern.driver import LaunchReport, LaunchRequest
-from vmpattern.executor import FleetOrder, RealRuntime, carry_out
+from vmpattern.executor import FleetOrder, RealRuntime, Session, carry_out
 from vmpattern.model import Event, InstanceId, Latencies, Outcome, Result, Rollout
 from vmpattern.simulation import EC2_LIKE, CloudSpec, SimulatedCloud
 
@@ -38,7 +38,7 @@ def apply(stage: Stage, size: int, driver: object = None, image: str = "img-1") 
         for name, part in made.fleets.items()
     ]
     runtime = RealRuntime(list(stage.clouds.values()))
-    return carry_out(wanted, orders, {"demo": driver or stage.cloud}, runtime, watch=False)  # type: ignore[dict-item]
+    return carry_out(wanted, orders, Session({"demo": driver or stage.cloud}, runtime), watch=False)  # type: ignore[dict-item]
 
 
 def test_a_fleet_comes_up_and_shrinks_in_real_time() -> None:
@@ -96,8 +96,7 @@ def test_a_termination_without_an_answer_is_never_taken_for_done() -> None:
     outcome = carry_out(
         wanted,
         orders,
-        {"demo": driver},
-        RealRuntime([stage.cloud]),
+        Session({"demo": driver}, RealRuntime([stage.cloud])),
         watch=False,
         on_event=events.append,
     )

@@ -6,7 +6,7 @@ import pytest
 
 from vmpattern.driver import Clock
 from vmpattern.errors import ContractBroken, DriverError, Throttled
-from vmpattern.executor.runtime import Answer, RealRuntime, VirtualRuntime, Work, attempt, within
+from vmpattern.executor.runtime import Answer, RealRuntime, VirtualRuntime, Work, attempt
 
 START = 1_000.0
 SOON_S = 5.0
@@ -224,22 +224,6 @@ def test_a_call_that_hangs_breaks_the_contract(gate: threading.Event) -> None:
     gate.set()
 
     assert isinstance(error, ContractBroken)
-
-
-def slow() -> None:
-    raise Throttled("slow down")
-
-
-def test_what_is_run_within_a_time_gives_its_result_or_its_error() -> None:
-    assert 7 == within(SOON_S, lambda: 7, "demo: verb")
-    with pytest.raises(Throttled):
-        within(SOON_S, slow, "demo: verb")
-
-
-def test_what_is_run_within_a_time_and_hangs_is_named(gate: threading.Event) -> None:
-    with pytest.raises(ContractBroken, match="demo: verb gave no answer in time"):
-        within(0.02, lambda: gate.wait(SOON_S), "demo: verb")
-    gate.set()
 
 
 def test_a_call_that_hangs_is_named(gate: threading.Event) -> None:

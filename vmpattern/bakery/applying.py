@@ -1,6 +1,6 @@
 """The verbs that users call: bake, and apply, which bakes first."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import attrs
@@ -9,10 +9,9 @@ from vmpattern import executor, naming
 from vmpattern.bakery.orders import DEADLINE_S, Policy
 from vmpattern.bakery.run import bake_all
 from vmpattern.bakery.strays import end_strays
-from vmpattern.driver import Driver
 from vmpattern.errors import Problem, Refused, SpecError
-from vmpattern.executor import Runtime, StopSwitch, connected, runtime_for, silent_probe
-from vmpattern.executor.observing import read_clouds
+from vmpattern.executor import Session, StopSwitch, opened, read_clouds
+from vmpattern.executor.session import ignore
 from vmpattern.model import (
     BakeOutcome,
     BakeResult,
@@ -91,46 +90,32 @@ def bake(
     """
     names = _services(deployment, services)
     switch = stop or StopSwitch()
-    with connected(deployment) as drivers:
-        # Fleets are left out of this reading: nobody has to be asked for its health here.
-        observation = read_clouds(attrs.evolve(deployment, fleets={}), drivers, probe=silent_probe)
+    tell = on_event or ignore
+    with opened(deployment) as session:
+        # Fleets are left out of this reading: no instance has to be asked for its health here.
+        observation = read_clouds(attrs.evolve(deployment, fleets={}), session)
         chosen = chosen_images(deployment, observation, services=names, refresh=refresh)
         settled = [result for each in chosen if (result := _settled(*each, smoke=smoke)) is not None]
         known = {(result.cloud, result.digest) for result in settled}
         every = bakes(deployment, observation, services=names, refresh=refresh, present=True)
         wanted = [bake for bake in every if (bake.cloud, bake.digest) not in known]
-        runtime = runtime_for(drivers)
-        switch.wakes(runtime)
-        outcome = bake_all(
-            deployment,
-            wanted,
-            drivers,
-            runtime,
-            policy=Policy(deadline_s=deadline_s, keep_builder=keep_builder, smoke=smoke),
-            tell=on_event or _ignore,
-            stop=switch,
-            locks=locks,
-        )
-        besides = {bake.digest for bake in every}
-        end_strays(deployment, observation, drivers, runtime, besides=besides, tell=on_event or _ignore)
+        switch.wakes(session.runtime)
+        policy = Policy(deadline_s=deadline_s, keep_builder=keep_builder, smoke=smoke)
+        outcome = bake_all(deployment, wanted, session, policy=policy, tell=tell, stop=switch, locks=locks)
+        end_strays(deployment, observation, session, besides={bake.digest for bake in every}, tell=tell)
     calls = observation.calls + outcome.api_calls
     return attrs.evolve(outcome, results=(*settled, *outcome.results), api_calls=calls)
 
 
-def _ignore(event: Event) -> None:
-    """Take an event that nobody wants."""
-
-
 def _bake_plan(
     plan: Plan,
-    drivers: Mapping[str, Driver],
-    runtime: Runtime,
+    session: Session,
     *,
     tell: Callable[[Event], None],
     stop: Callable[[], bool],
     locks: Path | None,
 ) -> BakeOutcome:
-    return bake_all(plan.deployment, plan.bakes, drivers, runtime, policy=Policy(), tell=tell, stop=stop, locks=locks)
+    return bake_all(plan.deployment, plan.bakes, session, policy=Policy(), tell=tell, stop=stop, locks=locks)
 
 
 def _services(deployment: Deployment, names: Sequence[str]) -> list[str]:

@@ -5,12 +5,12 @@ import attrs
 from vmpattern.bakery.building import has_said_so, stopped_builder
 from vmpattern.bakery.desk import Desk
 from vmpattern.bakery.launching import obtained
-from vmpattern.bakery.loop import Stopped, Task
 from vmpattern.bakery.order import BUILD, CHECK, BakeFailed, Order, SmokeTest, Traces, is_for
 from vmpattern.bakery.script import check_script
 from vmpattern.bakery.smoke import pass_smoke_test
 from vmpattern.driver import CaptureRequest
 from vmpattern.errors import DriverError
+from vmpattern.executor.loop import Stopped, Task
 from vmpattern.model import BakeResult, BakeState, EventKind, Image, ImageId, ImageState, Phase
 
 CAPTURE_S = 3600.0

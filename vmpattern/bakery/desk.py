@@ -1,14 +1,14 @@
 """What a bake does in one cloud: the driver's verbs as steps of a task, each held against the contract."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from vmpattern import naming
-from vmpattern.bakery.loop import Ask, Task, Until
-from vmpattern.driver import Baker, CaptureRequest, Console, Driver, LaunchReport, LaunchRequest, Prober, Selector
+from vmpattern.driver import Baker, CaptureRequest, Console, LaunchReport, LaunchRequest, Prober, Selector
 from vmpattern.errors import NotFound, Throttled, Transient, Unsupported
-from vmpattern.executor import Runtime
+from vmpattern.executor import Session
 from vmpattern.executor.imaging import checked_images
+from vmpattern.executor.loop import Ask, Task, Until, asked
 from vmpattern.executor.reader import Probe
 from vmpattern.executor.requests import checked_report, checked_rows
 from vmpattern.model import (
@@ -33,13 +33,11 @@ LOOKS = 40
 class Desk:
     """One cloud and one deployment, for the tasks that bake there."""
 
-    def __init__(
-        self, cloud: str, driver: Driver, deployment: str, runtime: Runtime, tell: Callable[[Event], None]
-    ) -> None:
+    def __init__(self, cloud: str, deployment: str, session: Session, tell: Callable[[Event], None]) -> None:
         self.cloud = cloud
         self.deployment = deployment
-        self._driver = driver
-        self._runtime = runtime
+        self._driver = session.drivers[cloud]
+        self._runtime = session.runtime
         self._tell = tell
 
     @property
@@ -171,7 +169,7 @@ class Desk:
         mutating: bool,
         resend_unknown: bool = True,
     ) -> Task[T]:
-        answer = yield Ask(
+        ask = Ask(
             cloud=self.cloud,
             verb=verb,
             label=label,
@@ -180,7 +178,4 @@ class Desk:
             mutating=mutating,
             resend_unknown=resend_unknown,
         )
-        assert answer is not None, "whoever asks gets an answer"
-        if answer.error is not None:
-            raise answer.error
-        return cast("T", answer.result)
+        return asked(ask, run)

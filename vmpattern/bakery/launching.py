@@ -7,10 +7,10 @@ from immutabledict import immutabledict
 
 from vmpattern import naming
 from vmpattern.bakery.desk import Desk
-from vmpattern.bakery.loop import Task
 from vmpattern.bakery.order import BakeFailed, Order, is_for, nonce_of
 from vmpattern.driver import LaunchReport, LaunchRequest
 from vmpattern.errors import KeyConflict, KeySpent, OutcomeUnknown
+from vmpattern.executor.loop import Task
 from vmpattern.model import BuildSite, ImageId, Instance, LaunchKey, Market, Revision
 
 MOST_ATTEMPTS = 20

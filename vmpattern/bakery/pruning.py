@@ -1,16 +1,15 @@
 """Listing a deployment's images, and deleting those that nothing needs any more."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import attrs
 
 from vmpattern.bakery.desk import Desk
-from vmpattern.bakery.loop import Loop, Task
-from vmpattern.driver import Driver
 from vmpattern.errors import DriverError
-from vmpattern.executor import connected, runtime_for, silent_probe
-from vmpattern.executor.observing import read_clouds
-from vmpattern.model import Deployment, Event, Failure, ImageId, Observation
+from vmpattern.executor import Session, opened, read_clouds
+from vmpattern.executor.loop import Task
+from vmpattern.executor.session import ignore
+from vmpattern.model import Deployment, Failure, ImageId, Observation
 from vmpattern.planner import ImageUse, image_uses
 
 KEEP = 3
@@ -35,8 +34,8 @@ def images(deployment: Deployment, *, keep: int = KEEP) -> tuple[tuple[ImageUse,
 
     A cloud that couldn't be read is in the observation with its error, and none of its images is told.
     """
-    with connected(deployment) as drivers:
-        observation = _read(deployment, drivers)
+    with opened(deployment) as session:
+        observation = _read(deployment, session)
     return image_uses(deployment, observation, keep=keep), observation
 
 
@@ -46,20 +45,18 @@ def prune(deployment: Deployment, *, keep: int = KEEP) -> Pruned:
     Guarantees:
         Never one that an instance runs from, a fleet wants, is being made, or can't be judged.
     """
-    with connected(deployment) as drivers:
-        observation = _read(deployment, drivers)
+    with opened(deployment) as session:
+        observation = _read(deployment, session)
         useless = [use.image for use in image_uses(deployment, observation, keep=keep) if not use.needed]
-        runtime = runtime_for(drivers)
-        loop = Loop(drivers, runtime, tell=_ignore, stop=lambda: False)
-        desks = {name: Desk(name, driver, deployment.name, runtime, _ignore) for name, driver in drivers.items()}
-        results = loop.run([_delete(desks[image.cloud], image.id) for image in useless])
+        desks = {name: Desk(name, deployment.name, session, ignore) for name in session.drivers}
+        results = session.run([_delete(desks[image.cloud], image.id) for image in useless])
     gone = tuple(image.id for image, failure in zip(useless, results, strict=True) if failure is None)
     return Pruned(deleted=gone, failures=_told(results))
 
 
-def _read(deployment: Deployment, drivers: Mapping[str, Driver]) -> Observation:
+def _read(deployment: Deployment, session: Session) -> Observation:
     """Read what images and instances there are; fleets are left out, since nobody has to be asked for its health."""
-    return read_clouds(attrs.evolve(deployment, fleets={}), drivers, probe=silent_probe, images=True)
+    return read_clouds(attrs.evolve(deployment, fleets={}), session, images=True)
 
 
 def _delete(desk: Desk, image: ImageId) -> Task[Failure | None]:
@@ -73,7 +70,3 @@ def _delete(desk: Desk, image: ImageId) -> Task[Failure | None]:
 
 def _told(results: Sequence[Failure | None]) -> tuple[Failure, ...]:
     return tuple(failure for failure in results if failure is not None)
-
-
-def _ignore(event: Event) -> None:
-    """Take an event that nobody wants."""

@@ -1,15 +1,13 @@
 """Baking several images at the same time, one bake of a digest at a time on this machine."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vmpattern.bakery.baking import bake_image
 from vmpattern.bakery.desk import Desk
-from vmpattern.bakery.loop import Loop
 from vmpattern.bakery.orders import Policy, orders_of
-from vmpattern.driver import Driver
 from vmpattern.errors import Locked
-from vmpattern.executor import Runtime
+from vmpattern.executor import Session
 from vmpattern.executor.lease import locked
 from vmpattern.model import Bake, BakeOutcome, BakeResult, BakeState, Deployment, Event, EventKind
 
@@ -20,8 +18,7 @@ WAIT_S = 0.25
 def bake_all(
     deployment: Deployment,
     bakes: Sequence[Bake],
-    drivers: Mapping[str, Driver],
-    runtime: Runtime,
+    session: Session,
     *,
     policy: Policy,
     tell: Callable[[Event], None],
@@ -36,8 +33,10 @@ def bake_all(
         StalePlan: files have changed since the bakes were planned.
         Refused: files can't be read any more.
     """
-    began = runtime.now()
-    capabilities = {name: driver.capabilities for name, driver in drivers.items()}
+    runtime = session.runtime
+    session.listener = tell
+    began, calls_before = runtime.now(), session.calls
+    capabilities = {name: driver.capabilities for name, driver in session.drivers.items()}
     orders = orders_of(deployment, bakes, capabilities, policy)
     names = sorted({f"{deployment.name}.{bake.cloud}.{bake.digest}" for bake in bakes})
 
@@ -50,14 +49,15 @@ def bake_all(
             tell(Event(at=runtime.now(), kind=EventKind.BAKING, message=text))
         return Locked(text) if stop() else None
 
-    loop = Loop(drivers, runtime, tell=tell, stop=stop)
-    desks = {name: Desk(name, driver, deployment.name, runtime, tell) for name, driver in drivers.items()}
+    desks = {name: Desk(name, deployment.name, session, tell) for name in session.drivers}
     try:
         with locked(names, folder=locks, wait_s=WAIT_S, refused=refused):
-            results = loop.run([bake_image(desks[order.bake.cloud], order) for order in orders])
+            results = session.run(
+                [bake_image(desks[order.bake.cloud], order) for order in orders], tell=tell, stop=stop
+            )
     except Locked:
         results = [_interrupted(bake) for bake in bakes]
-    return BakeOutcome(results=tuple(results), duration_s=runtime.now() - began, api_calls=loop.calls)
+    return BakeOutcome(results=tuple(results), duration_s=runtime.now() - began, api_calls=session.calls - calls_before)
 
 
 def _interrupted(bake: Bake) -> BakeResult:

@@ -2,8 +2,8 @@
 
 from vmpattern.bakery.desk import Desk
 from vmpattern.bakery.launching import obtained
-from vmpattern.bakery.loop import Task
 from vmpattern.bakery.order import SMOKE, BakeFailed, Order, SmokeTest
+from vmpattern.executor.loop import Task
 from vmpattern.executor.probe import NetworkProber
 from vmpattern.model import EventKind, Health, ImageId, Instance, Phase
 

@@ -1,26 +1,24 @@
 """What bakes left that nobody will take up again: builders of recipes that have changed since."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 
 import attrs
 
 from vmpattern import naming
 from vmpattern.bakery.building import is_over
 from vmpattern.bakery.desk import Desk
-from vmpattern.bakery.loop import Loop, Task
 from vmpattern.bakery.orders import DEADLINE_S
-from vmpattern.driver import Driver
 from vmpattern.errors import DriverError
-from vmpattern.executor import Runtime, connected, runtime_for, silent_probe
-from vmpattern.executor.observing import read_clouds
+from vmpattern.executor import Session, opened, read_clouds
+from vmpattern.executor.loop import Task
+from vmpattern.executor.session import ignore
 from vmpattern.model import Deployment, Event, EventKind, Instance, InstanceId, Observation
 
 
 def end_strays(
     deployment: Deployment,
     observation: Observation,
-    drivers: Mapping[str, Driver],
-    runtime: Runtime,
+    session: Session,
     *,
     besides: Collection[str],
     tell: Callable[[Event], None],
@@ -30,9 +28,8 @@ def end_strays(
     Others may still be at work for another machine. What can't be ended now is told, and left to the next bake.
     """
     strays = [row for row in observation.instances() if _is_builder(row) and row.revision not in besides]
-    loop = Loop(drivers, runtime, tell=tell, stop=lambda: False)
-    desks = {name: Desk(name, driver, deployment.name, runtime, tell) for name, driver in drivers.items()}
-    loop.run([_end(desks[row.cloud], row) for row in strays])
+    desks = {name: Desk(name, deployment.name, session, tell) for name in session.drivers}
+    session.run([_end(desks[row.cloud], row) for row in strays], tell=tell)
 
 
 def end_builders(deployment: Deployment) -> tuple[InstanceId, ...]:
@@ -41,20 +38,14 @@ def end_builders(deployment: Deployment) -> tuple[InstanceId, ...]:
     Raises:
         DriverError: one can't be ended.
     """
-    with connected(deployment) as drivers:
+    with opened(deployment) as session:
         # Neither fleets nor services: builders are all that has to be read.
         bare = attrs.evolve(deployment, fleets={}, services={})
-        observation = read_clouds(bare, drivers, probe=silent_probe)
+        observation = read_clouds(bare, session)
         builders = [row for row in observation.instances() if _is_builder(row)]
-        runtime = runtime_for(drivers)
-        loop = Loop(drivers, runtime, tell=_ignore, stop=lambda: False)
-        desks = {name: Desk(name, driver, deployment.name, runtime, _ignore) for name, driver in drivers.items()}
-        loop.run([desks[row.cloud].terminate([row.id]) for row in builders])
+        desks = {name: Desk(name, deployment.name, session, ignore) for name in session.drivers}
+        session.run([desks[row.cloud].terminate([row.id]) for row in builders])
     return tuple(row.id for row in builders)
-
-
-def _ignore(event: Event) -> None:
-    """Take an event that nobody wants."""
 
 
 def _is_builder(row: Instance) -> bool:

@@ -10,7 +10,9 @@ import attrs
 
 from vmpattern.driver import Balancer, Checker, Driver, Selector
 from vmpattern.errors import Denied, DriverError, Invalid, Throttled, Transient, Unauthenticated, VmpatternError
+from vmpattern.executor import Session
 from vmpattern.executor.checking import check_fleets
+from vmpattern.executor.session import runtime_for
 from vmpattern.model import (
     Cloud,
     CloudObservation,
@@ -120,7 +122,8 @@ def _launches(deployment: Deployment, cloud: str, driver: Driver, seen: CloudObs
     if not driver.capabilities.checks or not isinstance(driver, Checker):
         return
     wrong = False
-    for check in check_fleets(deployment, seen, driver, lambda call: call()):
+    session = Session({cloud: driver}, runtime_for({cloud: driver}))
+    for check in session.run([check_fleets(deployment, seen, driver, most_attempts=1)])[0]:
         wrong = True
         for problem in check.problems:
             yield Check(cloud, problem.path, False, problem.message, "correct it in the file, or in the cloud")

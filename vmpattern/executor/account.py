@@ -9,7 +9,7 @@ from bisect import insort
 from collections.abc import Callable, Mapping
 
 import attrs
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_never, wait_exponential
 
 from vmpattern import naming
 from vmpattern.driver import Driver, TokenBucket
@@ -20,9 +20,12 @@ from vmpattern.executor.runtime import Answer, Runtime, Work, deadline_s
 RETRYING = Retrying(
     retry=retry_if_exception_type((Throttled, Transient, OutcomeUnknown)),
     wait=wait_exponential(multiplier=0.5, max=30.0),
-    stop=stop_after_attempt(8),
+    stop=stop_never,
 )
-"""When and how often a call is sent again; the waiting itself is the executor's, so that time can be virtual."""
+"""When a call is sent again; the waiting itself is the runtime's, so that time can be virtual."""
+
+MOST_ATTEMPTS = 8
+"""Number of times a call is sent, unless it says otherwise."""
 
 
 @attrs.define(kw_only=True)
@@ -31,7 +34,8 @@ class Call:
 
     `costs` are tokens by budget. `retries` False: the first answer is the last. `resend_unknown`: sending it twice does
     no more than once, so an unknown outcome is resolved by sending it again, for up to `give_up_s` seconds. `waited`
-    tells that it was queued before it was sent.
+    tells that it was queued before it was sent. `patience`: its deadline is that of so many calls, where it may take
+    longer than its costs say; 0: that of its costs.
     """
 
     verb: str
@@ -44,6 +48,8 @@ class Call:
     retries: bool = True
     resend_unknown: bool = True
     give_up_s: float = 0.0
+    most_attempts: int = MOST_ATTEMPTS
+    patience: float = 0.0
     unresolved: bool = False
     waited: bool = False
     attempts: int = 0
@@ -104,6 +110,12 @@ class Account:
         # An answer that came at once may have queued its call again.
         self._waiting = left if not self._waiting else sorted(left + self._waiting, key=lambda entry: entry[:2])
 
+    def took_more(self, calls: int) -> None:
+        """Count reads that a call took beyond its costs, and charge them to the budget, into debt if need be."""
+        self.calls += calls
+        if "read" in self._buckets:
+            self._buckets["read"].tokens -= calls
+
     def next_at(self) -> float:
         """Return when a waiting call can be sent; infinity when none waits. Who may not overtake isn't asked."""
         if not self._waiting:
@@ -146,7 +158,7 @@ class Account:
         self.calls += math.ceil(calls)
         self.flying[ticket] = call
         capabilities = self._capabilities
-        timeout_s = deadline_s(capabilities, calls)
+        timeout_s = deadline_s(capabilities, max(calls, call.patience))
         latency_s = capabilities.latencies.call_s if call.mutating else 0.0
         answer = self._runtime.start(Work(ticket, f"{self.driver.name}: {call.verb}", call.run, timeout_s, latency_s))
         if answer is not None:
@@ -171,7 +183,7 @@ class Account:
         state = RetryCallState(RETRYING, None, (), {})
         state.attempt_number = call.attempts
         state.set_exception((type(error), error, None))
-        again = RETRYING.retry(state) and (must_know or not RETRYING.stop(state))
+        again = RETRYING.retry(state) and (must_know or call.attempts < call.most_attempts)
         if not again:
             return None
         jitter = int(naming.digest(call.label, call.attempts, size=4), 16) % 1000 / 1000

@@ -1,34 +1,31 @@
-"""Observing and applying with the real world around: drivers by name, secrets, locks, the right sense of time."""
+"""Applying with the real world around: drivers by name, secrets, locks, the right sense of time."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import attrs
 
-from vmpattern.driver import Driver, Timekeeper, connect
 from vmpattern.executor.carry import FleetOrder, carry_out
+from vmpattern.executor.engine import Decide
 from vmpattern.executor.freshness import check_fresh
 from vmpattern.executor.lease import fleets_locked
 from vmpattern.executor.observing import read_clouds
-from vmpattern.executor.probe import NetworkProber
 from vmpattern.executor.requests import resolved_env
-from vmpattern.executor.runtime import RealRuntime, Runtime, VirtualRuntime
+from vmpattern.executor.runtime import Runtime
+from vmpattern.executor.session import Session, never, opened
 from vmpattern.model import (
     BakeOutcome,
     BakeState,
-    Deployment,
     Event,
     Failure,
     FleetOutcome,
     ImageId,
-    Observation,
     Outcome,
     Plan,
     Result,
 )
-from vmpattern.planner import UNBAKED
+from vmpattern.planner import UNBAKED, decide
 
 NOTHING_BAKED = BakeOutcome(results=(), duration_s=0.0, api_calls=0)
 
@@ -39,8 +36,7 @@ class Bakery(Protocol):
     def __call__(
         self,
         plan: Plan,
-        drivers: Mapping[str, Driver],
-        runtime: Runtime,
+        session: Session,
         *,
         tell: Callable[[Event], None],
         stop: Callable[[], bool],
@@ -72,23 +68,6 @@ class StopSwitch:
         self._wake = runtime.wake
 
 
-def observe(deployment: Deployment, *, check: bool = True) -> Observation:
-    """Read every cloud of the deployment: one that no fleet uses any more may still hold instances.
-
-    Args:
-        check: ask the drivers that can what is bound to fail, for a plan to refuse it.
-
-    Returns:
-        One observation a cloud; a cloud that can't be read is there with its error, and nothing destructive follows.
-
-    Raises:
-        SpecError: a cloud's options are wrong.
-        UnknownDriver: a cloud names a driver that isn't installed.
-    """
-    with connected(deployment) as drivers:
-        return read_clouds(deployment, drivers, probe=_prober(deployment), check=check)
-
-
 def apply(
     plan: Plan,
     *,
@@ -117,28 +96,44 @@ def apply(
     Guarantees:
         Terminates only what the plan names, what was launched under it, and what two witnesses condemn.
     """
-    deployment, switch = plan.deployment, stop or StopSwitch()
+    switch = stop or StopSwitch()
     # A plan without steps that doesn't get there was made blind: whether there is nothing to do isn't known.
     if not plan.changes and plan.forecast.ends == "complete":
         return _nothing(plan)
-    with fleets_locked(deployment.name, tuple(deployment.fleets), folder=locks), connected(deployment) as drivers:
-        probe = _prober(deployment)
-        check_fresh(plan, read_clouds(deployment, drivers, probe=probe, check=True))
-        runtime = runtime_for(drivers)
-        switch.wakes(runtime)
-        told: list[Event] = []
+    with (
+        fleets_locked(plan.deployment.name, tuple(plan.deployment.fleets), folder=locks),
+        opened(plan.deployment) as session,
+    ):
+        switch.wakes(session.runtime)
+        return apply_in(session, plan, on_event=on_event, stop=switch, locks=locks, bake=bake)
 
-        def tell(event: Event) -> None:
-            told.append(event)
-            if on_event is not None:
-                on_event(event)
 
-        baked = bake(plan, drivers, runtime, tell=tell, stop=switch, locks=locks) if plan.bakes else NOTHING_BAKED
-        if not baked.ok:
-            return _not_baked(plan, baked, told)
-        orders = _orders(plan, {(result.cloud, result.digest): result.image for result in baked.results})
-        outcome = carry_out(deployment, orders, drivers, runtime, probe=probe, on_event=on_event, stop=switch)
-        return _with_bakes(outcome, baked, told)
+def apply_in(
+    session: Session,
+    plan: Plan,
+    *,
+    on_event: Callable[[Event], None] | None = None,
+    stop: Callable[[], bool] = never,
+    locks: Path | None = None,
+    bake: Bakery,
+    decide: Decide = decide,
+) -> Outcome:
+    """Carry out a plan as `apply` does, in a session that is open, while the caller holds the fleets' locks."""
+    deployment = plan.deployment
+    check_fresh(plan, read_clouds(deployment, session, check=True))
+    told: list[Event] = []
+
+    def tell(event: Event) -> None:
+        told.append(event)
+        if on_event is not None:
+            on_event(event)
+
+    baked = bake(plan, session, tell=tell, stop=stop, locks=locks) if plan.bakes else NOTHING_BAKED
+    if not baked.ok:
+        return _not_baked(plan, baked, told)
+    orders = _orders(plan, {(result.cloud, result.digest): result.image for result in baked.results})
+    outcome = carry_out(deployment, orders, session, on_event=on_event, stop=stop, decide=decide)
+    return _with_bakes(outcome, baked, told)
 
 
 def _with_bakes(outcome: Outcome, baked: BakeOutcome, told: Sequence[Event]) -> Outcome:
@@ -196,27 +191,6 @@ def _orders(plan: Plan, baked: Mapping[tuple[str, str], ImageId | None]) -> list
         )
         orders.append(FleetOrder(fleet=fleet, slots=slots, named=frozenset(part.terminates), env=env))
     return orders
-
-
-def runtime_for(drivers: Mapping[str, Driver]) -> Runtime:
-    """Return virtual time where every cloud has a time of its own, else the real one."""
-    clocks = [driver for driver in drivers.values() if isinstance(driver, Timekeeper)]
-    if clocks and len(clocks) == len(drivers):
-        return VirtualRuntime(
-            max(clock.clock.now() for clock in clocks), clocks, pace=min(clock.pace for clock in clocks)
-        )
-    return RealRuntime(clocks)
-
-
-def _prober(deployment: Deployment) -> NetworkProber:
-    return NetworkProber({name: deployment.services[fleet.service].port for name, fleet in deployment.fleets.items()})
-
-
-@contextmanager
-def connected(deployment: Deployment) -> Generator[dict[str, Driver], None, None]:
-    """Make the drivers of every cloud, by name, and close them at the end of the `with` block."""
-    with ExitStack() as stack:
-        yield {name: stack.enter_context(connect(deployment.clouds[name])) for name in deployment.clouds}
 
 
 def _nothing(plan: Plan) -> Outcome:

@@ -5,28 +5,18 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 from immutabledict import immutabledict
 
-from vmpattern.driver import Driver
 from vmpattern.executor.engine import Decide, Engine
 from vmpattern.executor.fleetrun import FleetRun
-from vmpattern.executor.reader import Probe
-from vmpattern.executor.runtime import Runtime
+from vmpattern.executor.session import Session, never
 from vmpattern.model import (
     Deployment,
     Event,
     Fleet,
-    Health,
-    HealthCheck,
-    Instance,
     InstanceId,
     Outcome,
     Slot,
 )
 from vmpattern.planner import FleetIndex, decide
-
-
-def silent_probe(instances: Sequence[Instance], check: HealthCheck) -> Mapping[InstanceId, Health]:
-    """Ask nobody: for clouds whose drivers answer the health check themselves."""
-    return {}
 
 
 @attrs.frozen(kw_only=True)
@@ -42,19 +32,17 @@ class FleetOrder:
 def carry_out(
     deployment: Deployment,
     orders: Sequence[FleetOrder],
-    drivers: Mapping[str, Driver],
-    runtime: Runtime,
+    session: Session,
     *,
-    probe: Probe = silent_probe,
     on_event: Callable[[Event], None] | None = None,
-    stop: Callable[[], bool] = lambda: False,
+    stop: Callable[[], bool] = never,
     watch: bool = True,
     decide: Decide = decide,
 ) -> Outcome:
     """Bring every ordered fleet to its size, version and health, and return how it went with all events.
 
     Args:
-        drivers: by cloud name, for every cloud of the deployment: what a fleet has where it no longer belongs, goes.
+        session: with every cloud of the deployment: what a fleet has where it no longer belongs, goes.
         watch: use change feeds where drivers have them; without, every tick is a list.
         decide: what decides; only tests give another one, which looks on.
 
@@ -68,13 +56,12 @@ def carry_out(
         if on_event is not None:
             on_event(event)
 
-    runs = [_run(deployment, order, drivers, runtime, tell) for order in orders]
+    session.listener = tell
+    runs = [_run(deployment, order, session, tell) for order in orders]
     engine = Engine(
         deployment=deployment.name,
         runs=runs,
-        drivers=drivers,
-        runtime=runtime,
-        probe=probe,
+        session=session,
         on_event=tell,
         stop=stop,
         watch=watch,
@@ -86,8 +73,7 @@ def carry_out(
 def _run(
     deployment: Deployment,
     order: FleetOrder,
-    drivers: Mapping[str, Driver],
-    runtime: Runtime,
+    session: Session,
     tell: Callable[[Event], None],
 ) -> FleetRun:
     fleet, service = order.fleet, deployment.services[order.fleet.service]
@@ -95,9 +81,9 @@ def _run(
         deployment=deployment.name,
         fleet=fleet,
         slots=order.slots,
-        clouds={name: driver.capabilities for name, driver in drivers.items()},
+        clouds={name: driver.capabilities for name, driver in session.drivers.items()},
         check=service.health,
-        now=runtime.now(),
+        now=session.runtime.now(),
         named=order.named,
     )
     return FleetRun(fleet=fleet, service=service, index=index, env=immutabledict(order.env), on_event=tell)

@@ -1,12 +1,13 @@
 """Asking drivers what is bound to fail before anything is launched, and telling it at its place in the file."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 import attrs
 
 from vmpattern import naming
 from vmpattern.driver import Checker, LaunchRequest
 from vmpattern.errors import Denied, DriverError, Problem, Unauthenticated
+from vmpattern.executor.loop import Task, read
 from vmpattern.executor.requests import launch_request
 from vmpattern.model import (
     CloudObservation,
@@ -25,41 +26,56 @@ from vmpattern.model import (
 )
 from vmpattern.planner import admitted
 
-Ask = Callable[[Callable[[], object]], object]
-"""Calls a verb, as often and for as long as whoever asks is ready to."""
-
 NO_KEY = LaunchKey("k" + "0" * 31)
 """The key of a request that nobody sends."""
 
 
-def check_fleets(deployment: Deployment, cloud: CloudObservation, checker: Checker, ask: Ask) -> Iterator[FleetCheck]:
+def check_fleets(
+    deployment: Deployment, cloud: CloudObservation, checker: Checker, *, most_attempts: int
+) -> Task[tuple[FleetCheck, ...]]:
     """Check each fleet that has anything to launch in a cloud, with one call for each of its placements there.
 
     A permission that is missing is a problem; any other failure to find out is a note.
     """
+    found: list[FleetCheck] = []
     for fleet in deployment.fleets.values():
-        service = deployment.services[fleet.service]
         problems: list[Problem] = []
         notes: list[str] = []
         for number, placement in enumerate(fleet.placements if fleet.size else ()):
-            if placement.cloud != cloud.name:
-                continue
-            requests = _requests(deployment, fleet, service, number, cloud)
-            if not requests:
-                continue  # what isn't sold there is told when it is resolved
-            path = f"fleets.{fleet.name}.placements[{number}]"
-            balancer = fleet.balancer.get(cloud.name)
-            try:
-                found = ask(lambda requests=requests, balancer=balancer: checker.check(requests, balancer))  # type: ignore[misc]
-            except (Denied, Unauthenticated) as error:
-                problems.append(Problem(path, str(error)))
-            except DriverError as error:
-                notes.append(f"{path} couldn't be checked: {error}")
-            else:
-                told: Sequence[Problem] = found  # type: ignore[assignment]
-                problems += [attrs.evolve(one, path=_path(one.path, path, fleet, service, cloud.name)) for one in told]
+            if placement.cloud == cloud.name:
+                yield from _check(deployment, fleet, number, cloud, checker, most_attempts, problems, notes)
         if problems or notes:
-            yield FleetCheck(fleet=fleet.name, problems=tuple(dict.fromkeys(problems)), notes=tuple(notes))
+            found.append(FleetCheck(fleet=fleet.name, problems=tuple(dict.fromkeys(problems)), notes=tuple(notes)))
+    return tuple(found)
+
+
+def _check(
+    deployment: Deployment,
+    fleet: Fleet,
+    number: int,
+    cloud: CloudObservation,
+    checker: Checker,
+    most_attempts: int,
+    problems: list[Problem],
+    notes: list[str],
+) -> Task[None]:
+    """Check one placement of a fleet, and add what was found."""
+    service = deployment.services[fleet.service]
+    requests = _requests(deployment, fleet, service, number, cloud)
+    if not requests:
+        return  # what isn't sold there is reported when it is resolved
+    path = f"fleets.{fleet.name}.placements[{number}]"
+    balancer = fleet.balancer.get(cloud.name)
+    try:
+        wrong = yield from read(
+            cloud.name, "check", lambda: checker.check(requests, balancer), most_attempts=most_attempts
+        )
+    except (Denied, Unauthenticated) as error:
+        problems.append(Problem(path, str(error)))
+    except DriverError as error:
+        notes.append(f"{path} couldn't be checked: {error}")
+    else:
+        problems += [attrs.evolve(one, path=_path(one.path, path, fleet, service, cloud.name)) for one in wrong]
 
 
 def _requests(

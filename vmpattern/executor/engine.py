@@ -3,17 +3,13 @@
 One thread owns the indexes. What happens comes in as an answer or as time passing, and goes out as an event.
 """
 
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from vmpattern.driver import Driver
-from vmpattern.errors import DriverError
-from vmpattern.executor.account import Account, Call
 from vmpattern.executor.acts import Acts
 from vmpattern.executor.fleetrun import FleetRun
 from vmpattern.executor.lookout import Lookout
-from vmpattern.executor.reader import Probe
-from vmpattern.executor.runtime import Answer, Runtime
+from vmpattern.executor.runtime import Answer
+from vmpattern.executor.session import Session, never
 from vmpattern.model import Event, EventKind, Failure, Fleet, Outcome, Result
 from vmpattern.planner import Decision, FleetIndex, decide
 
@@ -25,8 +21,7 @@ class Engine:
 
     Args:
         runs: the fleets, in the deployment's order.
-        drivers: by cloud name; every cloud that a fleet uses.
-        probe: asks instances for their health where the driver doesn't.
+        session: with every cloud that a fleet uses.
         stop: asked at every turn; once true nothing new is begun, what is in flight is let end.
         watch: read changes instead of lists where a driver can.
         decide: what decides; only tests give another one, which looks on.
@@ -37,26 +32,23 @@ class Engine:
         *,
         deployment: str,
         runs: Sequence[FleetRun],
-        drivers: Mapping[str, Driver],
-        runtime: Runtime,
-        probe: Probe,
+        session: Session,
         on_event: Callable[[Event], None],
-        stop: Callable[[], bool] = lambda: False,
+        stop: Callable[[], bool] = never,
         watch: bool = True,
         decide: Decide = decide,
     ) -> None:
         self._decider = decide
         self._runs = tuple(runs)
-        self._runtime = runtime
+        self._runtime = runtime = session.runtime
         self._on_event = on_event
         self._stop = stop
         self._stopping = False
         self._deployment = deployment
         self._began = runtime.now()
-        tickets = itertools.count()
-        self._accounts = {
-            name: Account(name, driver, runtime, tickets, self._tell_retry) for name, driver in drivers.items()
-        }
+        self._session = session
+        self._accounts = session.accounts
+        self._calls_before = session.calls
         self._acts = Acts(
             deployment,
             self._accounts,
@@ -69,7 +61,7 @@ class Engine:
             self._runs,
             self._accounts,
             runtime,
-            probe=probe,
+            probe=session.probe,
             on_event=on_event,
             was_read=self._acts.was_read,
             watch=watch,
@@ -124,11 +116,6 @@ class Engine:
             if account.answered(answer):
                 return
 
-    def _tell_retry(self, account: Account, call: Call, error: DriverError, delay: float) -> None:
-        text = f"{call.verb} again in {delay:.1f} s: {error}"
-        now = self._runtime.now()
-        self._on_event(Event(at=now, kind=EventKind.RETRYING, fleet=call.fleet, cloud=account.name, message=text))
-
     def _begin_stop(self, now: float) -> None:
         self._stopping = True
         self._on_event(Event(at=now, kind=EventKind.STOPPING, message="asked to stop: what is in flight is let end"))
@@ -149,7 +136,7 @@ class Engine:
             result=result,
             fleets={run.fleet.name: run.outcome() for run in self._runs},
             duration_s=now - self._began,
-            api_calls=sum(account.calls for account in self._accounts.values()) + self._lookout.idle_calls(now),
+            api_calls=self._session.calls - self._calls_before + self._lookout.idle_calls(now),
             errors=tuple(errors),
             remaining=()
             if result in (Result.COMPLETE, Result.NOTHING)

@@ -1,24 +1,23 @@
 """Reading what a cloud has of images: the deployment's own, and what bases and existing images as written stand for."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import attrs
-from tenacity import Retrying
 
 from vmpattern.driver import Baker, Driver, Selector
 from vmpattern.errors import ContractBroken, NotFound
-from vmpattern.executor.runtime import deadline_s, within
+from vmpattern.executor.loop import Task, read
 from vmpattern.model import Contents, Deployment, Existing, Image, ImageId, PackerManifest, Recipe
 
 
 @attrs.frozen(kw_only=True)
 class ImageReading:
-    """Images of the deployment, what is written resolved, why the rest isn't, and how many calls that took."""
+    """Images of the deployment, what is written resolved, and why the rest isn't."""
 
     images: tuple[Image, ...]
     resolved: Mapping[str, ImageId]
     unresolved: Mapping[str, str]
-    calls: int
 
 
 def read_images(
@@ -26,36 +25,33 @@ def read_images(
     contents: Mapping[str, Contents],
     cloud: str,
     driver: Driver,
-    retrying: Retrying,
     *,
     always: bool,
-) -> ImageReading:
+    most_attempts: int,
+) -> Task[ImageReading]:
     """Read the images, where a service is baked or `always`, and resolve what is written, where the driver can.
 
     Raises:
         ContractBroken: what was listed isn't what was asked for.
         DriverError: the cloud can't be read.
     """
-    patience_s = deadline_s(driver.capabilities)
     images: tuple[Image, ...] = ()
     resolved: dict[str, ImageId] = {}
     unresolved: dict[str, str] = {}
-    calls = 0
     if always or any(isinstance(service.image, Recipe) for service in deployment.services.values()):
-        listed = retrying.copy()(
-            within, patience_s, lambda: driver.images(Selector(deployment.name)), f"{driver.name}: images"
+        listed = yield from read(
+            cloud, "images", lambda: driver.images(Selector(deployment.name)), most_attempts=most_attempts
         )
-        images, calls = checked_images(driver.name, deployment.name, listed), 1
+        images = checked_images(driver.name, deployment.name, listed)
     if driver.capabilities.baker and isinstance(driver, Baker):
         for written in sorted(set(_written(deployment, contents, cloud))):
-            calls += 1
             try:
-                resolved[written] = retrying.copy()(
-                    within, patience_s, lambda name=written: driver.resolve(name), f"{driver.name}: resolve"
+                resolved[written] = yield from read(
+                    cloud, "resolve", partial(driver.resolve, written), most_attempts=most_attempts
                 )
             except NotFound as error:
                 unresolved[written] = error.message
-    return ImageReading(images=images, resolved=resolved, unresolved=unresolved, calls=calls)
+    return ImageReading(images=images, resolved=resolved, unresolved=unresolved)
 
 
 def _written(deployment: Deployment, contents: Mapping[str, Contents], cloud: str) -> Iterator[str]:

@@ -1,57 +1,64 @@
 """Reading every cloud of a deployment once, for a plan or a status."""
 
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
 
 import attrs
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from vmpattern.driver import Checker, Driver, Timekeeper
-from vmpattern.errors import ContractBroken, DriverError, Throttled, Transient
+from vmpattern.errors import ContractBroken, DriverError
 from vmpattern.executor.checking import check_fleets
 from vmpattern.executor.imaging import read_images
-from vmpattern.executor.reader import FleetReading, Probe, Reader
-from vmpattern.executor.runtime import RealRuntime, deadline_s, within
-from vmpattern.model import CloudObservation, Contents, Deployment, Observation
+from vmpattern.executor.loop import Task, Until, read
+from vmpattern.executor.reader import FleetReading, Reader
+from vmpattern.executor.session import Session, opened
+from vmpattern.model import CloudObservation, Contents, Deployment, FleetCheck, Observation
 from vmpattern.recipe import contents_of
 
-T = TypeVar("T")
-
-READING = Retrying(
-    retry=retry_if_exception_type((Throttled, Transient)),
-    wait=wait_exponential(multiplier=0.5, max=8.0),
-    stop=stop_after_attempt(4),
-    reraise=True,
-)
-"""How often a cloud is asked before it counts as unreadable."""
+ATTEMPTS = 4
+"""How often a call is sent before its cloud counts as unreadable."""
 
 PAGES = 10
-"""How many pages' time the first list may take, of which nobody knows how long it is."""
+"""How many pages' time the first list may take, whose length isn't known before."""
+
+
+def observe(deployment: Deployment, *, check: bool = True) -> Observation:
+    """Read every cloud of the deployment: one that no fleet uses any more may still hold instances.
+
+    Args:
+        check: ask the drivers that can what is bound to fail, for a plan to refuse it.
+
+    Returns:
+        One observation a cloud; a cloud that can't be read is there with its error, and nothing destructive follows.
+
+    Raises:
+        SpecError: a cloud's options are wrong.
+        UnknownDriver: a cloud names a driver that isn't installed.
+    """
+    with opened(deployment) as session:
+        return read_clouds(deployment, session, check=check)
 
 
 def read_clouds(
     deployment: Deployment,
-    drivers: Mapping[str, Driver],
+    session: Session,
     *,
-    probe: Probe,
     check: bool = False,
     images: bool = False,
-    retrying: Retrying = READING,
+    most_attempts: int = ATTEMPTS,
 ) -> Observation:
-    """Read every cloud in `drivers`, at the same time; one that can't be read is observed as an error, not left out.
+    """Read every cloud of the session, at the same time; one that can't be read is an error in the result, not absent.
 
     The files of recipes are read, too. With `check`, drivers that can are asked what is bound to fail, a call for each
-    placement. With `images`, the deployment's images are listed even where nothing is baked any more.
+    placement. With `images`, the deployment's images are listed even where nothing is baked any more. A call is sent
+    `most_attempts` times before its cloud counts as unreadable.
     """
-    names = list(drivers)
-    contents = contents_of(deployment, most=_most_packed(drivers.values()))
-    look = _Look(deployment, contents, probe, check, images, retrying)
-    with ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
-        clouds = list(pool.map(lambda name: look.at(name, drivers[name]), names))
-    calls = sum(calls for _, calls in clouds)
-    at = max((cloud.at for cloud, _ in clouds), default=RealRuntime().now())
-    return Observation(at=at, clouds={cloud.name: cloud for cloud, _ in clouds}, calls=calls, contents=contents)
+    contents = contents_of(deployment, most=_most_packed(session.drivers.values()))
+    before = session.calls
+    look = _Look(deployment, contents, session, check, images, most_attempts)
+    clouds = session.run([look.at(name) for name in session.drivers])
+    at = max((cloud.at for cloud in clouds), default=session.runtime.now())
+    calls = session.calls - before
+    return Observation(at=at, clouds={cloud.name: cloud for cloud in clouds}, calls=calls, contents=contents)
 
 
 def _most_packed(drivers: Iterable[Driver]) -> int:
@@ -62,33 +69,39 @@ def _most_packed(drivers: Iterable[Driver]) -> int:
 
 @attrs.frozen
 class _Look:
-    """How clouds are read: for which deployment, by whom its health is asked, and what is read besides."""
+    """How clouds are read: for which deployment, in which session, and what is read besides."""
 
     deployment: Deployment
     contents: Mapping[str, Contents]
-    probe: Probe
+    session: Session
     check: bool
     images: bool
-    retrying: Retrying
+    most_attempts: int
 
-    def at(self, name: str, driver: Driver) -> tuple[CloudObservation, int]:
-        """Read one cloud, and return how many calls that took."""
-        reader = self._reader(name, driver)
-        at = driver.clock.now() if isinstance(driver, Timekeeper) else RealRuntime().now()
-        capabilities = driver.capabilities
-        patience_s = deadline_s(capabilities)
+    def at(self, name: str) -> Task[CloudObservation]:
+        """Read one cloud."""
+        driver = self.session.drivers[name]
+        at = driver.clock.now() if isinstance(driver, Timekeeper) else self.session.runtime.now()
         try:
-            reading = self._patiently(PAGES * patience_s, reader.read, f"{driver.name}: instances")
-            types = self._patiently(patience_s, driver.machine_types, f"{driver.name}: machine_types")
-            images = read_images(self.deployment, self.contents, name, driver, self.retrying, always=self.images)
+            return (yield from self._read(name, driver, at))
         except ContractBroken:
             raise
         except DriverError as error:
-            return CloudObservation(name=name, at=at, capabilities=capabilities, error=str(error)), 0
+            return CloudObservation(name=name, at=at, capabilities=driver.capabilities, error=str(error))
+
+    def _read(self, name: str, driver: Driver, at: float) -> Task[CloudObservation]:
+        capabilities = driver.capabilities
+        reader = self._reader(name, driver)
+        reading = yield from read(name, "instances", reader.read, most_attempts=self.most_attempts, patience=PAGES)
         reader.took(reading)
+        self.session.accounts[name].took_more(reader.cost - 1)
+        types = yield from read(name, "machine_types", driver.machine_types, most_attempts=self.most_attempts)
+        images = yield from read_images(
+            self.deployment, self.contents, name, driver, always=self.images, most_attempts=self.most_attempts
+        )
         if isinstance(driver, Timekeeper):
             # A list takes its time there too: a cloud whose time stood still would never refill its budget.
-            driver.advance(at + capabilities.latencies.call_s)
+            yield Until(at + capabilities.latencies.call_s)
         observed = CloudObservation(
             name=name,
             at=at,
@@ -101,8 +114,8 @@ class _Look:
             resolved=images.resolved,
             unresolved=images.unresolved,
         )
-        checked, calls = self._checked(observed, driver)
-        return checked, reader.cost + 1 + images.calls + calls
+        checks = yield from self._checks(observed, driver)
+        return attrs.evolve(observed, checks=checks)
 
     def _reader(self, name: str, driver: Driver) -> Reader:
         services = self.deployment.services
@@ -111,22 +124,17 @@ class _Look:
             for fleet in self.deployment.fleets.values()
             if any(placement.cloud == name for placement in fleet.placements)
         }
-        now = RealRuntime().now
-        return Reader(driver, deployment=self.deployment.name, fleets=fleets, probe=self.probe, watch=False, now=now)
+        return Reader(
+            driver,
+            deployment=self.deployment.name,
+            fleets=fleets,
+            probe=self.session.probe,
+            watch=False,
+            now=self.session.runtime.now,
+        )
 
-    def _checked(self, observed: CloudObservation, driver: Driver) -> tuple[CloudObservation, int]:
-        """Add what the driver foresees of launches, and return how many calls that took."""
-        calls = 0
+    def _checks(self, observed: CloudObservation, driver: Driver) -> Task[tuple[FleetCheck, ...]]:
+        """Ask what the driver foresees of launches, where it can."""
         if not self.check or not observed.capabilities.checks or not isinstance(driver, Checker):
-            return observed, calls
-
-        def ask(call: Callable[[], object]) -> object:
-            nonlocal calls
-            calls += 1
-            return self._patiently(deadline_s(observed.capabilities), call, f"{driver.name}: check")
-
-        checks = tuple(check_fleets(self.deployment, observed, driver, ask))
-        return attrs.evolve(observed, checks=checks), calls
-
-    def _patiently(self, timeout_s: float, run: Callable[[], T], what: str) -> T:
-        return self.retrying.copy()(lambda: within(timeout_s, run, what))
+            return ()
+        return (yield from check_fleets(self.deployment, observed, driver, most_attempts=self.most_attempts))

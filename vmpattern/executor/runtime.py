@@ -10,13 +10,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, TypeVar, cast
+from typing import NamedTuple, Protocol
 
 from vmpattern.driver import Timekeeper
 from vmpattern.errors import ContractBroken, DriverError
 from vmpattern.model import Capabilities
-
-T = TypeVar("T")
 
 
 class Answer(NamedTuple):
@@ -181,24 +179,6 @@ class RealRuntime:
         now = self.now()
         late = [ticket for ticket, (at, _) in self._deadlines.items() if at <= now]
         return [Answer(ticket, error=_hung(self._deadlines.pop(ticket)[1])) for ticket in late]
-
-
-def within(timeout_s: float, run: Callable[[], T], what: str) -> T:
-    """Run something of a driver's in a thread of its own, which is left behind if it doesn't answer in time.
-
-    Raises:
-        ContractBroken: it didn't, or raised what isn't a `DriverError`.
-        DriverError: it raised that.
-    """
-    answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
-    threading.Thread(target=lambda: answers.put(attempt_now(run, what)), daemon=True, name=what).start()
-    try:
-        answer = answers.get(timeout=min(timeout_s, threading.TIMEOUT_MAX))
-    except queue.Empty:
-        raise _hung(what) from None
-    if answer.error is not None:
-        raise answer.error
-    return cast("T", answer.result)
 
 
 def deadline_s(capabilities: Capabilities, calls: float = 1.0) -> float:

@@ -7,7 +7,7 @@ import attrs
 
 from vmpattern import naming
 from vmpattern.errors import Problem, SpecError
-from vmpattern.executor import FleetOrder, VirtualRuntime, carry_out
+from vmpattern.executor import FleetOrder, Session, VirtualRuntime, carry_out
 from vmpattern.forecast.telling import Told
 from vmpattern.model import CloudObservation, Deployment, Fleet, Observation, Placement, Plan, Recipe
 from vmpattern.planner import Resolution, bakes, recipe_name, refuse_failing, resolve
@@ -37,7 +37,7 @@ def plan(
     copies = {name: _copy(desired, cloud) for name, cloud in observation.clouds.items() if cloud.error is None}
     drivers = {name: copies.get(name) or UnreadableCloud(cloud) for name, cloud in observation.clouds.items()}
     runtime = VirtualRuntime(observation.at, tuple(copies.values()))
-    outcome = carry_out(desired, orders, drivers, runtime)
+    outcome = carry_out(desired, orders, Session(drivers, runtime))
     told = Told(desired, resolutions, observation, outcome, baked)
     fleet_plans = {name: told.fleet(name) for name in desired.fleets}
     refuse_failing(fleet_plans, observation)

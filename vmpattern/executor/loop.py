@@ -1,33 +1,30 @@
-"""Several tasks side by side in one thread: each asks for a call or for a moment, and goes on with what came of it.
+"""Several tasks side by side in one thread: each asks for a call or for a moment, and goes on with the answer.
 
-A task is a generator, so that a bake reads from top to bottom; time and calls are the executor's, so that it runs in
+A task is a generator, so that it reads from top to bottom; time and calls are those of its session, so that it runs in
 virtual time as well, and shares its clouds' budgets with everything else.
 """
 
-import itertools
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Generic, TypeVar, cast
 
 import attrs
+from immutabledict import immutabledict
 
-from vmpattern.driver import Driver
-from vmpattern.errors import DriverError
-from vmpattern.executor import Runtime
-from vmpattern.executor.account import Account, Call
-from vmpattern.executor.runtime import Answer
+from vmpattern.executor.account import MOST_ATTEMPTS, Account, Call
+from vmpattern.executor.runtime import Answer, Runtime
 from vmpattern.model import Event, EventKind
 
 T = TypeVar("T")
 
 
 class Stopped(Exception):
-    """Somebody asked to stop; thrown into tasks that wait, once, so that they can clean up."""
+    """A stop was requested; thrown into tasks that wait, once, so that they can clean up."""
 
 
 @attrs.frozen(kw_only=True)
 class Ask:
-    """A call that a task wants made."""
+    """A call that a task wants made; the fields mean the same as those of `Call`."""
 
     cloud: str
     verb: str
@@ -36,6 +33,8 @@ class Ask:
     costs: Mapping[str, float]
     mutating: bool
     resend_unknown: bool = True
+    most_attempts: int = MOST_ATTEMPTS
+    patience: float = 0.0
 
 
 @attrs.frozen
@@ -46,6 +45,43 @@ class Until:
 
 
 Task = Generator[Ask | Until, Answer | None, T]
+
+
+def asked(ask: Ask, run: Callable[[], T]) -> Task[T]:
+    """Make the call `ask`, whose `run` is `run`, and return its result.
+
+    Raises:
+        DriverError: the last answer was an error.
+    """
+    answer = yield ask
+    assert answer is not None, "a task that asks gets an answer"
+    if answer.error is not None:
+        raise answer.error
+    return cast("T", answer.result)
+
+
+def read(
+    cloud: str, verb: str, run: Callable[[], T], *, most_attempts: int = MOST_ATTEMPTS, patience: float = 0.0
+) -> Task[T]:
+    """Make a call that changes nothing and costs one read.
+
+    Raises:
+        DriverError: the last answer was an error.
+    """
+    ask = Ask(
+        cloud=cloud,
+        verb=verb,
+        label=verb,
+        run=run,
+        costs=_ONE_READ,
+        mutating=False,
+        most_attempts=most_attempts,
+        patience=patience,
+    )
+    return asked(ask, run)
+
+
+_ONE_READ = immutabledict({"read": 1.0})
 
 
 @attrs.define
@@ -62,29 +98,27 @@ class _Run(Generic[T]):
 
 
 class Loop:
-    """Runs tasks over several clouds until all are over."""
+    """Runs tasks over several clouds until all are over.
+
+    Args:
+        accounts: by cloud name.
+        tell: takes the loop's own events.
+        stop: asked at every turn; once true, `Stopped` is thrown into every task.
+    """
 
     def __init__(
         self,
-        drivers: Mapping[str, Driver],
+        accounts: Mapping[str, Account],
         runtime: Runtime,
         *,
         tell: Callable[[Event], None],
         stop: Callable[[], bool],
     ) -> None:
+        self._accounts = accounts
         self._runtime = runtime
         self._tell = tell
         self._stop = stop
         self._stopping = False
-        tickets = itertools.count()
-        self._accounts = {
-            name: Account(name, driver, runtime, tickets, self._tell_retry) for name, driver in drivers.items()
-        }
-
-    @property
-    def calls(self) -> int:
-        """How many calls were made."""
-        return sum(account.calls for account in self._accounts.values())
 
     def run(self, tasks: Sequence[Task[T]]) -> list[T]:
         """Run the tasks, and return what each came to, in their order; what one raises ends all."""
@@ -145,14 +179,16 @@ class Loop:
             costs=ask.costs,
             mutating=ask.mutating,
             resend_unknown=ask.resend_unknown,
+            most_attempts=ask.most_attempts,
+            patience=ask.patience,
         )
         self._accounts[ask.cloud].submit(call)
 
     def _begin_stop(self, runs: "Sequence[_Run[T]]") -> None:
-        """Tell whoever waits at once, the others as soon as their call is answered."""
+        """Stop the tasks that wait at once, the others as soon as their call is answered."""
         self._stopping = True
-        told = Event(at=self._runtime.now(), kind=EventKind.STOPPING, message="asked to stop: builders are ended")
-        self._tell(told)
+        event = Event(at=self._runtime.now(), kind=EventKind.STOPPING, message="asked to stop: builders are ended")
+        self._tell(event)
         for run in runs:
             if not run.over and not run.asking:
                 self._stop_task(run)
@@ -160,7 +196,3 @@ class Loop:
     def _wake_at(self, runs: "Sequence[_Run[T]]") -> float:
         moments = [run.until for run in runs if not run.over]
         return min([*moments, *(account.next_at() for account in self._accounts.values())])
-
-    def _tell_retry(self, account: Account, call: Call, error: DriverError, delay: float) -> None:
-        text = f"{call.verb} again in {delay:.1f} s: {error}"
-        self._tell(Event(at=self._runtime.now(), kind=EventKind.RETRYING, cloud=account.name, message=text))

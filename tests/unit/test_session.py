@@ -1,0 +1,65 @@
+"""One session, one budget: whatever a process does with a cloud, its calls together stay within what that allows."""
+
+import attrs
+from immutabledict import immutabledict
+from recipes import Oven
+from situations import fleet
+from stage import Stage
+
+from vmpattern.bakery import Policy, bake_all
+from vmpattern.executor import FleetOrder, carry_out, read_clouds
+from vmpattern.forecast import plan
+from vmpattern.model import Event, EventKind, RequestBudget, Result
+from vmpattern.planner import bakes
+from vmpattern.simulation import EC2_LIKE
+
+TIGHT = immutabledict({"read": RequestBudget(4, 0.5), "launch": RequestBudget(1, 0.02)})
+
+
+def test_readings_of_one_session_wait_for_the_budget_instead_of_being_throttled() -> None:
+    stage = Stage(capabilities=attrs.evolve(EC2_LIKE, budgets=TIGHT))
+    session, heard = stage.session(), list[Event]()
+    session.listener = heard.append
+    began = session.runtime.now()
+
+    observations = [read_clouds(stage.deployment(fleet(1)), session) for _ in range(5)]
+
+    assert [None] * 5 == [seen.clouds["demo"].error for seen in observations]
+    assert [] == heard
+    assert session.runtime.now() - began >= (session.calls - 4) / 0.5 - 2
+
+
+def test_a_bake_and_the_fleets_after_it_share_one_budget(tmp_path) -> None:
+    oven = Oven(tmp_path, budgets=TIGHT)
+    session = oven.session()
+    events: list[Event] = []
+    wanted = bakes(oven.deployment(), read_clouds(oven.deployment(), session), services=["shop"])
+    bake_all(
+        oven.deployment(),
+        wanted,
+        session,
+        policy=Policy(),
+        tell=events.append,
+        stop=lambda: False,
+        locks=tmp_path,
+    )
+    deployment = oven.deployment(size=1)
+    planned = plan(deployment, read_clouds(deployment, session))
+    orders = [FleetOrder(fleet=deployment.fleets["web"], slots=planned.fleets["web"].slots, named=frozenset())]
+
+    outcome = carry_out(deployment, orders, session, on_event=events.append)
+
+    assert Result.COMPLETE is outcome.result
+    assert [] == [event for event in events if event.kind is EventKind.RETRYING]
+
+
+def test_the_calls_of_a_session_are_those_that_the_cloud_saw() -> None:
+    stage = Stage()
+    session, before = stage.session(), sum(stage.cloud.calls.values())
+    wanted = stage.deployment(fleet(2))
+    planned = plan(wanted, read_clouds(wanted, session))
+    orders = [FleetOrder(fleet=wanted.fleets["web"], slots=planned.fleets["web"].slots, named=frozenset())]
+
+    carry_out(wanted, orders, session, watch=False)
+
+    assert sum(stage.cloud.calls.values()) - before == session.calls

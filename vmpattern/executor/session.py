@@ -1,0 +1,103 @@
+"""A session: the clouds of a deployment while a verb works on them, with one request budget for each of them.
+
+Observing, baking, carrying out and pruning borrow the same session, so that all calls of a process to a cloud pass one
+account: one budget, one retry policy, one sense of time.
+"""
+
+import itertools
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TypeVar
+
+from vmpattern.driver import Driver, Timekeeper, connect
+from vmpattern.errors import DriverError
+from vmpattern.executor.account import Account, Call
+from vmpattern.executor.loop import Loop, Task
+from vmpattern.executor.probe import NetworkProber
+from vmpattern.executor.reader import Probe, silent_probe
+from vmpattern.executor.runtime import RealRuntime, Runtime, VirtualRuntime
+from vmpattern.model import Deployment, Event, EventKind
+
+T = TypeVar("T")
+
+
+def ignore(event: Event) -> None:
+    """Take an event that no caller wants."""
+
+
+def never() -> bool:
+    """Return False: no stop is ever requested."""
+    return False
+
+
+class Session:
+    """Connected drivers by cloud name, an account for each, the sense of time, and the health check over the network.
+
+    `listener` takes the events of retries; replace it to hear them.
+    """
+
+    def __init__(
+        self,
+        drivers: Mapping[str, Driver],
+        runtime: Runtime,
+        *,
+        probe: Probe = silent_probe,
+        listener: Callable[[Event], None] = ignore,
+    ) -> None:
+        self.drivers = drivers
+        self.runtime = runtime
+        self.probe = probe
+        self.listener = listener
+        tickets = itertools.count()
+        self.accounts = {
+            name: Account(name, driver, runtime, tickets, self._report_retry) for name, driver in drivers.items()
+        }
+
+    @property
+    def calls(self) -> int:
+        """Number of API calls so far, to all clouds."""
+        return sum(account.calls for account in self.accounts.values())
+
+    def run(
+        self,
+        tasks: Sequence[Task[T]],
+        *,
+        tell: Callable[[Event], None] = ignore,
+        stop: Callable[[], bool] = never,
+    ) -> list[T]:
+        """Run tasks side by side until all are over, and return their results in the same order."""
+        return Loop(self.accounts, self.runtime, tell=tell, stop=stop).run(tasks)
+
+    def _report_retry(self, account: Account, call: Call, error: DriverError, delay: float) -> None:
+        text = f"{call.verb} again in {delay:.1f} s: {error}"
+        self.listener(
+            Event(at=self.runtime.now(), kind=EventKind.RETRYING, fleet=call.fleet, cloud=account.name, message=text)
+        )
+
+
+@contextmanager
+def opened(deployment: Deployment) -> Generator[Session, None, None]:
+    """Connect the drivers of every cloud of the deployment, and close them at the end of the `with` block.
+
+    Raises:
+        SpecError: a cloud's options are wrong.
+        UnknownDriver: a cloud names a driver that isn't installed.
+    """
+    with ExitStack() as stack:
+        drivers = {name: stack.enter_context(connect(deployment.clouds[name])) for name in deployment.clouds}
+        yield Session(drivers, runtime_for(drivers), probe=network_prober(deployment))
+
+
+def network_prober(deployment: Deployment) -> NetworkProber:
+    """Return what asks the deployment's instances over the network, each at the port of its fleet's service."""
+    return NetworkProber({name: deployment.services[fleet.service].port for name, fleet in deployment.fleets.items()})
+
+
+def runtime_for(drivers: Mapping[str, Driver]) -> Runtime:
+    """Return virtual time where every cloud has a time of its own, else the real one."""
+    clocks = [driver for driver in drivers.values() if isinstance(driver, Timekeeper)]
+    if clocks and len(clocks) == len(drivers):
+        return VirtualRuntime(
+            max(clock.clock.now() for clock in clocks), clocks, pace=min(clock.pace for clock in clocks)
+        )
+    return RealRuntime(clocks)
