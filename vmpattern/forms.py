@@ -37,7 +37,7 @@ T = TypeVar("T")
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 """What a JSON document may hold."""
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 """The form of a saved plan; a plan of another one is refused."""
 
 _KINDS = {Recipe: "recipe", Existing: "existing", PackerManifest: "packer-manifest"}
@@ -103,12 +103,17 @@ def plan_from_json(data: Json) -> Plan:
     return plan
 
 
-_ADDED = ("version", "changes", "digest")
+_ADDED = ("version", "changes", "reached", "remaining", "digest")
 
 
 def _plan_document(plan: Plan) -> dict[str, Json]:
     form = cast(dict[str, Json], to_json(plan))
-    head: dict[str, Json] = {"version": PLAN_VERSION, "changes": plan.changes}
+    head: dict[str, Json] = {
+        "version": PLAN_VERSION,
+        "changes": plan.changes,
+        "reached": not plan.changes,
+        "remaining": list(plan.remaining),
+    }
     return {**head, "fleets": form["fleets"], "bakes": form["bakes"], **form}
 
 
@@ -121,8 +126,19 @@ def outcome_to_json(outcome: Outcome) -> dict[str, Json]:
     """Return the document of `apply --json`; the events aren't in it."""
     return {
         "outcome": outcome.result.value,
+        "reached": outcome.reached,
         "fleets": {
-            name: {"created": fleet.created, "destroyed": fleet.destroyed, "ready": fleet.ready}
+            name: {
+                "created": fleet.created,
+                "destroyed": fleet.destroyed,
+                "register": fleet.registered,
+                "deregister": fleet.deregistered,
+                "ready": fleet.ready,
+                "size": fleet.size,
+                "reached": fleet.reached,
+                "lowest_ready": fleet.lowest_ready,
+                "highest_total": fleet.highest_total,
+            }
             for name, fleet in outcome.fleets.items()
         },
         "duration_s": outcome.duration_s,

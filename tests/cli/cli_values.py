@@ -143,19 +143,28 @@ def fleet_plan(
     replace: int = 0,
     destroy: int = 0,
     keep: int = 0,
+    register: int = 0,
+    deregister: int = 0,
+    ready: int | None = None,
     reasons: tuple[Reason, ...] = (),
     notes: tuple[str, ...] = (),
 ) -> FleetPlan:
+    there = keep + replace + destroy
     return FleetPlan(
         size=size,
+        ready=there if ready is None else ready,
+        reached=not (create or replace or destroy or register or deregister) and ready in (None, size),
         create=create,
         replace=replace,
         destroy=destroy,
         keep=keep,
+        register=register,
+        deregister=deregister,
         slots=slots(),
         reasons=reasons,
         terminates=ids("old", replace + destroy),
         on_failure="pause: no stored revision to go back to",
+        remaining=() if ready in (None, size) else (f"{ready} of {size} in date and ready",),
         notes=notes,
     )
 
@@ -186,7 +195,9 @@ def mixed() -> Plan:
     batch = (step(Action.TERMINATE, ids("batch", 3), 0.0, 1.0, fleet="batch"),)
     grow = Reason(field="fleets.shop.size", before=6, after=8, count=2)
     fleets = {
-        "shop": fleet_plan(8, create=2, replace=6, reasons=(NEW_IMAGE, grow), notes=("1 instance is unhealthy now",)),
+        "shop": fleet_plan(
+            8, create=2, replace=6, ready=5, reasons=(NEW_IMAGE, grow), notes=("1 instance is unhealthy now",)
+        ),
         "batch": fleet_plan(
             1, destroy=3, keep=1, reasons=(Reason(field="fleets.batch.size", before=4, after=1, count=3),)
         ),
@@ -196,6 +207,16 @@ def mixed() -> Plan:
     return plan(
         fleets, (*shop, *batch), told, notes=("the base image debian-12 has moved: --refresh takes the new one",)
     )
+
+
+def registering() -> Plan:
+    """A balancer was added to what runs: nothing is launched or ended."""
+    steps = (
+        step(Action.WAIT, ids("old", 6), 0.0, 32.0),
+        step(Action.REGISTER, ids("old", 6), 31.0, 1.0),
+    )
+    fleets = {"shop": fleet_plan(keep=6, register=6, ready=0)}
+    return plan(fleets, steps, forecast(steps, lowest={"shop": 0}, highest={"shop": 6}))
 
 
 def stuck() -> Plan:
@@ -214,7 +235,9 @@ def destruction() -> Plan:
 def outcome(result: Result, *, errors: tuple[Failure, ...] = (), remaining: tuple[str, ...] = ()) -> Outcome:
     done = result in (Result.COMPLETE, Result.NOTHING)
     fleets = {
-        "shop": FleetOutcome(created=6 if done else 2, destroyed=6 if done else 1, ready=6 if done else 5, size=6)
+        "shop": FleetOutcome(
+            created=6 if done else 2, destroyed=6 if done else 1, ready=6 if done else 5, size=6, reached=done
+        )
     }
     events = (
         event(EventKind.READY, 61, "i-new0000"),
@@ -335,4 +358,4 @@ class Stub(Engine):
 
 def unreadable() -> Plan:
     told = forecast((), lowest={"shop": 6}, highest={"shop": 6}, ends="failed")
-    return plan({"shop": fleet_plan(keep=6)}, (), told)
+    return plan({"shop": fleet_plan(keep=6, ready=0)}, (), told)

@@ -119,7 +119,7 @@ def test_a_file_of_the_recipe_that_is_missing_is_told_with_its_place(folder: Pat
     (folder / "app").unlink()
     ran = [call(*words.split()) for words in ("plan", "apply --yes", "bake", "status", "destroy --yes")]
 
-    assert [64, 64, 64, 0, 0] == [one.status for one in ran]
+    assert [64, 64, 64, 1, 0] == [one.status for one in ran]
     assert all('services.shop.image.files["/opt/app"]: app isn\'t there' in one.err for one in ran[:3])
     assert "app isn't there" in ran[3].out
 

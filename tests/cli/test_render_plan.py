@@ -19,6 +19,7 @@ PLANS = {
     "one-by-one": values.rolling(1000, surge=1),
     "nothing": values.nothing(),
     "mixed": values.mixed(),
+    "registering": values.registering(),
     "stuck": values.stuck(),
     "destruction": values.destruction(),
 }

@@ -10,7 +10,7 @@ from vmpattern.model import Action
 def rows(count: int, *, surge: int, most: int = 12, drain_s: float = 0.0):
     fleet = values.fleet_plan(count, replace=count)
     steps = values.rolling_steps(count, surge=surge, drain_s=drain_s)
-    return timeline(fleet, steps, lowest_ready=count, rows=most)
+    return timeline(fleet, steps, rows=most)
 
 
 @given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 15), st.sampled_from([0.0, 7.0]))
@@ -25,15 +25,25 @@ def test_no_act_is_lost_and_counts_stay_in_bounds(count: int, surge: int, most: 
     assert (count, count) == (found[-1].ready, found[-1].total)
 
 
-def test_the_first_to_go_are_taken_for_unready_where_the_forecast_is_lower() -> None:
-    fleet, steps = values.fleet_plan(6, replace=6), values.rolling_steps(6, surge=1)
-    found = timeline(fleet, steps, lowest_ready=5, rows=12)
+def test_the_first_to_go_are_those_that_are_not_ready() -> None:
+    fleet, steps = values.fleet_plan(6, replace=6, ready=5), values.rolling_steps(6, surge=1)
+    found = timeline(fleet, steps, rows=12)
 
     assert [5, 6] == [found[0].ready, found[1].ready]
 
 
 def test_nothing_to_do_has_no_rows() -> None:
-    assert () == timeline(values.fleet_plan(keep=6), (), lowest_ready=6, rows=12)
+    assert () == timeline(values.fleet_plan(keep=6), (), rows=12)
+
+
+def test_instances_that_are_there_are_counted_when_they_get_ready() -> None:
+    steps = (
+        values.step(Action.WAIT, values.ids("old", 2), 0.0, 30.0),
+        values.step(Action.REGISTER, values.ids("old", 2), 20.0, 1.0),
+    )
+    found = timeline(values.fleet_plan(4, keep=4, register=2, ready=2), steps, rows=12)
+
+    assert [(2, 2), (0, 4)] == [(row.register, row.ready) for row in found]
 
 
 def test_an_instance_that_drains_is_counted_out_once() -> None:
@@ -41,6 +51,6 @@ def test_an_instance_that_drains_is_counted_out_once() -> None:
         values.step(Action.DRAIN, values.ids("old", 2), 0.0, 10.0),
         values.step(Action.TERMINATE, values.ids("old", 2), 10.0, 1.0),
     )
-    found = timeline(values.fleet_plan(4, destroy=2, keep=4), steps, lowest_ready=4, rows=12)
+    found = timeline(values.fleet_plan(4, destroy=2, keep=4), steps, rows=12)
 
     assert [(4, 6), (4, 6), (4, 4)] == [(row.ready, row.total) for row in found]

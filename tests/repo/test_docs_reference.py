@@ -270,7 +270,7 @@ def test_every_field_of_a_plan_is_documented(deployment: vmp.Deployment) -> None
 def test_every_field_of_an_outcome_is_documented() -> None:
     outcome = vmp.Outcome(
         result=vmp.Result.FAILED,
-        fleets={"web": FleetOutcome(created=1, destroyed=0, ready=1, size=2)},
+        fleets={"web": FleetOutcome(created=1, destroyed=0, ready=1, size=2, reached=False)},
         duration_s=1.0,
         api_calls=1,
         errors=(Failure(code="Denied", scope="account", message="no"),),

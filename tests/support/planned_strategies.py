@@ -66,14 +66,19 @@ reasons = st.builds(
 fleet_plans = st.builds(
     FleetPlan,
     size=counts,
+    ready=counts,
+    reached=st.booleans(),
     create=counts,
     replace=counts,
     destroy=counts,
     keep=counts,
+    register=counts,
+    deregister=counts,
     slots=tuples(slots),
     reasons=tuples(reasons),
     terminates=tuples(instance_ids),
     on_failure=texts,
+    remaining=tuples(texts),
     notes=tuples(texts),
 )
 forecasts = st.builds(

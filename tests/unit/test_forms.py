@@ -53,12 +53,17 @@ PLAN = Plan(
     fleets={
         "web": FleetPlan(
             size=3,
+            ready=2,
+            reached=False,
             create=1,
             replace=2,
             destroy=0,
             keep=0,
+            register=3,
+            deregister=2,
             slots=(),
             reasons=(Reason(field="image", before="img-1", after="img-2", count=2),),
+            remaining=("0 of 3 in date and ready",),
         )
     },
     steps=(STEP,),
@@ -68,7 +73,7 @@ PLAN = Plan(
 )
 OUTCOME = Outcome(
     result=Result.ROLLED_BACK,
-    fleets={"web": FleetOutcome(created=3, destroyed=1, ready=2, size=3)},
+    fleets={"web": FleetOutcome(created=3, destroyed=1, ready=2, size=3, reached=False, lowest_ready=1)},
     duration_s=12.5,
     api_calls=7,
     errors=(Failure(code="Quota", scope="region", message="ask for more"),),
@@ -81,8 +86,15 @@ def test_a_plan_says_what_its_document_promises() -> None:
 
     assert {
         "changes": True,
+        "reached": False,
+        "remaining": ["fleet web: 0 of 3 in date and ready"],
         "fleets": {
             "web": {
+                "ready": 2,
+                "reached": False,
+                "remaining": ["0 of 3 in date and ready"],
+                "register": 3,
+                "deregister": 2,
                 "create": 1,
                 "replace": 2,
                 "destroy": 0,
@@ -123,7 +135,16 @@ def test_a_plan_says_what_its_document_promises() -> None:
 
 
 def test_a_plan_says_more_only_to_be_read_back() -> None:
-    more = plan_to_json(PLAN).keys() - {"changes", "fleets", "bakes", "steps", "forecast", "digest"}
+    more = plan_to_json(PLAN).keys() - {
+        "changes",
+        "reached",
+        "remaining",
+        "fleets",
+        "bakes",
+        "steps",
+        "forecast",
+        "digest",
+    }
 
     assert {"version", "deployment", "at", "observed", "observed_at", "notes", "recipes"} == more
 
@@ -131,7 +152,20 @@ def test_a_plan_says_more_only_to_be_read_back() -> None:
 def test_an_outcome_says_what_its_document_promises() -> None:
     assert {
         "outcome": "rolled-back",
-        "fleets": {"web": {"created": 3, "destroyed": 1, "ready": 2}},
+        "reached": False,
+        "fleets": {
+            "web": {
+                "created": 3,
+                "destroyed": 1,
+                "register": 0,
+                "deregister": 0,
+                "ready": 2,
+                "size": 3,
+                "reached": False,
+                "lowest_ready": 1,
+                "highest_total": None,
+            }
+        },
         "duration_s": 12.5,
         "api_calls": 7,
         "errors": [{"code": "Quota", "scope": "region", "message": "ask for more"}],
@@ -241,7 +275,7 @@ EDITED = "the plan was edited or cut short"
         pytest.param({"at": "now"}, f"{EDITED}: make a new plan (expected a finite number)", id="no moment"),
         pytest.param({"more": 1}, f"{EDITED}: make a new plan (extra fields found (more))", id="a key too many"),
         pytest.param(
-            {"version": 2}, "the plan was written by another version of vmpattern: make a new plan", id="a version"
+            {"version": 1}, "the plan was written by another version of vmpattern: make a new plan", id="a version"
         ),
     ],
 )

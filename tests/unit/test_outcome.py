@@ -7,7 +7,7 @@ from vmpattern.model import Event, EventKind, Failure, FleetOutcome, InstanceId,
 def outcome(result: Result) -> Outcome:
     return Outcome(
         result=result,
-        fleets={"web": FleetOutcome(created=0, destroyed=0, ready=0, size=1)},
+        fleets={"web": FleetOutcome(created=0, destroyed=0, ready=0, size=1, reached=False)},
         duration_s=1.0,
         api_calls=2,
         errors=(Failure(code="Full", scope="zone a", message="no room"),),

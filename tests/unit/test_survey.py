@@ -106,10 +106,23 @@ def test_an_instance_that_was_just_launched_is_starting(settled: Settled) -> Non
     assert ["starting"] == [row.state for row in told.rows]
 
 
-def test_an_instance_that_is_healthy_but_young_counts_as_ready(settled: Settled) -> None:
+def test_an_instance_that_is_healthy_but_younger_than_min_ready_is_starting(settled: Settled) -> None:
     wanted, observation = settled
+    found = of_web(wanted, with_first(observation, launched_at=observation.at - 1.0))
 
-    assert 2 == of_web(wanted, with_first(observation, launched_at=observation.at - 1.0)).ready
+    assert (1, ["ready", "starting"], False) == (found.ready, sorted(row.state for row in found.rows), found.reached)
+
+
+def test_a_fleet_that_is_as_asked_for_lacks_nothing(settled: Settled) -> None:
+    found = of_web(*settled)
+
+    assert (True, ()) == (found.reached, found.remaining)
+
+
+def test_what_a_fleet_lacks_is_said_in_words(settled: Settled) -> None:
+    found = of_web(deployment(fleet(3), image="img-2"), settled[1])
+
+    assert ("0 of 3 in date and ready, 2 out of date",) == found.remaining
 
 
 def test_what_ends_is_neither_out_of_date_nor_paid_for(settled: Settled) -> None:

@@ -13,8 +13,6 @@ from vmpattern.errors import Refused
 if TYPE_CHECKING:
     from vmpattern.model import Deployment, Outcome, Plan
 
-COMPLETE = "complete"
-"""How a forecast ends that reaches what is asked for."""
 LEFT = "Left at once; what was in flight may still happen. The next apply goes on from there."
 
 
@@ -40,7 +38,7 @@ def carry_out(app: App, plan: "Plan", *, ask: Callable[[], None] | None) -> int:
     from vmpattern.cli.render_plan import render_plan
 
     app.show(render_plan(plan, full=app.verbose))
-    if not plan.changes and plan.forecast.ends != COMPLETE:
+    if plan.changes and not plan.acts:
         raise Refused(
             "\n".join([f"Nothing was changed; the apply would have ended {plan.forecast.ends}.", *plan.notes])
         )

@@ -77,9 +77,8 @@ def _fleet(plan: Plan, name: str, fleet: FleetPlan, *, rows: int, full: bool) ->
     if not fleet.changes:
         return
     steps = [step for step in plan.steps if step.fleet == name]
-    lowest = plan.forecast.lowest_ready.get(name, 0)
-    table = timeline(fleet, steps, lowest_ready=lowest, rows=rows)
-    if any(row.launch for row in table):
+    table = timeline(fleet, steps, rows=rows)
+    if any(row.launch or row.register for row in table):
         yield Padding(_picture(table), (1, 0, 0, 2), expand=False)
 
 
@@ -101,7 +100,11 @@ def _facts(plan: Plan, name: str, fleet: FleetPlan, full: bool) -> Iterator[tupl
     if fleet.create or fleet.replace:
         for index, where in enumerate(_places(fleet.slots)):
             yield "" if index else "where", Text(where)
+    if balanced := _balanced(fleet):
+        yield "balancer", Text(balanced)
     if fleet.changes:
+        if _is_short(fleet):
+            yield "now", Text("; ".join(fleet.remaining), "yellow")
         lowest, highest = (counts.get(name, 0) for counts in (plan.forecast.lowest_ready, plan.forecast.highest_total))
         yield "ready", _ready(lowest, fleet, highest)
     if fleet.terminates:
@@ -111,6 +114,18 @@ def _facts(plan: Plan, name: str, fleet: FleetPlan, full: bool) -> Iterator[tupl
         yield "if it fails", Text(fleet.on_failure)
     for note in fleet.notes:
         yield "note", Text(note, "yellow")
+
+
+def _balanced(fleet: FleetPlan) -> str:
+    counts = ((fleet.register, "to register"), (fleet.deregister, "to take out"))
+    return ", ".join(f"{count:,} {what}" for count, what in counts if count)
+
+
+def _is_short(fleet: FleetPlan) -> bool:
+    """Whether instances that are there aren't ready, or it isn't plain from the counts what an apply does."""
+    there = fleet.keep + fleet.replace + fleet.destroy
+    acts = fleet.create or fleet.replace or fleet.destroy or fleet.register
+    return bool(fleet.size) and (fleet.ready < there or not acts)
 
 
 def _prefixes(plan: Plan, name: str) -> tuple[str, ...]:
@@ -162,14 +177,14 @@ def _ready(lowest: int, fleet: FleetPlan, highest: int) -> Text:
 
 
 def _picture(rows: tuple[Row, ...]) -> Table:
-    drains = any(row.drain for row in rows)
+    optional = [heading for heading in ("register", "drain") if any(getattr(row, heading) for row in rows)]
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for heading in ("time", "launch", *(["drain"] if drains else []), "end", "ready", "VMs"):
+    for heading in ("time", "launch", *optional, "end", "ready", "VMs"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("")
     peak = max(row.total for row in rows) or 1
     for row in rows:
-        acts = (row.launch, *((row.drain,) if drains else ()), row.terminate)
+        acts = (row.launch, *(getattr(row, heading) for heading in optional), row.terminate)
         cells = [f"{count:,}" if count else "·" for count in acts]
         table.add_row(words.stopwatch(row.start_s), *cells, f"{row.ready:,}", f"{row.total:,}", _bar(row, peak))
     return table

@@ -87,13 +87,20 @@ def _summary(name: str, survey: FleetSurvey) -> Text:
 def status_to_json(surveys: Mapping[str, FleetSurvey], observation: Observation) -> dict[str, object]:
     """Return the JSON form of the status; instants are ISO 8601 in UTC."""
     unreadable = {cloud.name: cloud.error for cloud in observation.clouds.values() if cloud.error is not None}
-    return {"fleets": {name: _fleet_to_json(survey) for name, survey in surveys.items()}, "unreadable": unreadable}
+    return {
+        "reached": all(survey.reached for survey in surveys.values()),
+        "remaining": [f"fleet {name}: {text}" for name, survey in surveys.items() for text in survey.remaining],
+        "fleets": {name: _fleet_to_json(survey) for name, survey in surveys.items()},
+        "unreadable": unreadable,
+    }
 
 
 def _fleet_to_json(survey: FleetSurvey) -> dict[str, object]:
     return {
         "desired": survey.desired,
         "ready": survey.ready,
+        "reached": survey.reached,
+        "remaining": list(survey.remaining),
         "out_of_date": survey.out_of_date,
         "price_per_hour": survey.price_per_hour,
         "notes": list(survey.notes),

@@ -13,10 +13,14 @@ _NICE_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400,
 
 @attrs.frozen(kw_only=True)
 class Row:
-    """A stretch of the rollout: instances whose launch, drain or end starts in it, lowest ready and highest total."""
+    """A stretch of the rollout: instances whose launch, registration, drain or end starts in it, and the extremes.
+
+    `drain` counts those that are taken out of a balancer, `ready` is the lowest and `total` the highest count.
+    """
 
     start_s: float
     launch: int
+    register: int
     drain: int
     terminate: int
     ready: int
@@ -32,12 +36,11 @@ class _Change:
     total: int
 
 
-def timeline(fleet: FleetPlan, steps: Sequence[Step], *, lowest_ready: int, rows: int) -> tuple[Row, ...]:
+def timeline(fleet: FleetPlan, steps: Sequence[Step], *, rows: int) -> tuple[Row, ...]:
     """Condense the steps of one fleet into at most `rows` rows and a last one for the end.
 
     Where acts start at no more than `rows` moments there is a row for each, near ones taken together; else rows are
-    equal stretches of time. What a plan doesn't say is which instances are ready now: all, unless `lowest_ready` shows
-    that the first to go aren't.
+    equal stretches of time.
     """
     if not steps:
         return ()
@@ -48,8 +51,7 @@ def timeline(fleet: FleetPlan, steps: Sequence[Step], *, lowest_ready: int, rows
         starts = [index * stretch for index in range(int(end // stretch) + 1)]
     before = fleet.keep + fleet.replace + fleet.destroy
     changes = sorted(_changes(steps), key=lambda change: change.at)
-    not_ready = _not_ready(changes, before, lowest_ready)
-    return tuple(_rows(starts, end, steps, _with_unready(changes, not_ready), (before - not_ready, before)))
+    return tuple(_rows(starts, end, steps, _with_unready(changes, before - fleet.ready), (fleet.ready, before)))
 
 
 def _together(starts: Iterable[float], *, near_s: float) -> list[float]:
@@ -67,21 +69,14 @@ def _changes(steps: Sequence[Step]) -> Iterator[_Change]:
         if step.action is Action.LAUNCH:
             yield _Change(step.start_s, 0, step.count)
             yield _Change(end, step.count, 0)
+        elif step.action is Action.WAIT:
+            yield _Change(end, step.count, 0)
         elif step.action is Action.DRAIN:
             drained.update(step.instances)
             yield _Change(step.start_s, -step.count, 0)
         elif step.action is Action.TERMINATE:
             yield _Change(step.start_s, -(step.count - len(drained.intersection(step.instances))), 0)
             yield _Change(end, 0, -step.count)
-
-
-def _not_ready(changes: Sequence[_Change], before: int, lowest_ready: int) -> int:
-    ready = lowest = before
-    for index, change in enumerate(changes):
-        ready += change.ready
-        if index + 1 == len(changes) or changes[index + 1].at > change.at:
-            lowest = min(lowest, ready)
-    return max(0, lowest - lowest_ready)
 
 
 def _with_unready(changes: Sequence[_Change], not_ready: int) -> Iterator[_Change]:
@@ -107,11 +102,19 @@ def _rows(
         while waiting and waiting[-1].at < min(until, end):
             ready, total = _settle(waiting, waiting[-1].at, ready, total)
             lowest, highest = min(lowest, ready), max(highest, total)
-        launch, drain, terminate = acts[Action.LAUNCH], acts[Action.DRAIN], acts[Action.TERMINATE]
-        if launch or drain or terminate:
-            yield Row(start_s=start, launch=launch, drain=drain, terminate=terminate, ready=lowest, total=highest)
+        row = Row(
+            start_s=start,
+            launch=acts[Action.LAUNCH],
+            register=acts[Action.REGISTER],
+            drain=acts[Action.DRAIN] + acts[Action.DEREGISTER],
+            terminate=acts[Action.TERMINATE],
+            ready=lowest,
+            total=highest,
+        )
+        if row.launch or row.register or row.drain or row.terminate:
+            yield row
     ready, total = _settle(waiting, float("inf"), ready, total)
-    yield Row(start_s=end, launch=0, drain=0, terminate=0, ready=ready, total=total)
+    yield Row(start_s=end, launch=0, register=0, drain=0, terminate=0, ready=ready, total=total)
 
 
 def _settle(waiting: list[_Change], at: float, ready: int, total: int) -> tuple[int, int]:

@@ -10,15 +10,15 @@ from vmpattern.model import Event, EventKind, FleetPlan, InstanceId, Plan
 RECENT = 5
 SAME_CLOCK_S = 3600.0
 """An event that comes this near to the beginning was timed by this machine's clock, not by a simulated cloud's."""
-COUNTLESS = {EventKind.READ, EventKind.UNREADABLE, EventKind.SETTLED, EventKind.RETRYING, EventKind.STOPPING}
+COUNTLESS = {EventKind.READ, EventKind.UNREADABLE, EventKind.RETRYING, EventKind.STOPPING}
 """Kinds of events that don't tell their fleet's counts."""
 
 
 QUIET = {
     EventKind.READ,
-    EventKind.SETTLED,
     EventKind.LAUNCHING,
     EventKind.REGISTERED,
+    EventKind.DEREGISTERED,
     EventKind.TERMINATING,
     EventKind.GONE,
     EventKind.DONE,
@@ -117,6 +117,6 @@ def _start(fleet: FleetPlan) -> FleetProgress:
         size=fleet.size,
         to_launch=fleet.create + fleet.replace,
         to_end=fleet.replace + fleet.destroy,
-        ready=before,
+        ready=fleet.ready,
         total=before,
     )

@@ -290,6 +290,8 @@ class Acts:
         now, instances = self._runtime.now(), (*report.created, *report.adopted)
         changes = [change for one in instances for change in run.index.see(one, now, ours=True, listed=False)]
         run.created += len(instances)
+        if instances:
+            run.found_room(run.index.slots[action.slot])
         ids = tuple(sorted(instance.id for instance in instances))
         zone = run.index.slots[action.slot].zone
         run.tell(EventKind.LAUNCHED, now, cloud=cloud, zone=zone, instances=ids, key=action.key)
@@ -306,7 +308,7 @@ class Acts:
     def _launch_failed(self, run: FleetRun, action: Launch, error: DriverError, count: int, cloud: str) -> None:
         now, zone, key = self._runtime.now(), run.index.slots[action.slot].zone, action.key
         if isinstance(error, OutOfCapacity):
-            run.index.block(error.scope, cloud, now + (error.retry_after_s or BLOCK_S))
+            run.refuse(cloud, error.scope, error.code, error.message, now + (error.retry_after_s or BLOCK_S))
             run.tell(EventKind.BLOCKED, now, cloud=cloud, zone=zone, count=count, key=key, message=str(error))
         elif isinstance(error, KeySpent):
             run.touch()

@@ -25,7 +25,7 @@ from vmpattern.model import (
     Plan,
     Result,
 )
-from vmpattern.planner import UNBAKED, decide
+from vmpattern.planner import UNBAKED, Assessment, assess, decide
 
 NOTHING_BAKED = BakeOutcome(results=(), duration_s=0.0, api_calls=0)
 
@@ -97,9 +97,6 @@ def apply(
         Terminates only what the plan names, what was launched under it, and what two witnesses condemn.
     """
     switch = stop or StopSwitch()
-    # A plan without steps that doesn't get there was made blind: whether there is nothing to do isn't known.
-    if not plan.changes and plan.forecast.ends == "complete":
-        return _nothing(plan)
     with (
         fleets_locked(plan.deployment.name, tuple(plan.deployment.fleets), folder=locks),
         opened(plan.deployment) as session,
@@ -120,7 +117,14 @@ def apply_in(
 ) -> Outcome:
     """Carry out a plan as `apply` does, in a session that is open, while the caller holds the fleets' locks."""
     deployment = plan.deployment
-    check_fresh(plan, read_clouds(deployment, session, check=True))
+    observation = read_clouds(deployment, session, check=True)
+    check_fresh(plan, observation)
+    standing = {
+        name: assess(deployment, deployment.fleets[name], fleet.slots, observation, named=fleet.terminates)
+        for name, fleet in plan.fleets.items()
+    }
+    if not plan.bakes and all(assessment.reached for assessment in standing.values()):
+        return _untouched(Result.NOTHING, standing, api_calls=observation.calls)
     told: list[Event] = []
 
     def tell(event: Event) -> None:
@@ -130,7 +134,7 @@ def apply_in(
 
     baked = bake(plan, session, tell=tell, stop=stop, locks=locks) if plan.bakes else NOTHING_BAKED
     if not baked.ok:
-        return _not_baked(plan, baked, told)
+        return _not_baked(standing, baked, told)
     orders = _orders(plan, {(result.cloud, result.digest): result.image for result in baked.results})
     outcome = carry_out(deployment, orders, session, on_event=on_event, stop=stop, decide=decide)
     return _with_bakes(outcome, baked, told)
@@ -148,17 +152,13 @@ def _with_bakes(outcome: Outcome, baked: BakeOutcome, told: Sequence[Event]) -> 
     )
 
 
-def _not_baked(plan: Plan, baked: BakeOutcome, told: Sequence[Event]) -> Outcome:
+def _not_baked(standing: Mapping[str, Assessment], baked: BakeOutcome, told: Sequence[Event]) -> Outcome:
     """Return the outcome of an apply that touched no fleet, since an image is missing."""
     stopped = any(result.state is BakeState.INTERRUPTED for result in baked.results)
-    return Outcome(
-        result=Result.INTERRUPTED if stopped else Result.FAILED,
-        fleets={
-            name: FleetOutcome(created=0, destroyed=0, ready=plan.forecast.lowest_ready.get(name, 0), size=fleet.size)
-            for name, fleet in plan.fleets.items()
-        },
+    untouched = _untouched(Result.INTERRUPTED if stopped else Result.FAILED, standing, api_calls=baked.api_calls)
+    return attrs.evolve(
+        untouched,
         duration_s=baked.duration_s,
-        api_calls=baked.api_calls,
         errors=tuple(
             Failure(
                 code=result.code,
@@ -193,9 +193,18 @@ def _orders(plan: Plan, baked: Mapping[tuple[str, str], ImageId | None]) -> list
     return orders
 
 
-def _nothing(plan: Plan) -> Outcome:
+def _untouched(result: Result, standing: Mapping[str, Assessment], *, api_calls: int) -> Outcome:
+    """Return the outcome of an apply that touched no fleet, with what was ready when it looked."""
     fleets = {
-        name: FleetOutcome(created=0, destroyed=0, ready=plan.forecast.lowest_ready.get(name, 0), size=fleet.size)
-        for name, fleet in plan.fleets.items()
+        name: FleetOutcome(
+            created=0,
+            destroyed=0,
+            ready=assessment.ready,
+            size=assessment.index.fleet.size,
+            reached=assessment.reached,
+            lowest_ready=assessment.ready,
+            highest_total=assessment.index.total,
+        )
+        for name, assessment in standing.items()
     }
-    return Outcome(result=Result.NOTHING, fleets=fleets, duration_s=0.0, api_calls=0)
+    return Outcome(result=result, fleets=fleets, duration_s=0.0, api_calls=api_calls)

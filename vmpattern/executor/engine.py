@@ -87,6 +87,7 @@ class Engine:
         for run in self._runs:
             if run.wake_at <= now or run.index.version != run.decided:
                 self._decide(run, now)
+            run.note_counts()
             over = over and run.is_over()
         for account in self._accounts.values():
             account.dispatch()
@@ -94,7 +95,7 @@ class Engine:
 
     def _decide(self, run: FleetRun, now: float) -> None:
         decision = self._decider(run.fleet, run.index, now)
-        run.decision, run.wake_at = decision, decision.wake_at
+        run.decided_on(decision)
         for action in decision.actions:
             self._acts.dispatch(run, action)
         run.decided = run.index.version
@@ -138,9 +139,7 @@ class Engine:
             duration_s=now - self._began,
             api_calls=self._session.calls - self._calls_before + self._lookout.idle_calls(now),
             errors=tuple(errors),
-            remaining=()
-            if result in (Result.COMPLETE, Result.NOTHING)
-            else tuple(run.remaining() for run in self._runs),
+            remaining=tuple(text for run in self._runs for text in run.remaining(now)),
         )
 
     def _halted(self, run: FleetRun) -> list[Failure]:
@@ -151,13 +150,13 @@ class Engine:
         failed = f"; {run.index.failures} of what was launched failed" if run.index.failures and decision.stuck else ""
         waiting = f"; waiting for {', '.join(decision.waiting_for)}" if decision.waiting_for else ""
         code, text = ("NoProgress", decision.stuck) if decision.stuck else ("Paused", decision.paused)
-        return [Failure(code=code, scope=f"fleet {run.fleet.name}", message=f"{text}{failed}{waiting}")]
+        halted = Failure(code=code, scope=f"fleet {run.fleet.name}", message=f"{text}{failed}{waiting}")
+        return [*run.refusals.values(), halted]
 
     def _result(self) -> Result:
         decisions = [run.decision for run in self._runs if run.decision is not None]
         if all(decision.done for decision in decisions):
-            acted = any(run.created or run.destroyed for run in self._runs)
-            return Result.COMPLETE if acted else Result.NOTHING
+            return Result.NOTHING if all(run.reached_at_once for run in self._runs) else Result.COMPLETE
         if self._stopping:
             return Result.INTERRUPTED
         if any(run.fatal for run in self._runs):

@@ -1,20 +1,27 @@
 """One fleet while it is being carried out: its index, its counts, its errors, and the events it gives off."""
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping
 
 import attrs
 
 from vmpattern.errors import DriverError, Scope, ScopeKind
-from vmpattern.model import Event, EventKind, Failure, Fleet, FleetOutcome, Instance, InstanceId, LaunchKey, Service
-from vmpattern.planner import Decision, FleetIndex, State, Transition
+from vmpattern.model import (
+    Event,
+    EventKind,
+    Failure,
+    Fleet,
+    FleetOutcome,
+    Instance,
+    InstanceId,
+    LaunchKey,
+    Service,
+    Slot,
+)
+from vmpattern.planner import Decision, FleetIndex, State, Transition, covers, lacks
 
 BLOCK_S = 120.0
 """So long no capacity is asked of a scope that had none."""
-
-REASONS = 3
-"""So many reasons of the provider are told of what remains."""
 
 TOLD = {
     State.BROKEN: EventKind.FAILED,
@@ -31,8 +38,10 @@ EXPECTED = {(None, State.READY), (State.PROVING, State.READY), (State.ENDING, No
 class FleetRun:
     """A fleet's index with what the executor knows beside it.
 
-    `keys` are those of every launch of this run: instances that bear one are ours. `wake_at` is when to decide again
-    unless something happens before; `decided` is the index's version at the last decision.
+    `keys` are those of every launch of this run: instances that have one are ours. `wake_at` is when to decide again
+    unless something happens before; `decided` is the index's version at the last decision. `reached_at_once` is whether
+    the first decision after every cloud was looked at found nothing to do; None before. `refusals` are the provider's
+    words where it had no room, by cloud and scope.
     """
 
     fleet: Fleet
@@ -46,6 +55,12 @@ class FleetRun:
     decided: int = -1
     created: int = 0
     destroyed: int = 0
+    registered: int = 0
+    deregistered: int = 0
+    lowest_ready: int | None = None
+    highest_total: int | None = None
+    reached_at_once: bool | None = None
+    refusals: dict[tuple[str, Scope], Failure] = attrs.field(factory=dict)
     errors: list[Failure] = attrs.field(factory=list)
     fatal: bool = False
 
@@ -70,7 +85,11 @@ class FleetRun:
         key: str = "",
         planned: bool = True,
     ) -> None:
-        """Give off an event with the fleet's counts after it."""
+        """Emit an event with the fleet's counts after it."""
+        if kind is EventKind.REGISTERED:
+            self.registered += len(instances)
+        elif kind in (EventKind.DRAINING, EventKind.DEREGISTERED):
+            self.deregistered += len(instances)
         self.on_event(
             Event(
                 at=now,
@@ -101,6 +120,33 @@ class FleetRun:
                     kind, now, cloud=instance.cloud, zone=instance.zone, instances=(instance.id,), message=message
                 )
 
+    def decided_on(self, decision: Decision) -> None:
+        """Take a decision, and note whether the first one on readings of every cloud found nothing to do."""
+        self.decision, self.wake_at = decision, decision.wake_at
+        if self.reached_at_once is None and self._has_looked():
+            self.reached_at_once = decision.done
+
+    def note_counts(self) -> None:
+        """Note how many are ready and how many there are, after a whole turn."""
+        if self._has_looked():
+            ready, total = self.index.reported, self.index.total
+            self.lowest_ready = ready if self.lowest_ready is None else min(ready, self.lowest_ready)
+            self.highest_total = total if self.highest_total is None else max(total, self.highest_total)
+
+    def _has_looked(self) -> bool:
+        return all(state.seen or state.unreadable for state in self.index.clouds.values())
+
+    def refuse(self, cloud: str, scope: Scope, code: str, message: str, until: float) -> None:
+        """Take no capacity from a scope of a cloud until then, and keep the provider's words."""
+        self.index.block(scope, cloud, until)
+        self.refusals[cloud, scope] = Failure(code=code, scope=str(scope), message=f"{cloud}: {message}")
+
+    def found_room(self, slot: Slot) -> None:
+        """Forget what was refused in scopes that cover a slot: there is room again."""
+        self.refusals = {
+            (cloud, scope): words for (cloud, scope), words in self.refusals.items() if not covers(scope, cloud, slot)
+        }
+
     def _block(self, instance: Instance, now: float) -> None:
         scope = Scope(
             ScopeKind.MACHINE_TYPE,
@@ -108,7 +154,8 @@ class FleetRun:
             machine_type=instance.machine_type,
             market=instance.market.value,
         )
-        self.index.block(scope, instance.cloud, now + BLOCK_S)
+        words = instance.breakdown.message if instance.breakdown else "there was no room"
+        self.refuse(instance.cloud, scope, "OutOfCapacity", words, now + BLOCK_S)
         self.touch()
         self.tell(EventKind.BLOCKED, now, cloud=instance.cloud, zone=instance.zone, count=1, message=str(scope))
 
@@ -130,25 +177,36 @@ class FleetRun:
             return False
         return decision.done or bool(decision.paused or decision.stuck or index.stop_reason)
 
-    def remaining(self) -> str:
-        """Tell what isn't as asked for, what isn't known, and what the provider says most often against instances."""
+    def remaining(self, now: float) -> tuple[str, ...]:
+        """Return what isn't as asked for, in words; of a fleet that is, what only evenness lacks."""
         index = self.index
-        counts = {
-            "out of date": len(index.old_idle) + len(index.old_ready),
-            "failed": len(index.broken_new) + len(index.broken_old),
-            "kept": index.kept,
-            "draining": index.leaving,
-            "launched with unknown outcome": sum(launch.count for launch in index.launching.values()),
-        }
-        rest = "".join(f", {count} {word}" for word, count in counts.items() if count)
-        said = Counter(row.complaint for row in index.rows.values() if row.complaint)
-        why = "".join(f"; said of {number}: {words}" for words, number in said.most_common(REASONS))
-        return f"fleet {self.fleet.name}: {index.serving} of {self.fleet.size} in date and ready{rest}{why}"
+        if self.decision is None or not self.decision.done:
+            rest = "; ".join([*lacks(index, now), *(f"no room: {one}" for one in self._refused())])
+            return (f"fleet {self.fleet.name}: {rest}",)
+        even = index.shares(index.have, [False] * len(index.have))
+        if even == index.have or not self.refusals:
+            return ()
+        held = ", ".join(
+            f"{count} in {slot.cloud}/{slot.zone}" for slot, count in zip(index.slots, index.have, strict=True)
+        )
+        return (f"fleet {self.fleet.name}: not even ({held}), no room: {'; '.join(self._refused())}",)
+
+    def _refused(self) -> list[str]:
+        return [f"{one.message} ({one.code}, {one.scope})" for one in self.refusals.values()]
 
     def outcome(self) -> FleetOutcome:
         """Sum up what was done."""
-        ready = self.index.reported
-        return FleetOutcome(created=self.created, destroyed=self.destroyed, ready=ready, size=self.fleet.size)
+        return FleetOutcome(
+            created=self.created,
+            destroyed=self.destroyed,
+            ready=self.index.reported,
+            size=self.fleet.size,
+            reached=self.decision is not None and self.decision.done,
+            registered=self.registered,
+            deregistered=self.deregistered,
+            lowest_ready=self.lowest_ready,
+            highest_total=self.highest_total,
+        )
 
 
 def _reason(change: Transition) -> str:

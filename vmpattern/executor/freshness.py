@@ -33,7 +33,7 @@ def check_fresh(plan: Plan, observation: Observation) -> None:
         blind = {
             slot.cloud for slot in fleet.slots if UNRESOLVED in (slot.zone, slot.machine_type, slot.image)
         } - unread
-        if blind:
+        if blind and fleet.size:
             clouds = ", ".join(sorted(blind))
             raise StalePlan(f"the plan was made while {clouds} couldn't be read, and now it can: make a new plan")
         if moved:

@@ -12,6 +12,7 @@ from vmpattern.executor.fleetrun import FleetRun
 from vmpattern.executor.reader import FRESH_S, FleetReading, Probe, Reader, Reading
 from vmpattern.executor.runtime import Answer, Runtime, attempt_now
 from vmpattern.model import OUTSIDE, Capabilities, Event, EventKind, Health
+from vmpattern.planner import Transition
 
 LONGEST_PAUSE_S = 30.0
 """A cloud that can't be read is asked again at the latest after this."""
@@ -189,6 +190,7 @@ class Lookout:
         self._refresh(cloud, asked_at, now)
         fleets, probed, members = cloud.fleets, reading.probed, reading.members
         unknown = Health.UNKNOWN
+        changed: dict[str, list[Transition]] = {}
         for instance in reading.instances:
             run = fleets.get(instance.fleet)
             if run is not None:
@@ -200,11 +202,14 @@ class Lookout:
                     ours=instance.key in run.keys,
                 )
                 if changes:
-                    run.tell_changes(changes, now)
+                    changed.setdefault(instance.fleet, []).extend(changes)
         if reading.complete:
             shown = {instance.id for instance in reading.instances}
-            for run in fleets.values():
-                run.tell_changes(run.index.miss(cloud.name, shown, asked_at, now), now)
+            for name, run in fleets.items():
+                changed.setdefault(name, []).extend(run.index.miss(cloud.name, shown, asked_at, now))
+        # Events come after the whole reading, so that their counts are those of no half-read cloud.
+        for name, changes in changed.items():
+            fleets[name].tell_changes(changes, now)
         self._was_read(cloud.name, asked_at)
 
     def _schedule(self, cloud: CloudWatch, reading: Reading, asked_at: float, now: float) -> None:

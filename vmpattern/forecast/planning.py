@@ -9,8 +9,8 @@ from vmpattern import naming
 from vmpattern.errors import Problem, SpecError
 from vmpattern.executor import FleetOrder, Session, VirtualRuntime, carry_out
 from vmpattern.forecast.telling import Told
-from vmpattern.model import CloudObservation, Deployment, Fleet, Observation, Placement, Plan, Recipe
-from vmpattern.planner import Resolution, bakes, recipe_name, refuse_failing, resolve
+from vmpattern.model import CloudObservation, Deployment, Fleet, Observation, Outcome, Placement, Plan, Recipe, Result
+from vmpattern.planner import Assessment, Resolution, assess, bakes, recipe_name, refuse_failing, resolve
 from vmpattern.simulation import SimulatedCloud, UnreadableCloud
 
 
@@ -31,14 +31,11 @@ def plan(
     resolutions = _resolutions(desired, deployment, observation, refresh)
     running = [fleet for fleet in desired.fleets.values() if fleet.size]
     baked = bakes(desired, observation, services=list(dict.fromkeys(f.service for f in running)), refresh=refresh)
-    orders = [
-        FleetOrder(fleet=fleet, slots=resolutions[name].slots, named=None) for name, fleet in desired.fleets.items()
-    ]
-    copies = {name: _copy(desired, cloud) for name, cloud in observation.clouds.items() if cloud.error is None}
-    drivers = {name: copies.get(name) or UnreadableCloud(cloud) for name, cloud in observation.clouds.items()}
-    runtime = VirtualRuntime(observation.at, tuple(copies.values()))
-    outcome = carry_out(desired, orders, Session(drivers, runtime))
-    told = Told(desired, resolutions, observation, outcome, baked)
+    assessments = {
+        name: assess(desired, fleet, resolutions[name].slots, observation) for name, fleet in desired.fleets.items()
+    }
+    outcome = _simulated(desired, resolutions, assessments, observation)
+    told = Told(desired, resolutions, assessments, observation, outcome, baked)
     fleet_plans = {name: told.fleet(name) for name in desired.fleets}
     refuse_failing(fleet_plans, observation)
     return Plan(
@@ -53,6 +50,24 @@ def plan(
         bakes=baked,
         recipes=_recipes(desired, observation),
     )
+
+
+def _simulated(
+    desired: Deployment,
+    resolutions: Mapping[str, Resolution],
+    assessments: Mapping[str, Assessment],
+    observation: Observation,
+) -> Outcome:
+    """Carry the fleets out on a simulated copy, unless there is nothing to do."""
+    if all(assessment.reached for assessment in assessments.values()):
+        return Outcome(result=Result.NOTHING, fleets={}, duration_s=0.0, api_calls=0)
+    orders = [
+        FleetOrder(fleet=fleet, slots=resolutions[name].slots, named=None) for name, fleet in desired.fleets.items()
+    ]
+    copies = {name: _copy(desired, cloud) for name, cloud in observation.clouds.items() if cloud.error is None}
+    drivers = {name: copies.get(name) or UnreadableCloud(cloud) for name, cloud in observation.clouds.items()}
+    runtime = VirtualRuntime(observation.at, tuple(copies.values()))
+    return carry_out(desired, orders, Session(drivers, runtime))
 
 
 def _recipes(deployment: Deployment, observation: Observation) -> Mapping[str, Mapping[str, str]]:

@@ -1,7 +1,7 @@
 """What a forecast's events come to, in a plan's terms."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from vmpattern import naming
 from vmpattern.forecast.differences import Differences
@@ -24,7 +24,7 @@ from vmpattern.model import (
     Slot,
     Step,
 )
-from vmpattern.planner import Resolution, checks_of, limits
+from vmpattern.planner import Assessment, Resolution, checks_of, lacks, limits
 
 CALLS_OF_A_BAKE = 30
 """About so many calls does a bake take: a launch, a capture, an end, and looking how far it is."""
@@ -33,6 +33,7 @@ _ACTIONS = {
     EventKind.LAUNCHING: Action.LAUNCH,
     EventKind.REGISTERED: Action.REGISTER,
     EventKind.DRAINING: Action.DRAIN,
+    EventKind.DEREGISTERED: Action.DEREGISTER,
     EventKind.TERMINATING: Action.TERMINATE,
     EventKind.KEPT: Action.KEEP,
 }
@@ -45,12 +46,14 @@ class Told:
         self,
         deployment: Deployment,
         resolutions: Mapping[str, Resolution],
+        assessments: Mapping[str, Assessment],
         observation: Observation,
         outcome: Outcome,
         baked: Sequence[Bake],
     ) -> None:
         self._deployment = deployment
         self._resolutions = resolutions
+        self._assessments = assessments
         self._observation = observation
         self._outcome = outcome
         self._start = observation.at
@@ -68,7 +71,6 @@ class Told:
         self._by_kind: dict[EventKind, list[Event]] = defaultdict(list)
         for event in outcome.events:
             self._by_kind[event.kind].append(event)
-        self._acted = any(kind in _ACTIONS for kind in self._by_kind)
 
     def _events(self, kind: EventKind, *, fleet: str | None = None) -> list[Event]:
         return [event for event in self._by_kind.get(kind, ()) if fleet in (None, event.fleet)]
@@ -98,16 +100,23 @@ class Told:
         gone = [i for event in self._events(EventKind.TERMINATING, fleet=name) for i in event.instances]
         known = [instance for instance in dict.fromkeys(gone) if instance in self._live[name]]
         replaced = min(launched, len(known))
+        assessment = self._assessments[name]
+        end = self._outcome.fleets.get(name)
         return FleetPlan(
             size=fleet.size,
+            ready=assessment.ready,
+            reached=assessment.reached,
             create=launched - replaced,
             replace=replaced,
             destroy=len(known) - replaced,
             keep=len(self._live[name]) - len(self._kept.get(name, set()) | set(known)),
+            register=end.registered if end else 0,
+            deregister=end.deregistered if end else 0,
             slots=slots,
             reasons=tuple(self._reasons(fleet, slots, known, launched)),
             terminates=tuple(sorted(known)),
             on_failure=_on_failure(fleet),
+            remaining=() if assessment.reached else tuple(lacks(assessment.index, self._start)),
             notes=(*self._resolutions[name].notes, *self._kept_notes(name)),
         )
 
@@ -155,14 +164,14 @@ class Told:
         launches = {event.key: event for event in self._events(EventKind.LAUNCHED)}
         ready_at = {i: event.at for event in self._events(EventKind.READY) for i in event.instances}
         ended_at = {(event.fleet, event.instances): event.at for event in self._events(EventKind.TERMINATED)}
+        yield from self._waits({i for event in launches.values() for i in event.instances})
         for event in self._outcome.events:
             action = _ACTIONS.get(event.kind)
-            if action is None:
-                continue
+            if action is None or (action is Action.LAUNCH and event.key not in launches):
+                continue  # a launch whose key was spent, or for which there was no room, made nothing
             ids, end = event.instances, event.at
             if action is Action.LAUNCH:
-                launched = launches.get(event.key)
-                ids = launched.instances if launched else ()
+                ids = launches[event.key].instances
                 end = max((ready_at.get(i, event.at) for i in ids), default=event.at)
             elif action is Action.TERMINATE:
                 end = ended_at.get((event.fleet, ids), event.at)
@@ -177,22 +186,41 @@ class Told:
                 duration_s=round(end - event.at, 3),
             )
 
+    def _waits(self, launched: Collection[InstanceId]) -> Iterator[Step]:
+        """Yield the waits for instances that are there already and get ready, those that do at one moment together."""
+        ready: dict[tuple[str, str, float], list[InstanceId]] = defaultdict(list)
+        for event in self._events(EventKind.READY):
+            ids = [instance for instance in event.instances if instance not in launched]
+            ready[event.fleet, event.cloud, event.at] += ids
+        for (fleet, cloud, at), ids in ready.items():
+            if ids:
+                yield Step(
+                    action=Action.WAIT,
+                    fleet=fleet,
+                    cloud=cloud,
+                    zone="",
+                    count=len(ids),
+                    instances=tuple(sorted(ids)),
+                    start_s=self._bakes_s,
+                    duration_s=round(at - self._start, 3),
+                )
+
     def forecast(self) -> Forecast:
         prices = Prices(self._observation, self._resolutions)
         lowest, highest = {}, {}
         for name in self._deployment.fleets:
-            told, before = [event for event in self._outcome.events if event.fleet == name], len(self._live[name])
-            lowest[name] = min([event.ready for event in told], default=before)
-            highest[name] = max([before, *[event.total for event in told]])
+            assessment, end = self._assessments[name], self._outcome.fleets.get(name)
+            extremes = (end.lowest_ready, end.highest_total) if end else (None, None)
+            lowest[name] = min(count for count in (assessment.ready, extremes[0]) if count is not None)
+            highest[name] = max(count for count in (assessment.index.total, extremes[1]) if count is not None)
         for instances in self._live.values():
             for instance in instances.values():
                 prices.start(instance)
         prices.follow(self._outcome.events)
         complete = self._outcome.result in (Result.COMPLETE, Result.NOTHING)
-        acted = self._acted or not complete
         return Forecast(
-            duration_s=self._bakes_s + (round(self._outcome.duration_s, 3) if acted else 0.0),
-            api_calls=sum(CALLS_OF_A_BAKE for _ in self._bakes) + (self._outcome.api_calls if acted else 0),
+            duration_s=self._bakes_s + round(self._outcome.duration_s, 3),
+            api_calls=len(self._bakes) * CALLS_OF_A_BAKE + self._outcome.api_calls,
             lowest_ready=lowest,
             highest_total=highest,
             price_before=prices.before,

@@ -21,7 +21,6 @@ class EventKind(Word):
     BAKE_FAILED = "bake-failed"
     READ = "read"
     UNREADABLE = "unreadable"
-    SETTLED = "settled"
     LAUNCHING = "launching"
     LAUNCHED = "launched"
     LAUNCH_FAILED = "launch-failed"
@@ -31,6 +30,7 @@ class EventKind(Word):
     FAILED = "failed"
     KEPT = "kept"
     REGISTERED = "registered"
+    DEREGISTERED = "deregistered"
     DRAINING = "draining"
     TERMINATING = "terminating"
     TERMINATED = "terminated"
@@ -93,17 +93,30 @@ class Failure:
 
 @attrs.frozen(kw_only=True)
 class FleetOutcome:
-    """What an apply did to one fleet: instances created and destroyed, ready and wanted at the end."""
+    """What an apply did to one fleet: instances created, destroyed, put behind and taken out of balancers.
+
+    `ready` and `size` are how many are ready and asked for at the end, and `reached` says whether everything is as
+    asked for; `lowest_ready` and `highest_total` are the extremes on the way, after whole readings: None where no cloud
+    was read.
+    """
 
     created: int
     destroyed: int
     ready: int
     size: int
+    reached: bool
+    registered: int = 0
+    deregistered: int = 0
+    lowest_ready: int | None = None
+    highest_total: int | None = None
 
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """The end of an apply: never raised, always returned; `raise_for_failure` turns it into an error on request."""
+    """The end of an apply: never raised, always returned; `raise_for_failure` turns it into an error on request.
+
+    `remaining` says in words what isn't as asked for; after success, at most what only evenness lacks.
+    """
 
     result: Result
     fleets: Mapping[str, FleetOutcome] = attrs.field(converter=immutabledict)
@@ -117,6 +130,11 @@ class Outcome:
     def ok(self) -> bool:
         """Whether the fleets are as asked for."""
         return self.result in (Result.COMPLETE, Result.NOTHING)
+
+    @property
+    def reached(self) -> bool:
+        """Whether every fleet is as asked for."""
+        return all(fleet.reached for fleet in self.fleets.values())
 
     def raise_for_failure(self) -> None:
         """Raise if the outcome isn't success.

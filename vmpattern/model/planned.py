@@ -44,8 +44,10 @@ class Action(enum.Enum):
     LAUNCH = "launch"
     REGISTER = "register"
     DRAIN = "drain"
+    DEREGISTER = "deregister"
     TERMINATE = "terminate"
     KEEP = "keep"
+    WAIT = "wait"
 
 
 @attrs.frozen(kw_only=True)
@@ -53,8 +55,8 @@ class Step:
     """One act of a plan: seconds count from the start of the apply.
 
     A bake is of no fleet and lasts until the image is available, a launch until its instances are ready, a drain until
-    the balancer let go, a terminate until the provider accepted. `instances` are provider ids; those of a launch are
-    the forecast's guess.
+    the balancer let go, a terminate until the provider accepted, a wait until instances that are there already are
+    ready. `instances` are provider ids; those of a launch are the forecast's guess.
     """
 
     action: Action
@@ -71,25 +73,32 @@ class Step:
 class FleetPlan:
     """What a plan does to one fleet.
 
-    `create + replace` instances are launched, `replace + destroy` terminated, `keep` stay. `terminates` are all ids
-    that the plan may terminate: its envelope. `on_failure` says in words what happens when it goes wrong.
+    `create + replace` instances are launched, `replace + destroy` terminated, `keep` stay; `register` are put behind
+    their balancer, `deregister` taken out of one. `terminates` are all ids that the plan may terminate: its envelope.
+    `on_failure` says in words what happens when it goes wrong. `ready` were ready when observed, and `reached` says
+    whether everything was as asked for then; if not, `remaining` says in words what wasn't.
     """
 
     size: int
+    ready: int
+    reached: bool
     create: int
     replace: int
     destroy: int
     keep: int
+    register: int
+    deregister: int
     slots: tuple[Slot, ...]
     reasons: tuple[Reason, ...] = ()
     terminates: tuple[InstanceId, ...] = ()
     on_failure: str = ""
+    remaining: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def changes(self) -> bool:
-        """Whether anything is launched or terminated."""
-        return bool(self.create or self.replace or self.destroy)
+        """Whether an apply isn't done at once: it launches, terminates, registers, deregisters or waits."""
+        return not self.reached
 
 
 @attrs.frozen(kw_only=True)
@@ -142,5 +151,15 @@ class Plan:
 
     @property
     def changes(self) -> bool:
-        """Whether applying the plan would change anything."""
+        """Whether an apply isn't done at once."""
         return bool(self.bakes) or any(fleet.changes for fleet in self.fleets.values())
+
+    @property
+    def acts(self) -> bool:
+        """Whether an apply would do anything: act, or wait for what ends well. A plan with neither can't get there."""
+        return bool(self.steps) or (self.changes and self.forecast.ends == "complete")
+
+    @property
+    def remaining(self) -> tuple[str, ...]:
+        """What wasn't as asked for when observed, in words, fleet by fleet."""
+        return tuple(f"fleet {name}: {text}" for name, fleet in self.fleets.items() for text in fleet.remaining)

@@ -4,6 +4,7 @@ What only a status asks for, `survey`, is a module to import by itself: a plan s
 """
 
 from vmpattern.planner.actions import Decision, Drain, FleetAction, Keep, Launch, Register, Terminate
+from vmpattern.planner.assessment import Assessment, assess, lacks
 from vmpattern.planner.bakes import bakes, chosen_images
 from vmpattern.planner.decide import decide
 from vmpattern.planner.failing import checks_of, refuse_failing
@@ -19,6 +20,7 @@ from vmpattern.planner.rows import Row, State, classify
 __all__ = [
     "UNBAKED",
     "UNRESOLVED",
+    "Assessment",
     "Chosen",
     "Decision",
     "Drain",
@@ -36,6 +38,7 @@ __all__ = [
     "Transition",
     "admitted",
     "apportion",
+    "assess",
     "bakes",
     "chosen_images",
     "checks_of",
@@ -44,6 +47,7 @@ __all__ = [
     "decide",
     "image_reasons",
     "image_uses",
+    "lacks",
     "limits",
     "quotas",
     "recipe_name",

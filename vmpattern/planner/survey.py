@@ -8,8 +8,6 @@ from immutabledict import immutabledict
 from vmpattern import naming
 from vmpattern.errors import SpecError
 from vmpattern.model import (
-    OUTSIDE,
-    Capabilities,
     CloudObservation,
     Deployment,
     Fleet,
@@ -18,9 +16,8 @@ from vmpattern.model import (
     Observation,
     Slot,
 )
-from vmpattern.planner.index import FleetIndex
+from vmpattern.planner.assessment import assess, lacks
 from vmpattern.planner.resolve import resolve
-from vmpattern.planner.rows import State
 
 
 @attrs.frozen(kw_only=True)
@@ -42,7 +39,8 @@ class SurveyRow:
 class FleetSurvey:
     """One fleet: instances wanted, ready now, out of date; dollars an hour (None: a price is unknown); its rows.
 
-    `rows` are sorted by cloud, zone, age and id. `notes` say what couldn't be told.
+    `rows` are sorted by cloud, zone, age and id. `notes` say what couldn't be found out, `remaining` what isn't as
+    asked for.
     """
 
     desired: int
@@ -51,12 +49,19 @@ class FleetSurvey:
     price_per_hour: float | None
     rows: tuple[SurveyRow, ...]
     notes: tuple[str, ...] = ()
+    remaining: tuple[str, ...] = ()
+
+    @property
+    def reached(self) -> bool:
+        """Whether everything is as asked for: an apply has nothing to do."""
+        return not self.remaining
 
 
 def survey(deployment: Deployment, observation: Observation) -> Mapping[str, FleetSurvey]:
     """Tell how every fleet stands, by name in the deployment's order; fleets that the file no longer has come last.
 
-    A single look can't tell how long an instance has been healthy: who is healthy now counts as ready.
+    One observation can't show how long an instance has been healthy: one that is healthy, and was launched at least
+    min_ready ago, counts as ready.
     """
     retired = sorted(
         {one.fleet for one in observation.instances() if one.phase.is_live} - {*deployment.fleets, naming.BUILDERS}
@@ -77,39 +82,21 @@ def _fleet(deployment: Deployment, fleet: Fleet, observation: Observation) -> Fl
         slots = resolve(deployment, fleet, observation).slots
     except SpecError as error:
         notes += [str(problem.message) for problem in error.problems]
-    index = FleetIndex(
-        deployment=deployment.name,
-        fleet=fleet,
-        slots=slots,
-        clouds=_capabilities(observation),
-        check=deployment.services[fleet.service].health,
-        now=observation.at,
-    )
-    for cloud in observation.clouds.values():
-        for instance in cloud.instances:
-            if instance.fleet == fleet.name:
-                index.see(
-                    instance,
-                    observation.at,
-                    probed=cloud.probed.get(instance.id, Health.UNKNOWN),
-                    standing=cloud.members.get(instance.id, OUTSIDE),
-                )
+    assessment = assess(deployment, fleet, slots, observation)
+    index = assessment.index
     rows = tuple(
         SurveyRow(
             instance=row.instance,
             health=row.health,
-            state="ready" if _is_ready(row.state, row.health) else row.state.word,
+            state=row.state.word,
             in_date=row.dated,
             price_per_hour=_price(observation.clouds[row.instance.cloud], row.instance),
             complaint=row.complaint,
         )
         for row in sorted(index.rows.values(), key=lambda row: (row.instance.cloud, row.instance.zone, *row.order))
     )
-    return _summed(fleet.size, rows, tuple(notes))
-
-
-def _is_ready(state: State, health: Health) -> bool:
-    return state in (State.READY, State.PROVING) or (state is State.STARTING and health is Health.HEALTHY)
+    remaining = () if assessment.reached else tuple(lacks(index, observation.at))
+    return _summed(fleet.size, rows, tuple(notes), remaining)
 
 
 def _retired(name: str, observation: Observation) -> FleetSurvey:
@@ -124,10 +111,13 @@ def _retired(name: str, observation: Observation) -> FleetSurvey:
         for instance in sorted(observation.instances(), key=lambda one: (one.cloud, one.zone, one.launched_at, one.id))
         if instance.fleet == name and instance.phase.is_live
     )
-    return _summed(0, rows, (f"the file has no fleet {name} any more",))
+    note = f"the file has no fleet {name} any more"
+    return _summed(0, rows, (note,), (f"{len(rows)} left of a fleet that the file doesn't have",))
 
 
-def _summed(desired: int, rows: tuple[SurveyRow, ...], notes: tuple[str, ...]) -> FleetSurvey:
+def _summed(
+    desired: int, rows: tuple[SurveyRow, ...], notes: tuple[str, ...], remaining: tuple[str, ...]
+) -> FleetSurvey:
     live = [row for row in rows if row.instance.phase.is_live]
     prices = [row.price_per_hour for row in live]
     known = [price for price in prices if price is not None]
@@ -138,11 +128,8 @@ def _summed(desired: int, rows: tuple[SurveyRow, ...], notes: tuple[str, ...]) -
         price_per_hour=round(sum(known), 6) if len(known) == len(prices) else None,
         rows=rows,
         notes=notes,
+        remaining=remaining,
     )
-
-
-def _capabilities(observation: Observation) -> dict[str, Capabilities]:
-    return {name: cloud.capabilities for name, cloud in observation.clouds.items()}
 
 
 def _price(cloud: CloudObservation, instance: Instance) -> float | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from vmpattern.cli.carry import COMPLETE, forecast
+from vmpattern.cli.carry import forecast
 from vmpattern.cli.command import App, Command
 from vmpattern.cli.failures import FAILED
 
@@ -19,7 +19,8 @@ CHANGES = 2
 def command(app: App, output: Path | None, refresh: bool) -> int:
     """Show what would change and why, where, how long it takes, how low the ready count goes and what it costs.
 
-    Reads the clouds and changes nothing. Exit status: 0 nothing to do, 2 there are changes.
+    Reads the clouds and changes nothing. Exit status: 0 everything is as asked for, 2 an apply would do something,
+    1 it isn't as asked for and an apply can't change that.
     """
     from vmpattern.cli.planfile import check_target, write_plan
     from vmpattern.cli.render_plan import render_plan
@@ -36,10 +37,10 @@ def command(app: App, output: Path | None, refresh: bool) -> int:
     else:
         app.show(render_plan(plan, full=app.verbose))
     if output is not None:
-        then = f" Carry out just this:  vmpattern apply {output}" if plan.changes else " There is nothing to do."
+        then = f" Carry out just this:  vmpattern apply {output}" if plan.acts else " There is nothing to do."
         app.tell(f"Saved as {output}.{then}")
-    elif plan.changes:
+    elif plan.acts:
         app.tell(f"Carry it out:  {app.command} apply")
-    if plan.changes:
-        return CHANGES
-    return 0 if plan.forecast.ends == COMPLETE else FAILED
+    if not plan.changes:
+        return 0
+    return CHANGES if plan.acts else FAILED

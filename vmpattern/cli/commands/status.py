@@ -20,7 +20,8 @@ INTERVAL_S = 5.0
 def command(app: App, watch: bool) -> int:
     """Show every instance: phase, health, revision, place, type, address, age and price.
 
-    Where the terminal is narrow, the least important columns are left out; --json has them all.
+    Where the terminal is narrow, the least important columns are left out; --json has them all. Exit status: 0 if
+    everything is as the file asks for, else 1.
     """
     from vmpattern.cli.render_status import render_status, status_to_json
 
@@ -35,7 +36,8 @@ def command(app: App, watch: bool) -> int:
         console = app.console()
         width = console.width if console.is_terminal else None
         console.print(render_status(surveys, now=observation.at, width=width), soft_wrap=width is None)
-    return FAILED if any(cloud.error is not None for cloud in observation.clouds.values()) else 0
+    readable = all(cloud.error is None for cloud in observation.clouds.values())
+    return 0 if readable and all(survey.reached for survey in surveys.values()) else FAILED
 
 
 def _survey(app: App, deployment: "Deployment") -> "tuple[dict[str, FleetSurvey], Observation]":

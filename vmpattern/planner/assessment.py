@@ -1,0 +1,110 @@
+"""How one fleet stands by one observation: the index of what was observed, and the first decision on it. Pure."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+
+import attrs
+
+from vmpattern.model import (
+    OUTSIDE,
+    CloudObservation,
+    Deployment,
+    Fleet,
+    Health,
+    InstanceId,
+    Observation,
+    Slot,
+)
+from vmpattern.planner.actions import Decision
+from vmpattern.planner.decide import decide
+from vmpattern.planner.index import FleetIndex
+
+
+@attrs.frozen
+class Assessment:
+    """What was observed of a fleet, and what is decided first on it."""
+
+    index: FleetIndex
+    decision: Decision
+
+    @property
+    def reached(self) -> bool:
+        """Whether everything is as asked for: an apply has nothing to do."""
+        return self.decision.done
+
+    @property
+    def ready(self) -> int:
+        """Number of instances that are ready, in date or not."""
+        return self.index.reported
+
+
+def assess(
+    deployment: Deployment,
+    fleet: Fleet,
+    slots: Sequence[Slot],
+    observation: Observation,
+    *,
+    named: Collection[InstanceId] | None = None,
+) -> Assessment:
+    """Assess one fleet, as an apply would that had just made this observation.
+
+    Args:
+        named: the ids that may be terminated; None: any.
+
+    Guarantees:
+        `reached` is what an apply's first decision on the same observation says.
+    """
+    index = FleetIndex(
+        deployment=deployment.name,
+        fleet=fleet,
+        slots=slots,
+        clouds={name: cloud.capabilities for name, cloud in observation.clouds.items()},
+        check=deployment.services[fleet.service].health,
+        now=observation.at,
+        named=None if named is None else frozenset(named),
+    )
+    for cloud in observation.clouds.values():
+        _enter(index, cloud, observation.at)
+    return Assessment(index, decide(fleet, index, observation.at))
+
+
+def _enter(index: FleetIndex, cloud: CloudObservation, now: float) -> None:
+    """Enter one cloud, as its reading would be entered."""
+    state = index.clouds[cloud.name]
+    state.unreadable, state.seen = cloud.error is not None, cloud.error is None
+    if cloud.error is not None:
+        return
+    state.fresh_until, state.settled = now, True
+    for instance in cloud.instances:
+        if instance.fleet == index.fleet.name:
+            probed = cloud.probed.get(instance.id, Health.UNKNOWN)
+            index.see(instance, now, probed=probed, standing=cloud.members.get(instance.id, OUTSIDE))
+
+
+REASONS = 3
+"""Number of the provider's reasons that are named among what isn't as asked for."""
+
+
+def lacks(index: FleetIndex, now: float) -> Iterator[str]:
+    """Yield what of a fleet isn't as asked for, in words: counts first, then the provider's words, the commonest first.
+
+    Of a fleet that is as asked for, the first text says so; whether it is, only a decision can tell.
+    """
+    counts = {
+        "out of date": len(index.old_idle) + len(index.old_ready),
+        "starting or unhealthy": sum(index.have) - index.serving - len(index.joining),
+        "not behind their balancer": len(index.joining),
+        "failed": len(index.broken_new) + len(index.broken_old),
+        "kept for inspection": index.kept,
+        "draining": index.leaving,
+        "launched with unknown outcome": sum(launch.count for launch in index.launching.values()),
+    }
+    rest = "".join(f", {count} {word}" for word, count in counts.items() if count)
+    wanted = f"{index.serving} of {index.fleet.size} in date and ready{rest}"
+    yield wanted if index.fleet.size else f"{index.live} that shouldn't be there"
+    complaints = Counter(row.complaint for row in index.rows.values() if row.complaint)
+    for words, number in complaints.most_common(REASONS):
+        yield f"said of {number}: {words}"
+    for name, state in index.clouds.items():
+        if not state.seen or now > state.fresh_until:
+            yield f"{name} couldn't be read lately"
