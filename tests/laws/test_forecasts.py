@@ -10,7 +10,7 @@ from lawbook.world import Applied, World
 
 from vmpattern.executor import FleetOrder, Session, VirtualRuntime, carry_out
 from vmpattern.forecast import plan
-from vmpattern.model import Capabilities, EventKind, Latencies, Outcome, Plan
+from vmpattern.model import Action, Capabilities, EventKind, Latencies, Outcome, Plan
 from vmpattern.simulation import SimulatedCloud
 
 
@@ -59,13 +59,18 @@ def test_a_world_as_assumed_does_what_the_forecast_says_event_by_event(drawn: Sc
 
 
 def steps(planned: Plan) -> list[tuple]:
-    return [(step.action.value, step.fleet, step.cloud, step.zone, step.count, step.start_s) for step in planned.steps]
+    return [
+        (step.action.value, step.fleet, step.cloud, step.zone, step.count, step.start_s)
+        for step in planned.steps
+        if step.action is not Action.WAIT
+    ]
 
 
 ACTS = {
     EventKind.LAUNCHING: "launch",
     EventKind.REGISTERED: "register",
     EventKind.DRAINING: "drain",
+    EventKind.DEREGISTERED: "deregister",
     EventKind.TERMINATING: "terminate",
     EventKind.KEPT: "keep",
 }

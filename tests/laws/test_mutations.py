@@ -100,7 +100,7 @@ MUTATIONS = {
         "vmpattern.planner.leaving",
         "            turn.ready -= 1\n            leaving.append(row)",
         "            turn.ready -= 1",
-        "6 (revision)",
+        "6 (convergence)",
     ),
     "counts what has just become well as ready": Mutation(
         "vmpattern.planner.rows",

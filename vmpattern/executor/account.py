@@ -58,7 +58,10 @@ class Call:
 
 
 class Account:
-    """One cloud's budget, queue and calls in flight; `flying` are the latter, by ticket."""
+    """One cloud's budget, queue and calls in flight; `flying` are the latter, by ticket.
+
+    `buckets` are those of an earlier account of the same cloud in this process, which go on.
+    """
 
     def __init__(
         self,
@@ -67,6 +70,7 @@ class Account:
         runtime: Runtime,
         tickets: "itertools.count[int]",
         on_retry: Callable[["Account", Call, DriverError, float], None],
+        buckets: dict[str, TokenBucket] | None = None,
     ) -> None:
         self.name = name
         self.driver = driver
@@ -75,12 +79,12 @@ class Account:
         self._tickets = tickets
         self._on_retry = on_retry
         self._capabilities = driver.capabilities
-        budgets = self._capabilities.budgets
-        self._buckets = {
-            kind: TokenBucket(burst=budget.burst, per_second=budget.per_second, at=runtime.now())
-            for kind, budget in budgets.items()
-        }
-        self._slowed = False
+        self._buckets = {} if buckets is None else buckets
+        for kind, budget in self._capabilities.budgets.items():
+            if kind not in self._buckets:
+                bucket = TokenBucket(burst=budget.burst, per_second=budget.per_second, at=runtime.now())
+                self._buckets[kind] = bucket
+        self._slowed = bool(buckets)
         self._waiting: list[tuple[float, int, Call]] = []
         self.flying: dict[int, Call] = {}
 

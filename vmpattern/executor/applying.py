@@ -136,7 +136,9 @@ def apply_in(
     if not baked.ok:
         return _not_baked(standing, baked, told)
     orders = _orders(plan, {(result.cloud, result.digest): result.image for result in baked.results})
-    outcome = carry_out(deployment, orders, session, on_event=on_event, stop=stop, decide=decide)
+    outcome = carry_out(
+        deployment, orders, session, observation=observation, on_event=on_event, stop=stop, decide=decide
+    )
     return _with_bakes(outcome, baked, told)
 
 

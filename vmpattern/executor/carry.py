@@ -13,6 +13,7 @@ from vmpattern.model import (
     Event,
     Fleet,
     InstanceId,
+    Observation,
     Outcome,
     Slot,
 )
@@ -34,6 +35,7 @@ def carry_out(
     orders: Sequence[FleetOrder],
     session: Session,
     *,
+    observation: Observation | None = None,
     on_event: Callable[[Event], None] | None = None,
     stop: Callable[[], bool] = never,
     watch: bool = True,
@@ -42,6 +44,7 @@ def carry_out(
     """Bring every ordered fleet to its size, version and health, and return how it went with all events.
 
     Args:
+        observation: what was read of the clouds just before; it is the first reading of those that could be read.
         session: with every cloud of the deployment: what a fleet has where it no longer belongs, goes.
         watch: use change feeds where drivers have them; without, every tick is a list.
         decide: what decides; only tests give another one, which looks on.
@@ -62,6 +65,7 @@ def carry_out(
         deployment=deployment.name,
         runs=runs,
         session=session,
+        observation=observation,
         on_event=tell,
         stop=stop,
         watch=watch,

@@ -10,7 +10,7 @@ from vmpattern.executor.fleetrun import FleetRun
 from vmpattern.executor.lookout import Lookout
 from vmpattern.executor.runtime import Answer
 from vmpattern.executor.session import Session, never
-from vmpattern.model import Event, EventKind, Failure, Fleet, Outcome, Result
+from vmpattern.model import Event, EventKind, Failure, Fleet, Observation, Outcome, Result
 from vmpattern.planner import Decision, FleetIndex, decide
 
 Decide = Callable[[Fleet, FleetIndex, float], Decision]
@@ -22,6 +22,7 @@ class Engine:
     Args:
         runs: the fleets, in the deployment's order.
         session: with every cloud that a fleet uses.
+        observation: what was read of the clouds just before, if anything.
         stop: asked at every turn; once true nothing new is begun, what is in flight is let end.
         watch: read changes instead of lists where a driver can.
         decide: what decides; only tests give another one, which looks on.
@@ -33,6 +34,7 @@ class Engine:
         deployment: str,
         runs: Sequence[FleetRun],
         session: Session,
+        observation: Observation | None = None,
         on_event: Callable[[Event], None],
         stop: Callable[[], bool] = never,
         watch: bool = True,
@@ -66,6 +68,8 @@ class Engine:
             was_read=self._acts.was_read,
             watch=watch,
         )
+        if observation is not None:
+            self._lookout.begin(observation)
 
     def run(self) -> Outcome:
         """Loop until every fleet is as asked for, or can't get there; never raises for what a cloud does."""

@@ -11,7 +11,7 @@ from vmpattern.executor.acts import FATAL
 from vmpattern.executor.fleetrun import FleetRun
 from vmpattern.executor.reader import FRESH_S, FleetReading, Probe, Reader, Reading
 from vmpattern.executor.runtime import Answer, Runtime, attempt_now
-from vmpattern.model import OUTSIDE, Capabilities, Event, EventKind, Health
+from vmpattern.model import OUTSIDE, Capabilities, Event, EventKind, Health, Observation
 from vmpattern.planner import Transition
 
 LONGEST_PAUSE_S = 30.0
@@ -37,6 +37,7 @@ class CloudWatch:
     settles_at: float = math.inf
     settled: bool = False
     failures: int = 0
+    reported_unreadable: bool = False
     idle_calls: int = 0
     asked_for: float = math.inf
 
@@ -94,6 +95,18 @@ class Lookout:
             settle_s=capabilities.staleness_s + capabilities.call_timeout_s,
             fleets={run.fleet.name: run for run in runs},
         )
+
+    def begin(self, observation: Observation) -> None:
+        """Take what was read just before as the first reading of each cloud."""
+        now = self._runtime.now()
+        for name, cloud in self._clouds.items():
+            seen = observation.clouds.get(name)
+            if seen is not None and seen.error is None:
+                cloud.asked_at = seen.at
+                reading = Reading(seen.instances, seen.probed, seen.members, complete=True)
+                self._absorb(cloud, reading, seen.at, now)
+            elif seen is not None:
+                self._note_failure(cloud, seen.error or "", now)
 
     def read(self, now: float) -> None:
         """Begin every reading that is due."""
@@ -173,18 +186,26 @@ class Lookout:
         cloud.failures += 1
         pause = min(LONGEST_PAUSE_S, cloud.reader.poll_s * 2 ** min(cloud.failures, 10))
         cloud.due = now + max(pause, error.retry_after_s or 0.0)
+        self._note_failure(cloud, str(error), now)
         for run in cloud.fleets.values():
-            if not run.index.clouds[cloud.name].unreadable:
-                run.index.clouds[cloud.name].unreadable = True
-                run.touch()
             if isinstance(error, FATAL) and not run.fatal and run.is_placed_in(cloud.name):
                 run.fail(error, now, cloud=cloud.name, fatal=True)
-        if cloud.failures == 1:
-            self._on_event(Event(at=now, kind=EventKind.UNREADABLE, cloud=cloud.name, message=str(error)))
+
+    def _note_failure(self, cloud: CloudWatch, words: str, now: float) -> None:
+        """Note in the indexes that a cloud can't be read, and report it once."""
+        for run in cloud.fleets.values():
+            state = run.index.clouds[cloud.name]
+            if not state.unreadable:
+                state.unreadable = True
+                run.touch()
+        if not cloud.reported_unreadable:
+            cloud.reported_unreadable = True
+            self._on_event(Event(at=now, kind=EventKind.UNREADABLE, cloud=cloud.name, message=words))
 
     def _absorb(self, cloud: CloudWatch, reading: Reading, asked_at: float, now: float) -> None:
-        if cloud.failures:
-            cloud.failures = 0
+        cloud.failures = 0
+        if cloud.reported_unreadable:
+            cloud.reported_unreadable = False
             self._on_event(Event(at=now, kind=EventKind.READ, cloud=cloud.name))
         self._schedule(cloud, reading, asked_at, now)
         self._refresh(cloud, asked_at, now)

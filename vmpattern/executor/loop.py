@@ -53,11 +53,21 @@ def asked(ask: Ask, run: Callable[[], T]) -> Task[T]:
     Raises:
         DriverError: the last answer was an error.
     """
+    result, _ = yield from asked_at(ask, run)
+    return result
+
+
+def asked_at(ask: Ask, run: Callable[[], T]) -> Task[tuple[T, float]]:
+    """Make the call `ask`, whose `run` is `run`; return its result, and when it was sent for the last time.
+
+    Raises:
+        DriverError: the last answer was an error.
+    """
     answer = yield ask
     assert answer is not None, "a task that asks gets an answer"
     if answer.error is not None:
         raise answer.error
-    return cast("T", answer.result)
+    return cast("T", answer.result), answer.sent_at
 
 
 def read(
@@ -68,7 +78,12 @@ def read(
     Raises:
         DriverError: the last answer was an error.
     """
-    ask = Ask(
+    return asked(reading(cloud, verb, run, most_attempts=most_attempts, patience=patience), run)
+
+
+def reading(cloud: str, verb: str, run: Callable[[], T], *, most_attempts: int, patience: float = 0.0) -> Ask:
+    """Return the call of a verb that changes nothing and costs one read."""
+    return Ask(
         cloud=cloud,
         verb=verb,
         label=verb,
@@ -78,7 +93,6 @@ def read(
         most_attempts=most_attempts,
         patience=patience,
     )
-    return asked(ask, run)
 
 
 _ONE_READ = immutabledict({"read": 1.0})
@@ -168,7 +182,7 @@ class Loop:
 
     def _ask(self, run: "_Run[T]", ask: Ask) -> None:
         def done(call: Call, answer: Answer) -> None:
-            run.answer = answer
+            run.answer = answer._replace(sent_at=call.sent_at)
 
         run.asking = True
         call = Call(

@@ -8,7 +8,7 @@ from vmpattern.driver import Checker, Driver, Timekeeper
 from vmpattern.errors import ContractBroken, DriverError
 from vmpattern.executor.checking import check_fleets
 from vmpattern.executor.imaging import read_images
-from vmpattern.executor.loop import Task, Until, read
+from vmpattern.executor.loop import Task, Until, asked_at, read, reading
 from vmpattern.executor.reader import FleetReading, Reader
 from vmpattern.executor.session import Session, opened
 from vmpattern.model import CloudObservation, Contents, Deployment, FleetCheck, Observation
@@ -81,19 +81,20 @@ class _Look:
     def at(self, name: str) -> Task[CloudObservation]:
         """Read one cloud."""
         driver = self.session.drivers[name]
-        at = driver.clock.now() if isinstance(driver, Timekeeper) else self.session.runtime.now()
         try:
-            return (yield from self._read(name, driver, at))
+            return (yield from self._read(name, driver))
         except ContractBroken:
             raise
         except DriverError as error:
-            return CloudObservation(name=name, at=at, capabilities=driver.capabilities, error=str(error))
+            now = self.session.runtime.now()
+            return CloudObservation(name=name, at=now, capabilities=driver.capabilities, error=str(error))
 
-    def _read(self, name: str, driver: Driver, at: float) -> Task[CloudObservation]:
+    def _read(self, name: str, driver: Driver) -> Task[CloudObservation]:
         capabilities = driver.capabilities
         reader = self._reader(name, driver)
-        reading = yield from read(name, "instances", reader.read, most_attempts=self.most_attempts, patience=PAGES)
-        reader.took(reading)
+        ask = reading(name, "instances", reader.read, most_attempts=self.most_attempts, patience=PAGES)
+        listed, at = yield from asked_at(ask, reader.read)
+        reader.took(listed)
         self.session.accounts[name].took_more(reader.cost - 1)
         types = yield from read(name, "machine_types", driver.machine_types, most_attempts=self.most_attempts)
         images = yield from read_images(
@@ -106,10 +107,10 @@ class _Look:
             name=name,
             at=at,
             capabilities=capabilities,
-            instances=reading.instances,
+            instances=listed.instances,
             machine_types=types,
-            probed=reading.probed,
-            members=reading.members,
+            probed=listed.probed,
+            members=listed.members,
             images=images.images,
             resolved=images.resolved,
             unresolved=images.unresolved,

@@ -18,11 +18,12 @@ from vmpattern.model import Capabilities
 
 
 class Answer(NamedTuple):
-    """What came of a call: a result, or the error that stood in its way."""
+    """What came of a call: a result, or the error that stood in its way; `sent_at` where whoever sent it notes it."""
 
     ticket: int
     result: object = None
     error: DriverError | None = None
+    sent_at: float = math.nan
 
 
 class Work(NamedTuple):

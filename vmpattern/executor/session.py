@@ -9,16 +9,21 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
-from vmpattern.driver import Driver, Timekeeper, connect
+from vmpattern import naming
+from vmpattern.driver import Driver, Timekeeper, TokenBucket, connect
 from vmpattern.errors import DriverError
 from vmpattern.executor.account import Account, Call
 from vmpattern.executor.loop import Loop, Task
 from vmpattern.executor.probe import NetworkProber
 from vmpattern.executor.reader import Probe, silent_probe
 from vmpattern.executor.runtime import RealRuntime, Runtime, VirtualRuntime
-from vmpattern.model import Deployment, Event, EventKind
+from vmpattern.model import Cloud, Deployment, Event, EventKind
 
 T = TypeVar("T")
+Budgets = dict[str, dict[str, TokenBucket]]
+
+_BUDGETS: Budgets = {}
+"""The token buckets of every cloud that this process has connected, by driver and options."""
 
 
 def ignore(event: Event) -> None:
@@ -33,7 +38,8 @@ def never() -> bool:
 class Session:
     """Connected drivers by cloud name, an account for each, the sense of time, and the health check over the network.
 
-    `listener` takes the events of retries; replace it to hear them.
+    `listener` takes the events of retries; replace it to hear them. `budgets` are the token buckets of earlier sessions
+    of this process, by cloud name: a budget is the cloud's, not a session's.
     """
 
     def __init__(
@@ -42,15 +48,17 @@ class Session:
         runtime: Runtime,
         *,
         probe: Probe = silent_probe,
-        listener: Callable[[Event], None] = ignore,
+        budgets: Budgets | None = None,
     ) -> None:
         self.drivers = drivers
         self.runtime = runtime
         self.probe = probe
-        self.listener = listener
+        self.listener: Callable[[Event], None] = ignore
+        budgets = {} if budgets is None else budgets
         tickets = itertools.count()
         self.accounts = {
-            name: Account(name, driver, runtime, tickets, self._report_retry) for name, driver in drivers.items()
+            name: Account(name, driver, runtime, tickets, self._report_retry, budgets.setdefault(name, {}))
+            for name, driver in drivers.items()
         }
 
     @property
@@ -85,7 +93,15 @@ def opened(deployment: Deployment) -> Generator[Session, None, None]:
     """
     with ExitStack() as stack:
         drivers = {name: stack.enter_context(connect(deployment.clouds[name])) for name in deployment.clouds}
-        yield Session(drivers, runtime_for(drivers), probe=network_prober(deployment))
+        budgets = {name: _buckets(deployment.clouds[name], driver) for name, driver in drivers.items()}
+        yield Session(drivers, runtime_for(drivers), probe=network_prober(deployment), budgets=budgets)
+
+
+def _buckets(cloud: Cloud, driver: Driver) -> dict[str, TokenBucket]:
+    """Return the buckets of a cloud entry; a cloud with a time of its own keeps its budgets itself."""
+    if isinstance(driver, Timekeeper):
+        return {}
+    return _BUDGETS.setdefault(naming.digest(cloud.driver, cloud.options, cloud.directory), {})
 
 
 def network_prober(deployment: Deployment) -> NetworkProber:

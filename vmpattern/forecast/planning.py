@@ -9,7 +9,18 @@ from vmpattern import naming
 from vmpattern.errors import Problem, SpecError
 from vmpattern.executor import FleetOrder, Session, VirtualRuntime, carry_out
 from vmpattern.forecast.telling import Told
-from vmpattern.model import CloudObservation, Deployment, Fleet, Observation, Outcome, Placement, Plan, Recipe, Result
+from vmpattern.model import (
+    Bake,
+    CloudObservation,
+    Deployment,
+    Fleet,
+    Observation,
+    Outcome,
+    Placement,
+    Plan,
+    Recipe,
+    Result,
+)
 from vmpattern.planner import Assessment, Resolution, assess, bakes, recipe_name, refuse_failing, resolve
 from vmpattern.simulation import SimulatedCloud, UnreadableCloud
 
@@ -34,7 +45,7 @@ def plan(
     assessments = {
         name: assess(desired, fleet, resolutions[name].slots, observation) for name, fleet in desired.fleets.items()
     }
-    outcome = _simulated(desired, resolutions, assessments, observation)
+    outcome = _simulated(desired, resolutions, assessments, observation, baked)
     told = Told(desired, resolutions, assessments, observation, outcome, baked)
     fleet_plans = {name: told.fleet(name) for name in desired.fleets}
     refuse_failing(fleet_plans, observation)
@@ -57,8 +68,12 @@ def _simulated(
     resolutions: Mapping[str, Resolution],
     assessments: Mapping[str, Assessment],
     observation: Observation,
+    baked: Sequence[Bake],
 ) -> Outcome:
-    """Carry the fleets out on a simulated copy, unless there is nothing to do."""
+    """Carry the fleets out on a simulated copy, unless there is nothing to do.
+
+    It begins when the bakes are done; what was observed before them is the first of the lists that an apply waits for.
+    """
     if all(assessment.reached for assessment in assessments.values()):
         return Outcome(result=Result.NOTHING, fleets={}, duration_s=0.0, api_calls=0)
     orders = [
@@ -66,8 +81,11 @@ def _simulated(
     ]
     copies = {name: _copy(desired, cloud) for name, cloud in observation.clouds.items() if cloud.error is None}
     drivers = {name: copies.get(name) or UnreadableCloud(cloud) for name, cloud in observation.clouds.items()}
-    runtime = VirtualRuntime(observation.at, tuple(copies.values()))
-    return carry_out(desired, orders, Session(drivers, runtime))
+    start = observation.at + max((bake.duration_s for bake in baked), default=0.0)
+    for copy in copies.values():
+        copy.advance(start)
+    session = Session(drivers, VirtualRuntime(start, tuple(copies.values())))
+    return carry_out(desired, orders, session, observation=observation if baked else None)
 
 
 def _recipes(deployment: Deployment, observation: Observation) -> Mapping[str, Mapping[str, str]]:

@@ -182,7 +182,7 @@ class Told:
                 zone=event.zone,
                 count=event.count,
                 instances=ids,
-                start_s=round(self._bakes_s + event.at - self._start, 3),
+                start_s=round(event.at - self._start, 3),
                 duration_s=round(end - event.at, 3),
             )
 
@@ -202,7 +202,7 @@ class Told:
                     count=len(ids),
                     instances=tuple(sorted(ids)),
                     start_s=self._bakes_s,
-                    duration_s=round(at - self._start, 3),
+                    duration_s=round(at - self._start - self._bakes_s, 3),
                 )
 
     def forecast(self) -> Forecast:

@@ -4,13 +4,18 @@ It believes nobody: what the executor announces is compared with what reaches th
 ready. The only excuse is what no single observer can know: it judges health by the latest readings that were delivered.
 """
 
+import math
+import os
+from collections.abc import Callable
+from fractions import Fraction
+
 import attrs
 
+from lawbook.schedules import SECRET
 from lawbook.truth import FleetTruth, OpenCloud, Seen
 from vmpattern.driver import LaunchRequest, Selector
 from vmpattern.errors import OutcomeUnknown, Throttled, Transient
 from vmpattern.model import (
-    Deployment,
     Event,
     EventKind,
     Fleet,
@@ -21,11 +26,47 @@ from vmpattern.model import (
     Membership,
     Phase,
     Place,
+    Plan,
+    Secret,
+    Service,
+    Share,
 )
-from vmpattern.planner import Limits, limits
 
 READ_AGE_S = 15.0
 """Nothing may be acted upon that was asked for longer ago."""
+
+
+def expected_env(service: Service) -> dict[str, str]:
+    """What every instance of a service is launched with, as the file and this process's environment have it now."""
+    return {name: os.environ[SECRET] if isinstance(value, Secret) else value for name, value in service.env.items()}
+
+
+@attrs.frozen(kw_only=True)
+class Bounds:
+    """How far a rollout may go, reckoned here from what the file says, not by the planner's own arithmetic."""
+
+    most: int
+    least: int
+    failures: int
+    blast: int
+
+    @classmethod
+    def of(cls, fleet: Fleet) -> "Bounds":
+        size, rollout = fleet.size, fleet.rollout
+        surge = _part(rollout.max_surge, size, math.ceil)
+        unavailable = _part(rollout.max_unavailable, size, math.floor)
+        if surge + unavailable == 0:
+            unavailable = 1
+        return cls(
+            most=size + surge,
+            least=max(0, size - unavailable),
+            failures=_part(rollout.max_failures, size, math.ceil) if rollout.max_failures else max(1, -(-size // 10)),
+            blast=_part(rollout.blast_budget, size, math.ceil) if rollout.blast_budget else max(5, -(-size // 5)),
+        )
+
+
+def _part(share: Share, size: int, rounded: Callable[[Fraction], int]) -> int:
+    return rounded(Fraction(share.number * size, 100)) if share.percent else share.number
 
 
 @attrs.frozen
@@ -46,9 +87,10 @@ class Watched:
 
     fleet: Fleet
     plan: FleetPlan
-    bounds: Limits
+    bounds: Bounds
     check: HealthCheck | None
     truths: dict[str, FleetTruth]
+    env: dict[str, str]
     shown: dict[str, Shown] = attrs.field(factory=dict)
     leaving: set[InstanceId] = attrs.field(factory=set)
     approved: set[InstanceId] = attrs.field(factory=set)
@@ -91,7 +133,8 @@ class Watched:
 class Auditor:
     """Watches one apply. `broken` lists every broken law, with the moment; empty is good."""
 
-    def __init__(self, deployment: Deployment, plans: dict[str, FleetPlan], clouds: dict[str, OpenCloud]) -> None:
+    def __init__(self, planned: Plan, clouds: dict[str, OpenCloud]) -> None:
+        deployment = planned.deployment
         self.broken: list[str] = []
         self.events: list[Event] = []
         self._clouds = clouds
@@ -99,7 +142,9 @@ class Auditor:
         self._reads: dict[str, list[float]] = {name: [] for name in clouds}
         self._snapshots: dict[str, dict[str, dict[InstanceId, Seen]]] = {name: {} for name in clouds}
         self._most_calls = sum(plan_of.rollout.max_in_flight for plan_of in deployment.fleets.values())
+        self._listing: set[str] = set()
         self._changing = 0
+        self.mutations = 0
         self.fleets: dict[str, Watched] = {}
         for name, fleet in deployment.fleets.items():
             check = deployment.services[fleet.service].health
@@ -109,7 +154,8 @@ class Auditor:
                 )
                 for cloud in clouds
             }
-            self.fleets[name] = Watched(fleet, plans[name], limits(fleet), check, truths)
+            env = expected_env(deployment.services[fleet.service])
+            self.fleets[name] = Watched(fleet, planned.fleets[name], Bounds.of(fleet), check, truths, env)
         self._deployment = deployment.name
         self.moved(first=True)
 
@@ -139,11 +185,15 @@ class Auditor:
 
     def call_started(self, *, changes: bool) -> None:
         self._changing += changes
+        self.mutations += changes
         if self._changing > self._most_calls:
             self.fail("4 (calls in flight)", f"{self._changing} of at most {self._most_calls}")
 
     def call_answered(self, *, changes: bool) -> None:
         self._changing -= changes
+
+    def list_started(self, cloud: str) -> None:
+        self._listing.add(cloud)
 
     def read_took_effect(self, cloud: str) -> dict[str, dict[InstanceId, Seen]]:
         """Return the truth that a reading shows; its delivery is told by `read_delivered`."""
@@ -152,6 +202,7 @@ class Auditor:
 
     def read_delivered(self, cloud: str, asked_at: float, shown: dict[str, dict[InstanceId, Seen]]) -> None:
         self._reads[cloud].append(asked_at)
+        self._listing.discard(cloud)
         for name, watched in self.fleets.items():
             earlier, true = watched.shown.get(cloud), watched.truths[cloud].seen
             for instance in earlier.seen if earlier else ():
@@ -172,6 +223,8 @@ class Auditor:
             self.fail("7 (ownership)", f"a launch for {request.deployment}/{request.fleet} that nobody announced")
             return
         watched.launching[request.key] = request.count
+        if dict(request.env) != watched.env:
+            self.fail("14 (environment)", f"a launch of {request.fleet} with {sorted(request.env)}")
 
     def launch_took_effect(self, request: LaunchRequest, error: Exception | None) -> None:
         """A launch was answered by its cloud; it was weighed against the clouds that had been read by then.
@@ -210,6 +263,11 @@ class Auditor:
 
     def event(self, event: Event) -> None:
         self.events.append(event)
+        if event.kind is EventKind.UNREADABLE and event.cloud not in self._listing:
+            # Its list came, the rest of the same reading didn't: nothing is known of the cloud.
+            self._reads[event.cloud].clear()
+            for each in self.fleets.values():
+                each.shown.pop(event.cloud, None)
         watched = self.fleets.get(event.fleet)
         if watched is None:
             return

@@ -44,41 +44,67 @@ def play(schedule: Schedule, *, decider: Decider = decide) -> Played:
     world, played = World(schedule), Played(schedule)
     for number, change in enumerate(schedule.changes):
         world.advance(world.now + change.pause_s)
+        world.tell_secret(change.secret)
         applied = world.apply(change.desired, crash=change.crash, decider=decider)
-        _note(played, f"change {number}", schedule, change.desired, applied, is_first=number == 0)
+        _note(played, f"change {number}", schedule, applied, is_first=number == 0)
     world.calm_down()
     world.advance(world.now + REST_S)
     desired = schedule.changes[-1].desired
     must_end_well = _must_end_well(world, desired)
     for _ in range(MOST_APPLIES):
-        last = world.finish(desired, decider=decider)
-        if last is None:
-            break
-        _note(played, "the end", schedule, desired, last, is_first=False)
-        if last.outcome is not None and last.outcome.result in GOOD_ENDS:
+        last = world.apply(desired, decider=decider)
+        _note(played, "the end", schedule, last, is_first=False)
+        played.broken += [f"the end: {text}" for text in _agrees(world, last)]
+        if last.is_good:
             break
     played.created = sum(cloud.ever for cloud in world.clouds.values())
     if not must_end_well:
         return played
-    if last is not None and (last.outcome is None or last.outcome.result not in GOOD_ENDS):
-        played.broken.append(f"6 (convergence): the last apply ended {last.outcome}")
+    if not last.is_good:
+        played.broken.append(f"6 (convergence): the last apply ended {last.end}: {last.outcome or last.refusal}")
         return played
     played.broken += [f"the end: {text}" for text in at_rest(world, desired)]
     played.zones = _places(world, desired)
     return played
 
 
-def _note(
-    played: Played, when: str, schedule: Schedule, desired: Deployment, applied: Applied, *, is_first: bool
-) -> None:
-    played.broken += [f"{when}: {text}" for text in applied.auditor.broken]
+def _agrees(world: World, applied: Applied) -> list[str]:
+    """In a calm world a plan says that there is nothing to do if and only if its apply does nothing."""
+    if applied.plan is None or applied.outcome is None or applied.auditor is None:
+        return []
+    is_empty, did_nothing = not applied.plan.changes, applied.outcome.result is Result.NOTHING
+    broken = []
+    if is_empty != did_nothing:
+        broken.append(f"5 (empty plan): the plan is {'' if is_empty else 'not '}empty, its apply {applied.end}")
+    if did_nothing and applied.auditor.mutations:
+        broken.append(f"5 (nothing): an apply with nothing to do made {applied.auditor.mutations} changing calls")
+    if applied.outcome.ok:
+        broken += [text for name in applied.plan.fleets for text in _as_reported(world, applied, name)]
+    return broken
+
+
+def _as_reported(world: World, applied: Applied, name: str) -> list[str]:
+    """What a good end reports of a fleet is true in the world: all are there, well, and behind their balancer."""
+    fleet, deployment = applied.plan.deployment.fleets[name], applied.plan.deployment
+    reported = applied.outcome.fleets[name]
+    serving = [row.id for row in _live(world, name) if world.serves(row, fleet, deployment.services[fleet.service])]
+    if (reported.ready, len(serving), reported.reached) == (fleet.size, fleet.size, True):
+        return []
+    return [
+        f"5 (ready): {name} of {fleet.size}, reported {reported.ready} ready, "
+        f"{'' if reported.reached else 'not '}reached; {len(serving)} serve"
+    ]
+
+
+def _note(played: Played, when: str, schedule: Schedule, applied: Applied, *, is_first: bool) -> None:
+    played.broken += [f"{when}: {text}" for text in applied.broken]
     played.crashes += applied.crashed
     played.calls += applied.calls
-    events = applied.auditor.events
+    events = applied.auditor.events if applied.auditor else []
     played.events += len(events)
     played.launches += sum(event.count for event in events if event.kind is EventKind.LAUNCHED)
     played.terminations += sum(event.count for event in events if event.kind is EventKind.TERMINATED)
-    played.results["crashed" if applied.outcome is None else applied.outcome.result.value] += 1
+    played.results[applied.end] += 1
     calm_calls = not schedule.kinds and schedule.slowness_s == 0.0 and is_first
     if calm_calls and applied.throttled:
         played.broken.append(f"{when}: 4 (rate budget): {applied.throttled} calls were throttled")

@@ -21,12 +21,15 @@ from vmpattern.model import (
     RequestBudget,
     Resources,
     Rollout,
+    Secret,
     Service,
     Share,
 )
 from vmpattern.simulation import CloudSpec, FaultKind, Faults, Window
 
 SHOP = "shop"
+SECRET = "VMPATTERN_LAWBOOK_SECRET"
+"""The variable that the schedules' secret is read from."""
 CLOUDS = ("east", "west")
 ZONES = ("a", "b", "c")
 IMAGES = ("img-1", "img-2", "img-3")
@@ -76,11 +79,15 @@ class Crash:
 
 @attrs.frozen(kw_only=True)
 class Change:
-    """One apply: what is desired from now on, how long after the last one, and where its process dies (if it does)."""
+    """One apply: what is desired from now on, how long after the last one, and where its process dies (if it does).
+
+    `secret` is the value of the secret that the environment names, then.
+    """
 
     desired: Deployment
     pause_s: float = 0.0
     crash: Crash | None = None
+    secret: str = "s1"
 
 
 @attrs.frozen(kw_only=True)
@@ -149,6 +156,7 @@ def _cloud(choose: Choices, name: str) -> CloudSpec:
         native_health=choose.chance(70),
         probes=True,
         balancer=True,
+        checks=choose.chance(70),
         budgets=budgets,
         latencies=Latencies(
             call_s=choose.one_of((1.0, 0.3, 2.5)),
@@ -203,7 +211,8 @@ def _changes(choose: Choices, clouds: tuple[CloudSpec, ...], count: int, crashes
         if number:
             desired = _changed(choose, desired, clouds)
         crash = Crash(choose.number(0, 40), choose.chance(50)) if crashes and choose.chance(35) else None
-        made.append(Change(desired=desired, pause_s=choose.one_of((0.0, 5.0, 100.0)), crash=crash))
+        pause_s = choose.one_of((0.0, 5.0, 100.0))
+        made.append(Change(desired=desired, pause_s=pause_s, crash=crash, secret=choose.one_of(("s1", "s2"))))
     return tuple(made)
 
 
@@ -215,6 +224,7 @@ def _deployment(choose: Choices, clouds: tuple[CloudSpec, ...]) -> Deployment:
         port=80,
         health=check,
         resources=Resources(vcpus=choose.one_of((1, 2))),
+        env=_env(choose),
     )
     names = ("web", "api") if choose.chance(8) else ("web",)
     fleets = {name: _fleet(choose, name, clouds) for name in names}
@@ -224,6 +234,11 @@ def _deployment(choose: Choices, clouds: tuple[CloudSpec, ...]) -> Deployment:
         services={"web": service},
         fleets=fleets,
     )
+
+
+def _env(choose: Choices) -> dict[str, str | Secret]:
+    secret = {"TOKEN": Secret(f"env:{SECRET}")} if choose.chance(40) else {}
+    return {"MODE": choose.one_of(("a", "b")), **secret}
 
 
 def _image(choose: Choices, clouds: tuple[CloudSpec, ...]) -> Existing:
@@ -241,9 +256,15 @@ def _fleet(choose: Choices, name: str, clouds: tuple[CloudSpec, ...]) -> Fleet:
             placements=tuple(_placement(choose, spec) for spec in clouds),
             place=choose.one_of((Place.SPREAD, Place.SPREAD, Place.ORDERED, Place.CHEAPEST)),
             rollout=_rollout(choose),
-            balancer={spec.name: immutabledict({"name": f"{name}-front"}) for spec in clouds} if balanced else {},
+            balancer=_balancer(choose, clouds) if balanced else {},
         )
     )
+
+
+def _balancer(choose: Choices, clouds: tuple[CloudSpec, ...]) -> dict[str, immutabledict[str, str]]:
+    """One of two balancers in every cloud, or none."""
+    name = choose.one_of(("front", "back", ""))
+    return {spec.name: immutabledict({"name": name}) for spec in clouds} if name else {}
 
 
 def _allowed(fleet: Fleet) -> Fleet:
@@ -292,7 +313,7 @@ def _changed(choose: Choices, desired: Deployment, clouds: tuple[CloudSpec, ...]
     """Change one thing or two, as people do."""
     web = desired.fleets["web"]
     for _ in range(choose.number(1, 2)):
-        what = choose.number(0, 5)
+        what = choose.number(0, 7)
         if what == 0:
             web = attrs.evolve(web, size=choose.number(0, 8))
         elif what == 1:
@@ -304,6 +325,11 @@ def _changed(choose: Choices, desired: Deployment, clouds: tuple[CloudSpec, ...]
             web = attrs.evolve(web, place=choose.one_of((Place.SPREAD, Place.ORDERED, Place.CHEAPEST)))
         elif what == 4:
             web = attrs.evolve(web, rollout=_rollout(choose))
+        elif what == 5:
+            service = attrs.evolve(desired.services["web"], env=_env(choose))
+            desired = attrs.evolve(desired, services={"web": service})
+        elif what == 6:
+            web = attrs.evolve(web, balancer=_balancer(choose, clouds))
         else:
             chosen = choose.one_of(web.placements)
             web = attrs.evolve(web, placements=(chosen,), balancer=web.balancer)

@@ -6,23 +6,26 @@ Nothing here knows what is right: the auditor does.
 import heapq
 import itertools
 import math
+import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
 from lawbook.auditor import Auditor
-from lawbook.schedules import SHOP, Crash, Old, Schedule
-from lawbook.truth import OpenCloud
-from vmpattern.driver import LaunchReport, LaunchRequest, Selector
-from vmpattern.errors import DriverError, OutcomeUnknown, Throttled
-from vmpattern.executor import FleetOrder, carry_out
+from lawbook.schedules import SECRET, SHOP, Crash, Old, Schedule
+from lawbook.truth import OpenCloud, is_well
+from vmpattern.driver import LaunchReport, LaunchRequest, Selector, TokenBucket
+from vmpattern.errors import DriverError, OutcomeUnknown, Problem, Refused, SpecError, Throttled
+from vmpattern.executor import Session, apply_in, read_clouds
 from vmpattern.executor.runtime import DEADLINE_FACTOR, Answer, Work, attempt
 from vmpattern.forecast import plan
 from vmpattern.model import (
+    OUTSIDE,
+    BakeOutcome,
     Capabilities,
-    CloudObservation,
     Deployment,
+    Fleet,
     Health,
     HealthCheck,
     Image,
@@ -32,11 +35,13 @@ from vmpattern.model import (
     LaunchKey,
     MachineType,
     Market,
+    Membership,
     Observation,
     Options,
     Outcome,
     Plan,
     Revision,
+    Service,
     Standing,
 )
 from vmpattern.planner import decide
@@ -74,9 +79,11 @@ class World:
         self.crash: Crash | None = None
         self.calls = 0
         self.is_calm = False
+        self.budgets: dict[str, dict[str, TokenBucket]] = {}
         self.throttled = 0
         for number, old in enumerate(schedule.old):
             self._put(number, old)
+        self.tell_secret(schedule.changes[0].secret)
         self.strangers = self._put_strangers() if schedule.strangers else ()
         self.advance(self.now + QUIET_S)
 
@@ -97,6 +104,21 @@ class World:
             cloud.advance(until)
         if self.auditor is not None:
             self.auditor.moved()
+
+    @staticmethod
+    def tell_secret(value: str) -> None:
+        """Let the secret that environments name have this value from now on."""
+        os.environ[SECRET] = value
+
+    def serves(self, row: Instance, fleet: Fleet, service: Service) -> bool:
+        """Whether an instance serves in truth: it runs, is well, and is behind the fleet's balancer if that has one."""
+        cloud = self.clouds[row.cloud]
+        native = cloud.capabilities.native_health
+        well = is_well(row, cloud.answers(row.id), service.health, native=native)
+        balancer = fleet.balancer.get(row.cloud)
+        if balancer is None or not well:
+            return well
+        return cloud.standing(balancer).get(row.id, OUTSIDE).membership is Membership.HEALTHY
 
     def calm_down(self) -> None:
         """No more faults, and no more slowness."""
@@ -150,62 +172,38 @@ class World:
 
     # -- one apply ----------------------------------------------------------------------------------------------------
 
-    def observe(self, deployment: Deployment) -> Observation:
-        """Read every cloud once; one that can't be read says why."""
-        return Observation(
-            at=self.now, clouds={name: self._observed(deployment, cloud) for name, cloud in self.clouds.items()}
-        )
+    def session(self, auditor: Auditor | None = None) -> Session:
+        """What one verb works with: the drivers and the network, watched by an auditor where one is given."""
+        drivers = {name: AuditedDriver(cloud, self) for name, cloud in self.clouds.items()}
+        return Session(drivers, Passage(self, auditor), budgets=self.budgets)
 
-    def _observed(self, deployment: Deployment, cloud: OpenCloud) -> CloudObservation:
-        facts = {"name": cloud.name, "at": self.now, "capabilities": cloud.capabilities}
-        try:
-            rows = cloud.instances(Selector(deployment.name))
-            members: dict[InstanceId, Standing] = {}
-            probed: dict[InstanceId, Health] = {}
-            for fleet in deployment.fleets.values():
-                if cloud.name in fleet.balancer:
-                    members.update(cloud.members(fleet.balancer[cloud.name]))
-                check = deployment.services[fleet.service].health
-                if check is not None:
-                    ids = [row.id for row in rows if row.fleet == fleet.name and row.phase.is_live]
-                    probed.update(cloud.probe(ids, check))
-            return CloudObservation(
-                **facts, instances=rows, machine_types=cloud.machine_types(), probed=probed, members=members
-            )
-        except DriverError as error:
-            return CloudObservation(**facts, error=str(error))
+    def observe(self, deployment: Deployment) -> Observation:
+        """Read the clouds as `observe` does; one that can't be read says why."""
+        return read_clouds(deployment, self.session(), check=True)
 
     def apply(self, deployment: Deployment, *, crash: Crash | None = None, decider: "Decider" = decide) -> "Applied":
-        """One process: observe, plan, carry out; it may die at a call."""
-        planned = plan(deployment, self.observe(deployment))
+        """One process, as a user starts it: observe, plan, apply; it may die at a call of the apply."""
+        self.budgets = {}
+        try:
+            planned = plan(deployment, self.observe(deployment))
+        except (SpecError, Refused) as refusal:
+            return Applied(None, None, refusal)
         return self.carry_out(planned, crash=crash, decider=decider)
 
-    def finish(self, deployment: Deployment, *, decider: "Decider" = decide) -> "Applied | None":
-        """Observe, plan, and carry out what the plan changes; None if that is nothing."""
-        planned = plan(deployment, self.observe(deployment))
-        return self.carry_out(planned, decider=decider) if planned.changes else None
-
     def carry_out(self, planned: Plan, *, crash: Crash | None = None, decider: "Decider" = decide) -> "Applied":
-        """One process carries out a plan."""
-        desired = planned.deployment
-        self.auditor = Auditor(desired, dict(planned.fleets), self.clouds)
+        """One process applies a plan."""
+        self.auditor = auditor = Auditor(planned, self.clouds)
         self.crash, self.calls, self.throttled = crash, 0, 0
-        runtime = Passage(self, self.auditor)
-        drivers = {name: AuditedDriver(cloud, self) for name, cloud in self.clouds.items()}
-        orders = [
-            FleetOrder(fleet=desired.fleets[name], slots=fleet.slots, named=frozenset(fleet.terminates))
-            for name, fleet in planned.fleets.items()
-        ]
-        outcome, crashed = None, False
+        outcome: Outcome | None = None
+        refusal: Exception | None = None
         try:
-            outcome = carry_out(
-                desired, orders, drivers, runtime, on_event=self.auditor.event, watch=False, decide=decider
-            )
+            outcome = apply_in(self.session(auditor), planned, on_event=auditor.event, bake=no_bakery, decide=decider)
+        except (SpecError, Refused) as error:
+            refusal = error
         except Crashed:
-            crashed = True
             self._bury()
-        auditor, self.auditor, self.crash = self.auditor, None, None
-        return Applied(planned, outcome, crashed, auditor, self.throttled, self.calls)
+        self.auditor, self.crash = None, None
+        return Applied(planned, outcome, refusal, auditor, self.throttled, self.calls)
 
     def _bury(self) -> None:
         """The process is dead: no answer finds it, but some of its calls still arrive."""
@@ -225,22 +223,51 @@ class World:
 Decider = Callable[..., object]
 
 
+def no_bakery(*arguments: object, **options: object) -> BakeOutcome:
+    """Bake nothing: no plan of these worlds has to."""
+    raise AssertionError("nothing is to be baked here")
+
+
 @attrs.frozen
 class Applied:
-    """What became of one apply."""
+    """What became of one process: its plan, and its outcome, why it was refused, or neither if it crashed."""
 
-    plan: Plan
+    plan: Plan | None
     outcome: Outcome | None
-    crashed: bool
-    auditor: Auditor
-    throttled: int
-    calls: int
+    refusal: Exception | None = None
+    auditor: Auditor | None = None
+    throttled: int = 0
+    calls: int = 0
+
+    @property
+    def crashed(self) -> bool:
+        return self.outcome is None and self.refusal is None
+
+    @property
+    def broken(self) -> list[str]:
+        return self.auditor.broken if self.auditor else []
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it ended with everything as desired."""
+        return self.outcome is not None and self.outcome.ok
+
+    @property
+    def end(self) -> str:
+        """How it ended, in a word."""
+        if self.outcome is not None:
+            return self.outcome.result.value
+        return "crashed" if self.crashed else f"refused ({type(self.refusal).__name__})"
+
+
+READS = ("instances", "machine_types", "images", "resolve", "check")
+"""Verbs that change nothing."""
 
 
 class Passage:
     """The runtime of one process: its calls take time on their way there and back."""
 
-    def __init__(self, world: World, auditor: Auditor) -> None:
+    def __init__(self, world: World, auditor: Auditor | None) -> None:
         self._world = world
         self._auditor = auditor
         self._answers: list[tuple[float, int, Answer, Work, object]] = []
@@ -249,8 +276,13 @@ class Passage:
         return self._world.now
 
     def start(self, work: Work) -> None:
-        world, changes, auditor = self._world, not work.what.endswith(": instances"), self._auditor
-        auditor.call_started(changes=changes)
+        world, auditor = self._world, self._auditor
+        cloud, verb = work.what.split(": ")
+        changes = verb not in READS
+        if auditor is not None:
+            auditor.call_started(changes=changes)
+            if verb == "instances":
+                auditor.list_started(cloud)
         there_s, back_s = self._delays(work)
         patience_s = work.timeout_s / DEADLINE_FACTOR  # the driver gives up before the executor takes it for hung
         asked_at, hangs = world.now, there_s + back_s > patience_s
@@ -261,8 +293,8 @@ class Passage:
                 return
             answer = attempt(work)
             shown = None
-            if not changes and answer.error is None:
-                shown = (work.what.split(":")[0], asked_at, auditor.read_took_effect(work.what.split(":")[0]))
+            if auditor is not None and verb == "instances" and answer.error is None:
+                shown = (cloud, asked_at, auditor.read_took_effect(cloud))
             if hangs:
                 late = OutcomeUnknown("no answer in time", code="TimedOut")
                 answer, shown = Answer(work.ticket, error=late), None
@@ -300,8 +332,9 @@ class Passage:
 
     def _deliver(self) -> Answer:
         _, _, answer, work, shown = heapq.heappop(self._answers)
-        self._auditor.call_answered(changes=not work.what.endswith(": instances"))
-        if shown is not None:
+        if self._auditor is not None:
+            self._auditor.call_answered(changes=work.what.split(": ")[1] not in READS)
+        if self._auditor is not None and shown is not None:
             self._auditor.read_delivered(*shown)  # type: ignore[misc]
         return answer
 
@@ -387,6 +420,9 @@ class AuditedDriver:
 
     def members(self, balancer: Options) -> Mapping[InstanceId, Standing]:
         return self._call(lambda: self._cloud.members(balancer))  # type: ignore[return-value]
+
+    def check(self, requests: Sequence[LaunchRequest], balancer: Options | None) -> tuple[Problem, ...]:
+        return self._call(lambda: self._cloud.check(requests, balancer))  # type: ignore[return-value]
 
     def images(self, selector: Selector) -> tuple[Image, ...]:
         return self._cloud.images(selector)
