@@ -19,9 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "drivers"), str(ROOT / "tests" / "support")]
 
 from lawbook.choices import Seeded  # noqa: E402
+from lawbook.drawing import schedule  # noqa: E402
 from lawbook.onlooker import Onlooker  # noqa: E402
 from lawbook.playing import play  # noqa: E402
-from lawbook.schedules import schedule  # noqa: E402
 
 CHUNK = 250
 TOLD_EVERY = 10_000

@@ -5,7 +5,8 @@ from collections import Counter
 import attrs
 from hypothesis import assume, example, given, strategies as st
 from lawbook.choices import Seeded
-from lawbook.schedules import Schedule, patient, schedule, schedules, uses_bad_image
+from lawbook.drawing import schedule, schedules
+from lawbook.schedules import Schedule, patient, uses_bad_image
 from lawbook.world import Applied, World
 
 from vmpattern.executor import FleetOrder, Session, VirtualRuntime, carry_out

@@ -4,10 +4,11 @@ import attrs
 import pytest
 from hypothesis import assume, example, given, strategies as st
 from lawbook.choices import Seeded
+from lawbook.drawing import schedule, schedules
 from lawbook.moments import MOMENTS
 from lawbook.onlooker import Onlooker
 from lawbook.playing import Played, at_rest, play
-from lawbook.schedules import BAD_IMAGE, ZONES, Crash, Old, Schedule, patient, schedule, schedules, uses_bad_image
+from lawbook.schedules import BAD_IMAGE, ZONES, Crash, Old, Schedule, patient, uses_bad_image
 from lawbook.world import World
 
 from vmpattern.model import EventKind, Existing, HealthCheck, Idempotency, Result

@@ -52,10 +52,10 @@ def main(module: str, old: str, new: str, law: str, moment: str = "") -> int:
     sys.path[:0] = [str(ROOT), str(ROOT / "drivers"), str(ROOT / "tests" / "support")]
     sys.meta_path.insert(0, Finder(module, old, new))
     from lawbook.choices import Seeded
+    from lawbook.drawing import schedule
     from lawbook.moments import MOMENTS
     from lawbook.onlooker import Onlooker
     from lawbook.playing import play
-    from lawbook.schedules import schedule
 
     others: dict[str, int] = {}
     random = {f"seed {seed}": seed for seed in range(MOST)}

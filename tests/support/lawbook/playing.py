@@ -43,9 +43,7 @@ def play(schedule: Schedule, *, decider: Decider = decide) -> Played:
     """Play a schedule to its end; never raises for a broken law."""
     world, played = World(schedule), Played(schedule)
     for number, change in enumerate(schedule.changes):
-        world.advance(world.now + change.pause_s)
-        world.tell_secret(change.secret)
-        applied = world.apply(change.desired, crash=change.crash, decider=decider)
+        applied = world.play(change, decider=decider)
         _note(played, f"change {number}", schedule, applied, is_first=number == 0)
     world.calm_down()
     world.advance(world.now + REST_S)
@@ -113,7 +111,7 @@ def _note(played: Played, when: str, schedule: Schedule, applied: Applied, *, is
 def _must_end_well(world: World, desired: Deployment) -> bool:
     """Whether nothing in the world stands in the way of what is desired, and all that is wrong in it can be known."""
     schedule, service = world.schedule, desired.services["web"]
-    if any(spec.capacity for spec in schedule.clouds):
+    if any(spec.capacity or spec.quota is not None for spec in schedule.clouds):
         return False
     if uses_bad_image(desired) and any(fleet.size for fleet in desired.fleets.values()):
         return False
@@ -178,8 +176,9 @@ def _spread(name: str, fleet: Fleet, live: list[Instance], planned: Plan) -> lis
     broken = []
     shares = []
     for number in range(len(fleet.placements)):
-        zones = [(slot.cloud, slot.zone) for slot in planned.fleets[name].slots if slot.placement == number]
-        held = [sum((row.cloud, row.zone) == zone for row in live) for zone in zones]
+        slots = [slot for slot in planned.fleets[name].slots if slot.placement == number]
+        zones = [(slot.cloud, slot.zone, slot.market) for slot in slots]
+        held = [sum((row.cloud, row.zone, row.market) == zone for row in live) for zone in zones]
         shares.append(sum(held))
         if max(held) - min(held) > 1:
             broken.append(f"10 (zones): {name} holds {held} in {zones}")

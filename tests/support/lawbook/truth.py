@@ -5,7 +5,18 @@ from collections.abc import Mapping
 import attrs
 
 from vmpattern.driver import Selector
-from vmpattern.model import OUTSIDE, Health, HealthCheck, Instance, InstanceId, Membership, Options, Phase, Standing
+from vmpattern.model import (
+    OUTSIDE,
+    Health,
+    HealthCheck,
+    Instance,
+    InstanceId,
+    Market,
+    Membership,
+    Options,
+    Phase,
+    Standing,
+)
 from vmpattern.simulation import SimulatedCloud
 
 
@@ -33,6 +44,30 @@ class OpenCloud(SimulatedCloud):
     def standing(self, balancer: Options) -> Mapping[InstanceId, Standing]:
         """Who stands where with a balancer."""
         return self._balancers.standing(str(balancer["name"]))
+
+    def kill(self, instance: InstanceId) -> None:
+        """End an instance behind its owner's back."""
+        self._world.end(self._world.vms[instance])
+
+    def halt(self, instance: InstanceId) -> None:
+        """Stop an instance, as its guest or its host may."""
+        vm = self._world.vms[instance]
+        self._world._schedule(vm, None, 0.0)
+        self._world.show(vm, Phase.STOPPED, vm.row.kept_until)
+
+    def take_out(self, instance: InstanceId) -> None:
+        """Take an instance out of every balancer at once, as a person may by hand."""
+        for members in self._balancers.members.values():
+            members.pop(instance, None)
+        self._world.tell(instance)
+
+    def market(self, instance: InstanceId) -> Market:
+        """In which market an instance was launched."""
+        return self._world.vms[instance].row.market
+
+    def is_member(self, instance: InstanceId) -> bool:
+        """Whether any balancer has it as a member that isn't draining."""
+        return any(members.get(instance, 0.0) is None for members in self._balancers.members.values())
 
     def are_budgets_full(self) -> bool:
         """Whether every request budget is what it was at the beginning."""

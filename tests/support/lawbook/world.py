@@ -9,11 +9,12 @@ import math
 import os
 import random
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import attrs
 
 from lawbook.auditor import Auditor
-from lawbook.schedules import SECRET, SHOP, Crash, Old, Schedule
+from lawbook.schedules import SECRET, SHOP, Change, Crash, Old, Outside, Schedule
 from lawbook.truth import OpenCloud, is_well
 from vmpattern.driver import LaunchReport, LaunchRequest, Selector, TokenBucket
 from vmpattern.errors import DriverError, OutcomeUnknown, Problem, Refused, SpecError, Throttled
@@ -56,11 +57,12 @@ class Crashed(BaseException):
 
 @attrs.define(order=True)
 class Pending:
-    """Something on its way: at a moment, in the order in which it set out."""
+    """Something on its way: at a moment, in the order in which it set out; it `lasts` if no process sent it."""
 
     at: float
     order: int
     run: Callable[[], None] = attrs.field(order=False)
+    lasts: bool = attrs.field(default=False, order=False)
 
 
 class World:
@@ -79,6 +81,7 @@ class World:
         self.crash: Crash | None = None
         self.calls = 0
         self.is_calm = False
+        self.clock_s = 0.0
         self.budgets: dict[str, dict[str, TokenBucket]] = {}
         self.throttled = 0
         for number, old in enumerate(schedule.old):
@@ -121,8 +124,9 @@ class World:
         return cloud.standing(balancer).get(row.id, OUTSIDE).membership is Membership.HEALTHY
 
     def calm_down(self) -> None:
-        """No more faults, and no more slowness."""
+        """No more faults, no more slowness, and a clock that is right."""
         self.is_calm = True
+        self.clock_s = 0.0
         for cloud in self.clouds.values():
             cloud.calm_down()
 
@@ -181,23 +185,68 @@ class World:
         """Read the clouds as `observe` does; one that can't be read says why."""
         return read_clouds(deployment, self.session(), check=True)
 
-    def apply(self, deployment: Deployment, *, crash: Crash | None = None, decider: "Decider" = decide) -> "Applied":
-        """One process, as a user starts it: observe, plan, apply; it may die at a call of the apply."""
+    def play(self, change: Change, *, decider: "Decider" = decide) -> "Applied":
+        """Carry out one change of the schedule, with what happens meanwhile."""
+        self.advance(self.now + change.pause_s)
+        self.tell_secret(change.secret)
+        self.clock_s = change.clock_s
+        for happening in change.outside:
+            run = partial(self._happen, happening)
+            heapq.heappush(self.pending, Pending(self.now + happening.after_s, next(self.order), run, lasts=True))
+        return self.apply(change.desired, crash=change.crash, stop_at_call=change.stop_at_call, decider=decider)
+
+    def _happen(self, happening: Outside) -> None:
+        """Let something from outside happen to one of our instances."""
+        rows = sorted((row.id, name) for name, cloud in self.clouds.items() for row in cloud.rows() if _is_ours(row))
+        if not rows:
+            return
+        id, name = rows[happening.number % len(rows)]
+        cloud = self.clouds[name]
+        if happening.what == "deregister":
+            cloud.take_out(id)
+        elif happening.what == "stop":
+            cloud.halt(id)
+        elif happening.what == "kill" or cloud.market(id) is Market.SPOT:
+            cloud.kill(id)
+
+    def apply(
+        self,
+        deployment: Deployment,
+        *,
+        crash: Crash | None = None,
+        stop_at_call: int | None = None,
+        decider: "Decider" = decide,
+    ) -> "Applied":
+        """One process, as a user starts it: observe, plan, apply; it may die at a call of the apply, or be stopped."""
         self.budgets = {}
         try:
             planned = plan(deployment, self.observe(deployment))
         except (SpecError, Refused) as refusal:
             return Applied(None, None, refusal)
-        return self.carry_out(planned, crash=crash, decider=decider)
+        return self.carry_out(planned, crash=crash, stop_at_call=stop_at_call, decider=decider)
 
-    def carry_out(self, planned: Plan, *, crash: Crash | None = None, decider: "Decider" = decide) -> "Applied":
+    def carry_out(
+        self,
+        planned: Plan,
+        *,
+        crash: Crash | None = None,
+        stop_at_call: int | None = None,
+        decider: "Decider" = decide,
+    ) -> "Applied":
         """One process applies a plan."""
         self.auditor = auditor = Auditor(planned, self.clouds)
         self.crash, self.calls, self.throttled = crash, 0, 0
         outcome: Outcome | None = None
         refusal: Exception | None = None
         try:
-            outcome = apply_in(self.session(auditor), planned, on_event=auditor.event, bake=no_bakery, decide=decider)
+            outcome = apply_in(
+                self.session(auditor),
+                planned,
+                on_event=auditor.event,
+                stop=lambda: stop_at_call is not None and self.calls >= stop_at_call,
+                bake=no_bakery,
+                decide=decider,
+            )
         except (SpecError, Refused) as error:
             refusal = error
         except Crashed:
@@ -208,7 +257,7 @@ class World:
     def _bury(self) -> None:
         """The process is dead: no answer finds it, but some of its calls still arrive."""
         alive = self.schedule.ghosts
-        self.pending = [Pending(at.at, at.order, at.run) for at in self.pending if alive and self.random.random() < 0.7]
+        self.pending = [one for one in self.pending if one.lasts or (alive and self.random.random() < 0.7)]
         heapq.heapify(self.pending)
 
     def haunt(self, work: Work) -> None:
@@ -218,6 +267,10 @@ class World:
         self.auditor = living
         if living is not None:
             living.moved(excused=True)
+
+
+def _is_ours(row: Instance) -> bool:
+    return row.deployment == SHOP and row.phase.is_live
 
 
 Decider = Callable[..., object]
@@ -271,9 +324,11 @@ class Passage:
         self._world = world
         self._auditor = auditor
         self._answers: list[tuple[float, int, Answer, Work, object]] = []
+        self._ahead_s = world.clock_s
 
     def now(self) -> float:
-        return self._world.now
+        """Return the operator's time, whose clock may be wrong."""
+        return self._world.now + self._ahead_s
 
     def start(self, work: Work) -> None:
         world, auditor = self._world, self._auditor
@@ -314,7 +369,7 @@ class Passage:
         return draw() * slowness, draw() * slowness
 
     def wait(self, until: float) -> list[Answer]:
-        world = self._world
+        world, until = self._world, until - self._ahead_s
         while True:
             following = min(
                 until,
