@@ -20,6 +20,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "drivers"), str(ROOT / "tests" / "support"
 
 from lawbook.choices import Seeded  # noqa: E402
 from lawbook.drawing import schedule  # noqa: E402
+from lawbook.features import Coverage, features  # noqa: E402
 from lawbook.onlooker import Onlooker  # noqa: E402
 from lawbook.playing import play  # noqa: E402
 
@@ -45,7 +46,7 @@ class Tally:
 
     counts: Counter[str] = attrs.field(factory=Counter)
     results: Counter[str] = attrs.field(factory=Counter)
-    faults: Counter[str] = attrs.field(factory=Counter)
+    coverage: Coverage = attrs.field(factory=Coverage)
     broken: dict[int, list[str]] = attrs.field(factory=dict)
     cpu_s: float = 0.0
     slowest: tuple[float, int] = (0.0, 0)
@@ -53,7 +54,7 @@ class Tally:
     def add(self, other: "Tally") -> None:
         self.counts += other.counts
         self.results += other.results
-        self.faults += other.faults
+        self.coverage.merge(other.coverage)
         self.broken |= other.broken
         self.cpu_s += other.cpu_s
         self.slowest = max(self.slowest, other.slowest)
@@ -93,7 +94,7 @@ def _play(seed: int, total: Tally) -> list[str]:
         decisions_checked=onlooker.decisions,
     )
     total.results += played.results
-    total.faults.update(kind.value for kind in drawn.kinds)
+    total.coverage.add(features(drawn))
     return played.broken + onlooker.broken
 
 
@@ -113,12 +114,12 @@ def summary(total: Tally, wall_s: float) -> str:
     rows = [
         *((word.replace("_", " "), f"{count:,}") for word, count in total.counts.items()),
         ("ends", ", ".join(f"{word} {count:,}" for word, count in sorted(total.results.items()))),
-        ("schedules with a fault", ", ".join(f"{kind} {count:,}" for kind, count in sorted(total.faults.items()))),
         ("slowest", f"{total.slowest[0] * 1000:.0f} ms (seed {total.slowest[1]})"),
         ("time", f"{wall_s:.0f} s, {ms:.1f} ms of CPU a schedule"),
         ("broken laws", f"{len(total.broken):,}"),
     ]
-    return "\n".join(f"{word:24}{text}" for word, text in rows)
+    table = [f"{word:24}{text}" for word, text in rows]
+    return "\n".join([*table, "share of schedules that drew", *total.coverage.lines()])
 
 
 def main() -> int:
