@@ -12,13 +12,13 @@ VmpatternError
     ├── Throttled        again, later, with the same key; the budget shrinks
     ├── Transient        again, soon, with the same key
     ├── OutOfCapacity    that scope is blocked for a while: the next placement
-    ├── QuotaExceeded    ┐
-    ├── Denied           │ a person must act: stop this fleet before anything is drained
+    ├── QuotaExceeded    that scope is spent: the next placement; where none is left, a person must act
+    ├── Denied           ┐ a person must act: stop this fleet before anything is drained
     ├── Unauthenticated  ┘
     ├── Invalid          can never work: stop, name the field
     ├── NotFound         success for terminate, else observe again
     ├── KeySpent         the key's instances are provably gone: the next attempt's key
-    ├── KeyConflict      the key was used for another request: list again, never bump
+    ├── KeyConflict      the key was used for another request: list again, then the next attempt's key
     ├── OutcomeUnknown   resolved by the key and by listing, never by blind repetition
     ├── Unsupported      the driver doesn't declare this: a bug of the caller
     └── ContractBroken   the driver broke the contract: stop, name driver and verb
@@ -35,6 +35,7 @@ class ScopeKind(enum.Enum):
 
     INSTANCE = "instance"
     MACHINE_TYPE = "machine-type"
+    FAMILY = "machine-family"
     ZONE = "zone"
     REGION = "region"
     ACCOUNT = "account"
@@ -45,13 +46,15 @@ class ScopeKind(enum.Enum):
 class Scope:
     """What an error is about: a kind, and the names that the kind needs.
 
-    `zone` is set for ZONE and MACHINE_TYPE, `machine_type` for MACHINE_TYPE, `market` where only one market is meant.
+    `zone` is set for ZONE and MACHINE_TYPE, `machine_type` for MACHINE_TYPE and FAMILY, `market` where only one market
+    is meant. `family` is a pattern of the shell's kind that matches the machine types of a FAMILY.
     """
 
     kind: ScopeKind
     zone: str | None = None
     machine_type: str | None = None
     market: str | None = None
+    family: str | None = None
 
     def __str__(self) -> str:
         names = " ".join(name for name in (self.machine_type, self.market, self.zone) if name)
@@ -114,11 +117,19 @@ class UnknownDriver(VmpatternError):
     """No installed driver bears the name, or more than one does."""
 
 
+LONGEST_PAUSE_S = 120.0
+"""A provider is asked again after these seconds at the latest, whatever longer pause it wishes for."""
+
+MOMENT_S = 1e8
+"""From here on a number of seconds is taken for a moment, in seconds since 1970."""
+
+
 class DriverError(VmpatternError):
     """A call to a cloud failed.
 
-    `code` is the provider's own code, `scope` how far it reaches, `retry_after_s` the provider's wish in seconds,
-    `request_id` what the provider's support asks for, `field` the field of the request that is to blame.
+    `code` is the provider's own code, `scope` how far it reaches, `retry_after_s` the provider's wish in seconds, as
+    far as it makes sense: at most `LONGEST_PAUSE_S`, and None for what is no length of time. `request_id` is what the
+    provider's support asks for, `field` the field of the request that is to blame.
     """
 
     def __init__(
@@ -135,7 +146,7 @@ class DriverError(VmpatternError):
         self.message = message
         self.code = code or type(self).__name__
         self.scope = scope
-        self.retry_after_s = retry_after_s
+        self.retry_after_s = _pause(retry_after_s)
         self.request_id = request_id
         self.field = field
 
@@ -146,6 +157,13 @@ class DriverError(VmpatternError):
         details = [f"field {self.field}"] if self.field else []
         details += [f"request {self.request_id}"] if self.request_id else []
         return f"{self.message} ({', '.join([self.code, str(self.scope), *details])})"
+
+
+def _pause(wished_s: float | None) -> float | None:
+    """Return how long to pause; a moment in time, infinity or a negative number is no length of time."""
+    if wished_s is None or not 0.0 <= wished_s < MOMENT_S:
+        return None
+    return min(float(wished_s), LONGEST_PAUSE_S)
 
 
 _DETAILS = ("code", "scope", "retry_after_s", "request_id", "field")
@@ -171,7 +189,7 @@ class OutOfCapacity(DriverError):
 
 
 class QuotaExceeded(DriverError):
-    """A limit of the account is reached: a person must raise it."""
+    """A limit of the account is reached in `scope`: the next placement; where none is left, a person must raise it."""
 
 
 class Denied(DriverError):
@@ -195,7 +213,7 @@ class KeySpent(DriverError):
 
 
 class KeyConflict(DriverError):
-    """The launch key was used with another request: list again, never another key."""
+    """The launch key was used with another request: list again; nothing there, and the next attempt's key follows."""
 
 
 class OutcomeUnknown(DriverError):

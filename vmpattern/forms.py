@@ -18,17 +18,22 @@ from immutabledict import immutabledict
 
 from vmpattern.errors import DamagedPlan, Problem, SpecError
 from vmpattern.model import (
+    AnySlot,
     Existing,
+    ImageId,
     ImageSource,
     Option,
     Outcome,
     PackerManifest,
+    PendingSlot,
     Plan,
     Reason,
     Recipe,
     RemoteFile,
     Secret,
     Share,
+    Slot,
+    Unbaked,
 )
 from vmpattern.model.quantity import parse_share
 
@@ -41,7 +46,7 @@ PLAN_VERSION = 2
 """The form of a saved plan; a plan of another one is refused."""
 
 _KINDS = {Recipe: "recipe", Existing: "existing", PackerManifest: "packer-manifest"}
-_FROM, _TO, _SECRET = (override(rename=name) for name in ("from", "to", "secret"))
+_FROM, _TO, _SECRET, _UNBAKED = (override(rename=name) for name in ("from", "to", "secret", "unbaked"))
 
 
 def to_json(value: object) -> Json:
@@ -226,6 +231,27 @@ def _text_or(kind: type[T], converter: Converter) -> Callable[[object, object], 
     return lambda data, _: data if isinstance(data, str) else converter.structure(data, kind)
 
 
+def _slot_reader(converter: Converter) -> Callable[[object, object], AnySlot]:
+    """Read a slot: one that can be launched is the one that lacks nothing."""
+
+    def read(data: object, _: object) -> AnySlot:
+        known = ("zone", "machine_type", "image")
+        if isinstance(data, dict) and any(type(data.get(key)) is not str for key in known):
+            return converter.structure(data, PendingSlot)
+        return converter.structure(data, Slot)
+
+    return read
+
+
+def _image_reader(converter: Converter) -> Callable[[object, object], ImageId | Unbaked | None]:
+    def read(data: object, _: object) -> ImageId | Unbaked | None:
+        if data is None:
+            return None
+        return converter.structure(data, Unbaked) if isinstance(data, dict) else ImageId(converter.structure(data, str))
+
+    return read
+
+
 def _converter() -> Converter:
     converter = Converter(forbid_extra_keys=True, unstruct_collection_overrides={tuple: list, frozenset: sorted})
     for kind, expected in ((str, "a string"), (int, "a whole number"), (bool, "true or false")):
@@ -243,6 +269,10 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(Secret, make_dict_unstructure_fn(Secret, converter, ref=_SECRET))
     converter.register_structure_hook(str | Secret, _text_or(Secret, converter))
     converter.register_structure_hook(str | RemoteFile, _text_or(RemoteFile, converter))
+    converter.register_structure_hook(Unbaked, make_dict_structure_fn(Unbaked, converter, digest=_UNBAKED))
+    converter.register_unstructure_hook(Unbaked, make_dict_unstructure_fn(Unbaked, converter, digest=_UNBAKED))
+    converter.register_structure_hook(AnySlot, _slot_reader(converter))
+    converter.register_structure_hook(ImageId | Unbaked | None, _image_reader(converter))
     configure_tagged_union(ImageSource, converter, tag_generator=_KINDS.__getitem__, tag_name="kind")
     return converter
 

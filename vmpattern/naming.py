@@ -196,7 +196,8 @@ def _file_digests(text: str) -> dict[str, str]:
 class KeyScope:
     """What a launch key depends on, apart from the instances that are visible and the attempt.
 
-    `written` is the form of all of it, found once: so many keys follow from it.
+    `inputs` is a digest of what the request says besides and the revision doesn't cover. `written` is the form of all
+    of it, found once, since a fleet needs many keys.
     """
 
     deployment: str
@@ -207,6 +208,7 @@ class KeyScope:
     machine_type: str
     market: str
     image: ImageId
+    inputs: str = ""
     written: str = attrs.field(
         init=False, eq=False, repr=False, default=attrs.Factory(lambda scope: _written(scope), takes_self=True)
     )
@@ -216,12 +218,16 @@ def _written(scope: KeyScope) -> str:
     return _FORM.encode(_PARTS(scope))[:-1]
 
 
-def launch_key(scope: KeyScope, *, count: int, visible: int, attempt: int) -> LaunchKey:
+def launch_key(
+    scope: KeyScope, *, count: int, visible: int, attempt: int, previous: Revision | None = None
+) -> LaunchKey:
     """Return the key of a launch: who sees the same instances asks under the same key.
+
+    Everything that is written of the request is in it, by the scope and its revision; values of secrets never are.
 
     `visible` is the sum of the visible instances' `id_digest`; `attempt` counts spent keys and like launches in flight.
     """
-    form = f'{scope.written},{count},"{visible:x}",{attempt}]'
+    form = f'{scope.written},{count},"{visible:x}","{previous or ""}",{attempt}]'
     return LaunchKey("k" + hashlib.sha256(form.encode()).hexdigest()[:31])
 
 

@@ -50,7 +50,7 @@ _CAPACITY = (
     *("InsufficientInstanceCapacity", "InsufficientReservedInstanceCapacity", "SpotMaxPriceTooLow"),
 )
 _FULL_ZONE = ("InsufficientAddressCapacity", "InsufficientFreeAddressesInSubnet", "InsufficientVolumeCapacity")
-_QUOTA = ("MaxIOPSLimitExceeded", "MaxSpotInstanceCountExceeded", "ResourceCountLimitExceeded", "TooMany*")
+_QUOTA = ("MaxIOPSLimitExceeded", "ResourceCountLimitExceeded", "TooMany*")
 _FIELDS = {
     "InvalidAMIID.*": "image",
     "InvalidAMIAttributeItemValue": "image",
@@ -91,6 +91,9 @@ RULES = (
     *(Rule(code, OutOfCapacity) for code in _CAPACITY),
     *(Rule(code, OutOfCapacity, scope=ScopeKind.ZONE) for code in _FULL_ZONE),
     *(Rule(code, QuotaExceeded) for code in (*_QUOTA, "*LimitExceeded")),
+    Rule("VcpuLimitExceeded", QuotaExceeded, scope=ScopeKind.FAMILY, of_market=True),
+    Rule("InstanceLimitExceeded", QuotaExceeded, of_market=True),
+    Rule("MaxSpotInstanceCountExceeded", QuotaExceeded, of_market=True),
     *(Rule(code, Invalid, field=field) for code, field in _FIELDS.items()),
     *(Rule("InvalidParameter*", Invalid, message=words, field=field) for words, field in _WORDS.items()),
     Rule("AuthFailure", Invalid, message="*not authorized for images*", field="image"),

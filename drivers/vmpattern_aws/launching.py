@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import re
 from collections.abc import Mapping
 
 import attrs
@@ -20,6 +21,8 @@ LABELS = 7
 """So many tags are kept free of a person's: six labels of a launch, and one that is changed later."""
 
 NAME = "Name"
+STANDARD = ("a", "c", "d", "h", "i", "im", "is", "m", "r", "t", "z")
+"""The families of machine types whose vCPUs count for the quota of standard instances."""
 
 
 def placement_options(options: Options) -> PlacementOptions:
@@ -47,8 +50,25 @@ def subject(request: LaunchRequest) -> Subject:
         zone=request.zone,
         machine_type=request.machine_type,
         market=request.market.value,
+        family=family(request.machine_type),
         secrets=tuple(request.env.values()),
     )
+
+
+def family(machine_type: str) -> str:
+    """Return a pattern of the machine types that share one quota of vCPUs.
+
+    Source:
+        "Amazon EC2 instance type quotas" (read 2026-11): one for A, C, D, H, I, M, R, T and Z together, one for each
+        other letter.
+
+    Example:
+        >>> family("m7i.large"), family("g5.xlarge")
+        ('[acdhimrtz][0-9]*', 'g[0-9]*')
+    """
+    letters = re.match("[a-z]*", machine_type)
+    own = letters[0] if letters else ""
+    return f"{own if own not in STANDARD else '[acdhimrtz]'}[0-9]*"
 
 
 def problems(request: LaunchRequest, *, most: int) -> list[Problem]:

@@ -24,6 +24,7 @@ from vmpattern_gcp import balancing, catalog, fleet, foresight, images, launchin
 from vmpattern_gcp.api import Api
 from vmpattern_gcp.credentials import Credentials, GoogleCredentials
 from vmpattern_gcp.facts import capabilities
+from vmpattern_gcp.machines import family
 from vmpattern_gcp.options import GcpOptions
 from vmpattern_libcloud import Subject
 
@@ -71,6 +72,7 @@ class GcpDriver:
             zone=request.zone,
             machine_type=request.machine_type,
             market=request.market.value,
+            family=family(request.machine_type),
             secrets=tuple(request.env.values()),
         )
         what = f"launch {request.count} {request.machine_type} in {request.zone}"

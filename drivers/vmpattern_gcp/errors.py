@@ -34,8 +34,17 @@ RULES = (
     Rule("VM_MIN_COUNT_NOT_REACHED", OutOfCapacity),
     Rule("ZONE_UNAVAILABLE", OutOfCapacity, scope=ScopeKind.ZONE),
     # Limits that a person must raise.
-    Rule("QUOTA_EXCEEDED", QuotaExceeded),
-    Rule("quotaExceeded", QuotaExceeded),
+    *(
+        Rule(code, QuotaExceeded, message=f"*{metric}*", scope=scope, of_market=of_market)
+        for code in ("QUOTA_EXCEEDED", "quotaExceeded")
+        for metric, scope, of_market in (
+            ("'cpus'", ScopeKind.FAMILY, True),
+            ("_cpus'", ScopeKind.FAMILY, True),
+            ("'preemptible_cpus'", ScopeKind.REGION, True),
+            ("cpus_all_regions", ScopeKind.ACCOUNT, False),
+            ("", ScopeKind.REGION, False),
+        )
+    ),
     Rule("limitExceeded", QuotaExceeded),
     Rule("LIMIT_EXCEEDED", QuotaExceeded),
     # Limits that pass by themselves.

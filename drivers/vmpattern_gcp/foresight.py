@@ -9,13 +9,11 @@ from vmpattern_gcp.answers import DiskImage, Kind, Named, Region
 from vmpattern_gcp.api import Calls
 from vmpattern_gcp.balancing import front
 from vmpattern_gcp.insertion import network_path, placement_options, subnetwork_path
-from vmpattern_gcp.machines import CUSTOM
+from vmpattern_gcp.machines import CUSTOM, OF_OLD
 from vmpattern_gcp.names import image_path
 from vmpattern_gcp.options import GcpOptions, PlacementOptions
 
 Found = Iterator[Problem]
-OF_OLD = ("e2", "n1", "f1", "g1")
-"""The families whose vCPUs count as CPUS; every other one has a quota of its own."""
 
 
 def problems(
@@ -105,7 +103,7 @@ def _of_quotas(calls: Calls, requests: Sequence[LaunchRequest], options: GcpOpti
         wanted[_metric(request, quotas)] = count * kind.guest_cpus
     for metric, more in wanted.items():
         quota = quotas.get(metric)
-        if quota is not None and quota.usage + more > quota.limit:
+        if quota is not None and more and quota.usage + more > quota.limit:
             used = f"{quota.usage:g} of {quota.limit:g} are used"
             yield Problem("", f"the quota {metric} of {options.region} is too small for {more} more: {used}")
 
@@ -113,8 +111,8 @@ def _of_quotas(calls: Calls, requests: Sequence[LaunchRequest], options: GcpOpti
 def _metric(request: LaunchRequest, quotas: object) -> str:
     if request.market is Market.SPOT and isinstance(quotas, dict) and "PREEMPTIBLE_CPUS" in quotas:
         return "PREEMPTIBLE_CPUS"
-    family = request.machine_type.partition("-")[0]
-    return "CPUS" if family in (*OF_OLD, "custom") else f"{family.upper()}_CPUS"
+    series = request.machine_type.partition("-")[0]
+    return "CPUS" if series in OF_OLD else f"{series.upper()}_CPUS"
 
 
 def _kind(calls: Calls, request: LaunchRequest) -> Kind | None:

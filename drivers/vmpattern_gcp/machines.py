@@ -10,10 +10,23 @@ from libcloud.pricing import get_pricing
 from vmpattern.model import Market
 
 CUSTOM = re.compile(r"(?:(?P<family>[a-z][a-z0-9]+)-)?custom-(?P<vcpus>[1-9]\d*)-(?P<mib>[1-9]\d*)(?P<extended>-ext)?")
+OF_OLD = ("e2", "n1", "f1", "g1", "custom")
+"""The families whose vCPUs count as CPUS; every other one has a quota of its own."""
+
 SHARED = {"e2-micro": 0.25, "e2-small": 0.5, "e2-medium": 1.0}
 """How many vCPUs of a machine type with shared ones are paid for."""
 
 WORDS = {Market.ON_DEMAND: "on_demand", Market.SPOT: "preemptible"}
+
+
+def family(machine_type: str) -> str:
+    """Return a pattern of the machine types whose vCPUs count for one quota with this one's; not of all of CPUS.
+
+    Example:
+        >>> family("n2-standard-4")
+        'n2-*'
+    """
+    return f"{machine_type.partition('-')[0]}-*"
 
 
 @attrs.frozen

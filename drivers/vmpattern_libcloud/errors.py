@@ -83,8 +83,8 @@ class NoAnswer(Exception):
 class Subject:
     """What a request is about, as far as its errors must know.
 
-    `what` names the call, `mutating` tells whether it may change something. Zone, machine type and market name the
-    scope of an error that reaches no further. `secrets` are in no error.
+    `what` names the call, `mutating` tells whether it may change something. Zone, machine type, its family (a pattern)
+    and market name the scope of an error that reaches no further. `secrets` are in no error.
     """
 
     what: str
@@ -92,6 +92,7 @@ class Subject:
     zone: str | None = None
     machine_type: str | None = None
     market: str | None = None
+    family: str | None = None
     secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
 
 
@@ -99,12 +100,14 @@ class Subject:
 class Rule:
     """What is raised for an answer: `code` and `message` are patterns of the shell's kind, `status` is HTTP's.
 
-    `scope` None: as far as such an error usually reaches. `hint` says what a person can do.
+    `scope` None: as far as such an error usually reaches; `of_market`: in the request's market only. `hint` says what a
+    person can do.
     """
 
     code: str
     error: type[DriverError]
     scope: ScopeKind | None = attrs.field(default=None, kw_only=True)
+    of_market: bool = attrs.field(default=False, kw_only=True)
     message: str = attrs.field(default="*", kw_only=True)
     status: int | None = attrs.field(default=None, kw_only=True)
     field: str = attrs.field(default="", kw_only=True)
@@ -185,7 +188,7 @@ class ErrorTable:
         error = kind(
             f"{text}; {hint}" if hint else text,
             code=code,
-            scope=scope_of(rule.scope or WIDE.get(kind, ScopeKind.CLOUD), subject),
+            scope=scope_of(rule.scope or WIDE.get(kind, ScopeKind.CLOUD), subject, of_market=rule.of_market),
             retry_after_s=fault.retry_after_s,
             request_id=fault.request_id,
             field=rule.field,
@@ -210,15 +213,21 @@ def unanswered(problem: NoAnswer, subject: Subject) -> DriverError:
     return error
 
 
-def scope_of(kind: ScopeKind, subject: Subject) -> Scope:
-    """Return the scope of that kind, named after the request; one that can't be named reaches as far as the region."""
+def scope_of(kind: ScopeKind, subject: Subject, *, of_market: bool = False) -> Scope:
+    """Return the scope of that kind, named after the request; one that can't be named reaches as far as the region.
+
+    `of_market` narrows a scope that is wider than a zone to the request's market.
+    """
+    market = subject.market if of_market else None
     if kind is ScopeKind.MACHINE_TYPE and subject.zone and subject.machine_type:
         return Scope(kind, zone=subject.zone, machine_type=subject.machine_type, market=subject.market)
     if kind is ScopeKind.ZONE and subject.zone:
         return Scope(kind, zone=subject.zone, market=subject.market)
-    if kind in (ScopeKind.MACHINE_TYPE, ScopeKind.ZONE):
-        return Scope(ScopeKind.REGION)
-    return Scope(kind)
+    if kind is ScopeKind.FAMILY and subject.machine_type and subject.family:
+        return Scope(kind, machine_type=subject.machine_type, family=subject.family, market=market)
+    if kind in (ScopeKind.MACHINE_TYPE, ScopeKind.ZONE, ScopeKind.FAMILY):
+        return Scope(ScopeKind.REGION, market=market)
+    return Scope(kind, market=market)
 
 
 def redacted(text: str, secrets: Iterable[str]) -> str:

@@ -35,8 +35,8 @@ class MemoryOptions:
     `path`: the file that keeps it between commands; None: it lives in the process. `speed`: simulated seconds in a real
     one, 0 for as fast as possible. `boot`, `ready`, `terminate`: from launch to running, to healthy, from terminate to
     gone. `staleness`: how old a list may be. `capacity`: the most live instances by "zone/type" or "zone", `quota`
-    of all. `bad_images`: whose instances never get ready. `faults`: rates from 0 to 1 by name. `machine_types`:
-    instead of the usual ones.
+    of all, `spot_quota` of spot ones. `bad_images`: whose instances never get ready. `faults`: rates from 0 to 1 by
+    name. `machine_types`: instead of the usual ones.
 
     Raises:
         SpecError: a value can't be; every one of them, by option.
@@ -52,6 +52,7 @@ class MemoryOptions:
     staleness: timedelta = timedelta(0)
     idempotency: Idempotency = Idempotency.BATCH
     quota: int | None = None
+    spot_quota: int | None = None
     capacity: Mapping[str, int] = _NO_CAPACITY
     bad_images: tuple[str, ...] = ()
     faults: Mapping[FaultKind, float] = _NO_FAULTS
@@ -80,6 +81,7 @@ class MemoryOptions:
             ),
             capacity={_scope(text): most for text, most in self.capacity.items()},
             quota=self.quota,
+            spot_quota=self.spot_quota,
             bad_images=frozenset(ImageId(image) for image in self.bad_images),
         )
 
@@ -104,8 +106,9 @@ class MemoryOptions:
                 yield Problem("zones", f"{zone!r} stands there twice")
         if not 0 <= self.speed < math.inf:
             yield Problem("speed", f"expected simulated seconds in a real one, or 0 for at once; found {self.speed:g}")
-        if self.quota is not None and self.quota < 0:
-            yield Problem("quota", f"expected a number of instances, found {self.quota}")
+        for key, quota in (("quota", self.quota), ("spot_quota", self.spot_quota)):
+            if quota is not None and quota < 0:
+                yield Problem(key, f"expected a number of instances, found {quota}")
         for kind, rate in self.faults.items():
             if not 0 <= rate <= 1:
                 yield Problem(f"faults.{kind.value}", f"expected a rate from 0 to 1, found {rate:g}")

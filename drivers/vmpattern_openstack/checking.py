@@ -117,7 +117,7 @@ def _uses(
 def _problems_of_quota(uses: Iterable[tuple[str, int, Allowance]]) -> Iterator[Problem]:
     for what, wanted, allowed in uses:
         used = allowed.used + allowed.reserved
-        if 0 <= allowed.limit < used + wanted:
+        if wanted and 0 <= allowed.limit < used + wanted:
             text = f"{wanted} {what} more are wanted, and {used} of the project's {allowed.limit} are used"
             yield Problem("", f"{text}: ask for a higher quota, or free some of it")
 

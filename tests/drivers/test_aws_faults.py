@@ -3,13 +3,25 @@
 import json
 from pathlib import Path
 
+import attrs
 import botocore
 import pytest
 
-from vmpattern.errors import DriverError, Invalid, OutcomeUnknown, OutOfCapacity, ScopeKind, Throttled, Transient
+from vmpattern.errors import (
+    DriverError,
+    Invalid,
+    OutcomeUnknown,
+    OutOfCapacity,
+    Scope,
+    ScopeKind,
+    Throttled,
+    Transient,
+)
 from vmpattern_aws.faults import RULES, TABLE, read_fault
+from vmpattern_aws.launching import family
 from vmpattern_libcloud import Fault, Reply, Subject
 
+FAMILY = family("t3.micro")
 READ = Subject(what="DescribeInstances")
 LAUNCH = Subject(what="RunInstances", mutating=True, zone="us-east-1a", machine_type="t3.micro", market="on-demand")
 RETRIES = json.loads(Path(botocore.__file__).with_name("data").joinpath("_retry.json").read_text("utf-8"))
@@ -44,6 +56,21 @@ def test_a_code_that_nobody_knows_is_tried_again_by_nobody(code: str) -> None:
     errors = {type(TABLE.error(Fault(status=status, code=code), LAUNCH)) for status in (400, 412, 500, 503)}
 
     assert {Invalid, OutcomeUnknown} == errors
+
+
+@pytest.mark.parametrize(
+    ("code", "scope"),
+    [
+        pytest.param("VcpuLimitExceeded", Scope(ScopeKind.FAMILY, None, "t3.micro", "spot", FAMILY), id="vCPUs"),
+        pytest.param("MaxSpotInstanceCountExceeded", Scope(ScopeKind.ACCOUNT, market="spot"), id="spot instances"),
+        pytest.param("InstanceLimitExceeded", Scope(ScopeKind.ACCOUNT, market="spot"), id="instances"),
+        pytest.param("MaxIOPSLimitExceeded", Scope(ScopeKind.ACCOUNT), id="what both markets share"),
+    ],
+)
+def test_a_quota_reaches_as_far_as_what_counts_for_it(code: str, scope: Scope) -> None:
+    spot = attrs.evolve(LAUNCH, market="spot", family=FAMILY)
+
+    assert scope == TABLE.error(Fault(status=400, code=code), spot).scope
 
 
 def test_no_rule_is_there_twice() -> None:

@@ -116,7 +116,7 @@ MUTATIONS = {
     ),
     "takes a cloud that it never read for empty": Mutation(
         "vmpattern.planner.turn",
-        "self.unread = sum(compress(self._held(), self._unseen)) if True in self._unseen else 0",
+        "self.unread = self._missing_blind() if True in self._unseen else 0",
         "self.unread = 0",
         "11 (unread cloud)",
     ),
@@ -140,14 +140,14 @@ MUTATIONS = {
     ),
     "lets a price into the revision": Mutation(
         "vmpattern.planner.resolve",
-        "                revision=inputs.revision,",
-        "                revision=inputs.revision[:8] + f'{kind.price(placement.market) or 0:e}',",
+        "            revision=inputs.revision,",
+        "            revision=inputs.revision[:8] + f'{kind.price(placement.market) or 0:e}',",
         "13 (order and prices)",
     ),
     "lets the time into the revision": Mutation(
         "vmpattern.planner.resolve",
-        "                revision=inputs.revision,",
-        "                revision=inputs.revision[:8] + str(int(cloud.at) % 997),",
+        "            revision=inputs.revision,",
+        "            revision=inputs.revision[:8] + str(int(cloud.at) % 997),",
         "5 (empty plan)",
     ),
     "keeps a count that the rows don't give": Mutation(

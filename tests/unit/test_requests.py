@@ -126,6 +126,8 @@ def test_rows_of_the_deployment_are_believed() -> None:
         pytest.param("str among its instances", (instance("i1"), "i2"), id="something else in it"),
         pytest.param("i2, which isn't of shop", (instance("i1"), instance("i2", deployment="x")), id="a stranger"),
         pytest.param("an id twice", (instance("i1"), instance("i1", zone="b")), id="the same id twice"),
+        pytest.param("i1 with a time that is none", (instance("i1", launched_at=float("nan")),), id="no launch time"),
+        pytest.param("i1 with a time that is none", (instance("i1", kept_until=float("inf")),), id="kept for ever"),
     ],
 )
 def test_rows_break_the_contract_with(message: str, rows: object) -> None:

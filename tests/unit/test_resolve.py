@@ -17,6 +17,7 @@ from vmpattern.model import (
     Market,
     Observation,
     PackerManifest,
+    PendingSlot,
     Phase,
     Place,
     Placement,
@@ -24,6 +25,7 @@ from vmpattern.model import (
     Resources,
     Rollout,
     Service,
+    Slot,
 )
 from vmpattern.planner import Resolution, resolve
 from vmpattern.simulation import EC2_LIKE
@@ -357,14 +359,29 @@ def test_an_unreadable_cloud_is_noted() -> None:
     ("place", "placement"),
     [
         pytest.param(("a", "small"), attrs.evolve(HERE, machine_type="small"), id="as written, where all is written"),
-        pytest.param(("a", "unknown"), HERE, id="of an unknown type, where none is named"),
-        pytest.param(("unknown", "unknown"), EVERYWHERE, id="in an unknown zone, where none is named"),
+        pytest.param(("a", None), HERE, id="of an unknown type, where none is named"),
+        pytest.param((None, None), EVERYWHERE, id="in an unknown zone, where none is named"),
     ],
 )
-def test_a_slot_of_an_unreadable_cloud_is(place: tuple[str, str], placement: Placement) -> None:
+def test_a_slot_of_an_unreadable_cloud_is(place: tuple[str | None, str | None], placement: Placement) -> None:
     slot = resolved(placed(placement), BLIND).slots[0]
 
     assert place == (slot.zone, slot.machine_type)
+
+
+def test_a_slot_of_an_unreadable_cloud_can_be_launched_only_where_all_is_written() -> None:
+    whole, half = attrs.evolve(HERE, machine_type="small"), HERE
+
+    blind = cloud(types=(), error="no answer", capabilities=Capabilities())
+
+    assert [Slot, PendingSlot] == [type(resolved(placed(one), blind).slots[0]) for one in (whole, half)]
+
+
+def test_what_a_name_of_an_image_stands_for_isnt_known_where_the_cloud_cant_be_read() -> None:
+    blind = cloud(types=(), error="no answer", capabilities=Capabilities(baker=True))
+    (slot,) = resolved(placed(attrs.evolve(HERE, machine_type="small")), blind).slots
+
+    assert slot.image is None
 
 
 # -- ranks

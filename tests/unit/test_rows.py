@@ -26,8 +26,9 @@ def row(
     breakdown: Breakdown | None = None,
     **facts: object,
 ) -> Row:
-    """Return a row that was launched a hundred seconds ago and of which nothing else is known."""
-    known = {"slot": 0, "dated": True, "ours": False, "named": False, "served": False, "known_at": NOW, **facts}
+    """Return a row that was launched and seen a hundred seconds ago and of which nothing else is known."""
+    seen_at = {"known_at": NOW - 100.0}
+    known = {"slot": 0, "dated": True, "ours": False, "named": False, "served": False, **seen_at, **facts}
     seen = instance("i-1", phase=phase, launched_at=launched_at, kept_until=kept_until)
     one = attrs.evolve(seen, breakdown=breakdown)
     return Row(instance=one, **known)  # type: ignore[arg-type]
@@ -58,13 +59,13 @@ CASES = [
     pytest.param(
         State.BROKEN,
         "its deadline is over",
-        row(phase=Phase.PENDING, launched_at=NOW - 300.0),
+        row(phase=Phase.PENDING, known_at=NOW - 300.0),
         id="a boot beyond its deadline",
     ),
     pytest.param(
         State.BROKEN,
         "its deadline is over",
-        row(health=Health.UNHEALTHY, launched_at=NOW - 900.0),
+        row(health=Health.UNHEALTHY, known_at=NOW - 900.0),
         id="bad answers beyond the deadline of readiness",
     ),
     pytest.param(
@@ -97,6 +98,15 @@ CASES = [
         id="health for min_ready without its balancer",
     ),
     pytest.param(State.AILING, "it answers badly", ill(1.0), id="illness within patience"),
+    pytest.param(
+        State.SILENT, "its health was never known", row(unknown_at=NOW - 900.0), id="health that was never known"
+    ),
+    pytest.param(
+        State.SILENT,
+        "its health isn't known any more",
+        row(unknown_at=NOW - 900.0, was_healthy=True),
+        id="health that isn't known any more",
+    ),
     pytest.param(State.STARTING, "nothing is known against it", row(), id="nothing known"),
 ]
 
@@ -223,6 +233,24 @@ def test_no_state_changes_before_it_is_due(row: Row, terms: Terms, seconds: int)
     assert classify(row, terms, NOW)[0] is classify(row, terms, before)[0]
 
 
+@pytest.mark.parametrize(
+    ("state", "age_s", "known_s", "ours"),
+    [
+        pytest.param(State.STARTING, 0.0, 310.0 - 20.0, True, id="launched here, by a clock that is 310 s ahead"),
+        pytest.param(State.BROKEN, -310.0, 300.0, True, id="launched here, by a clock that is behind"),
+        pytest.param(State.STARTING, 320.0, 10.0, False, id="just seen, by a clock that is 310 s ahead"),
+        pytest.param(State.STARTING, 1199.0, 0.0, False, id="just seen, as old as clocks may differ"),
+        pytest.param(State.BROKEN, 1200.0, 0.0, False, id="just seen, older than that by its deadline"),
+        pytest.param(State.BROKEN, -1e9, 300.0, False, id="launched in the future, and seen for long"),
+        pytest.param(State.BROKEN, 1e9, 0.0, False, id="launched at the beginning of time"),
+    ],
+)
+def test_a_boot_has_its_time_by_our_own_clock(state: State, age_s: float, known_s: float, ours: bool) -> None:
+    one = row(phase=Phase.PENDING, launched_at=NOW - age_s, known_at=NOW - known_s, ours=ours)
+
+    assert state is classify(one, TERMS, NOW)[0]
+
+
 @given(rows, terms)
 def test_what_is_due_lies_ahead(row: Row, terms: Terms) -> None:
     assert due(row, terms, NOW) > NOW
@@ -235,6 +263,7 @@ def test_what_is_due_lies_ahead(row: Row, terms: Terms) -> None:
         pytest.param(NOW + 14.0, ill(1.0), id="patience"),
         pytest.param(NOW + 200.0, row(phase=Phase.PENDING), id="the deadline of the boot"),
         pytest.param(NOW + 800.0, row(), id="the deadline of readiness"),
+        pytest.param(NOW + 700.0, healthy(99.0, unknown_at=NOW - 200.0), id="the end of waiting for its health"),
         pytest.param(NOW + 290.0, healthy(99.0, draining_at=NOW - 10.0), id="the end of draining"),
         pytest.param(NOW + 60.0, healthy(99.0, kept_until=NOW + 60.0), id="the end of keeping"),
         pytest.param(math.inf, row(ending=True), id="nothing once the end was accepted"),

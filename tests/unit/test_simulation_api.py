@@ -88,7 +88,7 @@ def test_a_budget_refills() -> None:
     assert 2 == calls_until_throttled(lambda _: world.instances(OURS))
 
 
-@given(st.floats(0.01, 100), st.integers(1, 20), st.floats(0, 1e6), st.integers(1, 30))
+@given(st.floats(0.3, 100), st.integers(1, 20), st.floats(0, 1e6), st.integers(1, 30))
 def test_after_the_wait_that_was_told_the_call_is_let_in(per_second, burst, later_s, count) -> None:
     world = limited(launch_instances=(burst, per_second))
     world.advance(EPOCH + later_s)

@@ -129,8 +129,9 @@ def _services(deployment: Deployment, names: Sequence[str]) -> list[str]:
 
 def _settled(service: Service, cloud: CloudObservation, chosen: Chosen, *, smoke: bool) -> BakeResult | None:
     """Return what came of an image that nothing has to be done for, or can be; None: a bake looks after it."""
+    image = chosen.id if isinstance(chosen.id, str) else None
     result = BakeResult(
-        service=service.name, cloud=cloud.name, digest=chosen.written, state=BakeState.PRESENT, image=chosen.id
+        service=service.name, cloud=cloud.name, digest=chosen.written, state=BakeState.PRESENT, image=image
     )
     if cloud.error is not None:
         message = f"{cloud.name} couldn't be read: {cloud.error}"

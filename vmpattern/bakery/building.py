@@ -14,7 +14,7 @@ from vmpattern.model import (
     Instance,
     Phase,
 )
-from vmpattern.planner import too_large
+from vmpattern.planner import SKEW_S, too_large
 
 LOOKS_PER_CONSOLE = 4
 """A console is read at every so many looks only: it tells of a failure earlier than the deadline."""
@@ -32,11 +32,13 @@ def stopped_builder(desk: Desk, order: Order, traces: Traces) -> Task[Instance]:
     found = yield from _found(desk, order)
     if found is None:
         found = yield from _new(desk, order, traces)
+        began = desk.now()
         desk.tell(EventKind.BAKING, f"{order.bake.service}: builds {order.bake.digest}", found.id)
     else:
         desk.tell(EventKind.BAKING, f"{order.bake.service}: is there already, and goes on", found.id)
+        began = min(desk.now(), found.launched_at + SKEW_S)
     traces.builder = found.id
-    return (yield from _until_stopped(desk, order, found))
+    return (yield from _until_stopped(desk, order, found, began + order.deadline_s))
 
 
 def has_said_so(desk: Desk, order: Order, builder: Instance) -> Task[bool]:
@@ -77,7 +79,8 @@ def _found(desk: Desk, order: Order) -> Task[Instance | None]:
 
 def is_over(desk: Desk, row: Instance, deadline_s: float) -> Task[bool]:
     """Tell whether nothing comes of a builder any more: its deadline is past, or its console says that it failed."""
-    if row.launched_at + deadline_s <= desk.now():
+    # When it was launched is the cloud's word, and the clocks differ.
+    if row.launched_at + SKEW_S + deadline_s <= desk.now():
         return True
     text = yield from desk.console(row.id)
     return failed_line(nonce_of(row.key)) in text
@@ -123,8 +126,7 @@ def _staged(desk: Desk, order: Order) -> Task[str]:
     return (yield from desk.stage(order.staged_as, order.payload, lifetime_s=order.deadline_s))
 
 
-def _until_stopped(desk: Desk, order: Order, builder: Instance) -> Task[Instance]:
-    deadline = builder.launched_at + order.deadline_s
+def _until_stopped(desk: Desk, order: Order, builder: Instance, deadline: float) -> Task[Instance]:
     seen_at, looks = desk.now(), 0
     while True:
         crew = yield from desk.patiently(desk.crew(order.bake.digest))

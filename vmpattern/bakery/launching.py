@@ -11,7 +11,7 @@ from vmpattern.bakery.order import BakeFailed, Order, is_for, nonce_of
 from vmpattern.driver import LaunchReport, LaunchRequest
 from vmpattern.errors import KeyConflict, KeySpent, OutcomeUnknown
 from vmpattern.executor.loop import Task
-from vmpattern.model import BuildSite, ImageId, Instance, LaunchKey, Market, Revision
+from vmpattern.model import BuildSite, EventKind, ImageId, Instance, LaunchKey, Market, Revision
 
 MOST_ATTEMPTS = 20
 
@@ -36,9 +36,9 @@ def obtained(
         BakeFailed: too many keys are spent.
         DriverError: the cloud has no room, or doesn't do what was asked.
     """
-    attempt = 0
+    attempt, refused = 0, ""
     for _ in range(MOST_ATTEMPTS):
-        key = _key(desk, order, site, image=image, attempt=attempt)
+        key = _key(desk, order, site, image=image, attempt=attempt, also=(purpose, sorted(env), port))
         request = attrs.evolve(
             _request(desk, order, site, key), image=image, inputs=purpose + order.bake.service, env=env, port=port
         )
@@ -48,15 +48,16 @@ def obtained(
         except KeySpent:
             attempt += 1
             continue
-        except KeyConflict:
-            # One was asked for under this key with another URL for its files. If it lives, it gets visible.
-            row = yield from visible(desk, order, purpose)
+        except KeyConflict as conflict:
+            # One was asked for under this key with another URL for its files, or another secret: it may be there yet.
+            refused, row = str(conflict), None
+            desk.tell(EventKind.BAKING, f"{order.bake.service}: looks for what has the launch key ({conflict})")
             attempt += 1
         if row is None:
             row = yield from visible(desk, order, purpose)
         if row is not None:
             return row
-    raise BakeFailed(f"no builder could be launched in {MOST_ATTEMPTS} attempts")
+    raise BakeFailed(f"no builder could be launched in {MOST_ATTEMPTS} attempts{refused and f': {refused}'}")
 
 
 def visible(desk: Desk, order: Order, purpose: str) -> Task[Instance | None]:
@@ -98,7 +99,10 @@ def _request(desk: Desk, order: Order, site: BuildSite, key: LaunchKey) -> Launc
     )
 
 
-def _key(desk: Desk, order: Order, site: BuildSite, *, image: ImageId, attempt: int) -> LaunchKey:
+def _key(
+    desk: Desk, order: Order, site: BuildSite, *, image: ImageId, attempt: int, also: tuple[object, ...]
+) -> LaunchKey:
+    """Return the key of a launch: all that is written of the request is in it, `also` what only some of them have."""
     scope = naming.KeyScope(
         deployment=desk.deployment,
         fleet=naming.BUILDERS,
@@ -108,5 +112,6 @@ def _key(desk: Desk, order: Order, site: BuildSite, *, image: ImageId, attempt: 
         machine_type=site.machine_type,
         market=Market.ON_DEMAND.value,
         image=image,
+        inputs=naming.digest(order.bake.service, order.bake.disk_gib, site.options, *also),
     )
     return naming.launch_key(scope, count=1, visible=0, attempt=attempt)

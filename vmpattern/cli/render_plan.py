@@ -11,10 +11,12 @@ from rich.text import Text
 
 from vmpattern.cli import words
 from vmpattern.cli.timeline import Row, timeline
-from vmpattern.model import Bake, FleetPlan, Plan, Reason, Slot
+from vmpattern.model import AnySlot, Bake, FleetPlan, Plan, Reason
 
 COUNTS = (("+", "create", "green"), ("~", "replace", "yellow"), ("-", "destroy", "red"), ("=", "keep", "dim"))
 BAR = 24
+UNKNOWN = "unknown"
+"""The zone or machine type of a slot in a cloud that couldn't be read."""
 ROWS = 12
 """How many rows the timelines of all fleets share; each has at least MIN_ROWS."""
 MIN_ROWS = 3
@@ -152,16 +154,16 @@ def _value(value: str | int | None) -> str:
     return "none" if value is None else f"{value:,}" if isinstance(value, int) else value
 
 
-def _places(slots: tuple[Slot, ...]) -> Iterator[str]:
+def _places(slots: tuple[AnySlot, ...]) -> Iterator[str]:
     """One line for each cloud, machine type, market and price, with the zones that share them."""
 
-    def alike(slot: Slot) -> tuple[int, str, str, str, float]:
+    def alike(slot: AnySlot) -> tuple[int, str, str, str, float]:
         price = -1.0 if slot.price_per_hour is None else slot.price_per_hour
-        return slot.rank, slot.cloud, slot.machine_type, slot.market.value, price
+        return slot.rank, slot.cloud, slot.machine_type or UNKNOWN, slot.market.value, price
 
     for (_, cloud, machine_type, market, _), group in groupby(sorted(slots, key=alike), alike):
         found = list(group)
-        zones = words.listed(tuple(sorted({slot.zone for slot in found})), at_most=6)
+        zones = words.listed(tuple(sorted({slot.zone or UNKNOWN for slot in found})), at_most=6)
         price = found[0].price_per_hour
         each = words.price(price) + (" each" if price is not None else "")
         yield f"{cloud} {zones} · {machine_type} {market} · {each}"

@@ -63,7 +63,7 @@ class Driver(Protocol):
         Raises:
             KeySpent: the key's instances are provably gone.
             KeyConflict: the key was used for another request: with another count, revision, `inputs`, `previous`,
-                zone, machine type, market or image. The values of `env` don't tell requests apart.
+                zone, machine type, market or image; or, where the provider compares them, with other values of `env`.
             OutcomeUnknown: sent, and no answer came.
             DriverError: nothing was created.
         """
@@ -147,8 +147,9 @@ class Checker(Protocol):
 
         Args:
             requests: what would be launched, one for each zone of one placement, alike otherwise. `count` is how many
-                instances are lacking in all of them, at least 1. An empty `image` isn't known yet. In `env` stand the
-                references of secrets, not the secrets.
+                instances more than now there will certainly be at once in all of them; 0 where what ends makes room, or
+                another placement may take them. An empty `image` isn't known yet. In `env` stand the references of
+                secrets, not the secrets.
             balancer: what the instances would be registered with.
 
         Returns:

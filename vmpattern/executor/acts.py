@@ -1,5 +1,6 @@
 """From decided actions to calls, and from their answers to what is known: one method an action, one an answer."""
 
+import math
 from collections.abc import Callable, Mapping
 
 from vmpattern import naming
@@ -24,7 +25,8 @@ from vmpattern.executor.account import Account, Call
 from vmpattern.executor.fleetrun import BLOCK_S, FleetRun
 from vmpattern.executor.requests import checked_report, launch_request
 from vmpattern.executor.runtime import Answer, Runtime
-from vmpattern.model import EventKind, Idempotency, InstanceId, LaunchKey
+from vmpattern.executor.unresolved import UnresolvedLaunches
+from vmpattern.model import EventKind, Idempotency, InstanceId, Slot
 from vmpattern.planner import Drain, FleetAction, Keep, Launch, Register, Terminate
 
 FATAL = (QuotaExceeded, Denied, Unauthenticated, Invalid, Unsupported, ContractBroken)
@@ -55,7 +57,7 @@ class Acts:
         self._runtime = runtime
         self._look_again = look_again
         self._expect = expect
-        self._unknown: dict[LaunchKey, tuple[FleetRun, str, float]] = {}
+        self._unresolved = UnresolvedLaunches()
         self._registered: list[tuple[FleetRun, Register, float]] = []
 
     def dispatch(self, run: FleetRun, action: FleetAction) -> None:
@@ -80,24 +82,7 @@ class Acts:
             run.index.update(action.ids, self._runtime.now(), register_sent=False)
         if shown:
             self._registered = [entry for entry in self._registered if entry not in shown]
-        for key, (run, where, visible_at) in list(self._unknown.items()):
-            if where == cloud and asked_at >= visible_at:
-                del self._unknown[key]
-                self._resolve(run, where, key)
-
-    def _resolve(self, run: FleetRun, cloud: str, key: LaunchKey) -> None:
-        """Take what bears the key for what came of the launch; whatever isn't there never will be."""
-        now, launch = self._runtime.now(), run.index.launching[key]
-        run.index.launch_ended(key)
-        run.touch()
-        zone = run.index.slots[launch.slot].zone
-        found = sorted(row.instance.id for row in run.index.rows.values() if row.instance.key == key)
-        if found:
-            run.created += len(found)
-            run.tell(EventKind.LAUNCHED, now, cloud=cloud, zone=zone, instances=tuple(found), key=key)
-        if lacking := launch.count - len(found):
-            message = "the cloud shows nothing of it"
-            run.tell(EventKind.LAUNCH_FAILED, now, cloud=cloud, zone=zone, count=lacking, key=key, message=message)
+        self._unresolved.was_read(cloud, asked_at, self._runtime.now())
 
     def withdraw(self, call: Call) -> None:
         """Take back a call that waits: it failed, unless an earlier attempt may have had its effect."""
@@ -108,9 +93,8 @@ class Acts:
 
     def _launch(self, run: FleetRun, action: Launch, now: float) -> None:
         slot = run.index.slots[action.slot]
+        assert isinstance(slot, Slot), "what isn't resolved is never launched"
         account = self._accounts[slot.cloud]
-        index = run.index
-        old = min(index.old_ready[:1] + index.old_idle[:1] + index.broken_old[:1], default=None)
         request = launch_request(
             self._deployment,
             run.fleet,
@@ -118,7 +102,7 @@ class Acts:
             slot,
             count=action.count,
             key=action.key,
-            previous=run.index.rows[InstanceId(old[1])].instance.revision if old else None,
+            previous=run.index.previous(),
             env=run.env,
         )
         driver = account.driver
@@ -277,10 +261,9 @@ class Acts:
         if unresolved or isinstance(error, OutcomeUnknown | KeyConflict):
             capabilities = self._accounts[cloud].driver.capabilities
             visible_at = call.sent_at + capabilities.call_timeout_s + capabilities.staleness_s
-            self._unknown[action.key] = (run, cloud, visible_at)
+            conflict = error if isinstance(error, KeyConflict) else None
+            self._unresolved.add(run, cloud, action.key, visible_at, conflict, now)
             self._look_again(cloud, visible_at)
-            index.failures += isinstance(error, KeyConflict)
-            run.tell(EventKind.LAUNCH_UNKNOWN, now, cloud=cloud, count=action.count, key=action.key)
             return
         index.launch_ended(action.key, spent=isinstance(error, KeySpent))
         self._launch_failed(run, action, error, action.count, cloud)
@@ -293,7 +276,9 @@ class Acts:
         if instances:
             run.found_room(run.index.slots[action.slot])
         ids = tuple(sorted(instance.id for instance in instances))
-        zone = run.index.slots[action.slot].zone
+        zone = run.index.slots[action.slot].zone or ""
+        if instances:
+            run.index.conflicts = 0
         run.tell(EventKind.LAUNCHED, now, cloud=cloud, zone=zone, instances=ids, key=action.key)
         run.tell_changes(changes, now)
         told: set[str] = set()
@@ -302,16 +287,25 @@ class Acts:
                 told.add(str(error))
                 alike = sum(str(other) == str(error) for other in report.failures)
                 self._launch_failed(run, action, error, alike, cloud)
-            run.index.failures += not isinstance(error, OutOfCapacity | Throttled | KeySpent)
+            run.index.failures += not isinstance(error, OutOfCapacity | Throttled | KeySpent | QuotaExceeded)
         self._expect(cloud)
 
     def _launch_failed(self, run: FleetRun, action: Launch, error: DriverError, count: int, cloud: str) -> None:
-        now, zone, key = self._runtime.now(), run.index.slots[action.slot].zone, action.key
+        now, zone, key = self._runtime.now(), run.index.slots[action.slot].zone or "", action.key
         if isinstance(error, OutOfCapacity):
             run.refuse(cloud, error.scope, error.code, error.message, now + (error.retry_after_s or BLOCK_S))
             run.tell(EventKind.BLOCKED, now, cloud=cloud, zone=zone, count=count, key=key, message=str(error))
         elif isinstance(error, KeySpent):
             run.touch()
+        elif isinstance(error, QuotaExceeded):
+            # Of a launch that was carried out in part, a single one more is too many.
+            tried = count if count == action.count else 1
+            if run.index.quota_refused(error.scope, cloud, tried, str(error)):
+                run.refuse(cloud, error.scope, error.code, error.message, math.inf)
+            if run.index.is_out_of_quota():
+                run.fail(error, now, cloud=cloud, fatal=True)
+            else:
+                run.tell(EventKind.BLOCKED, now, cloud=cloud, zone=zone, count=count, key=key, message=str(error))
         elif isinstance(error, FATAL):
             run.fail(error, now, cloud=cloud, fatal=True)
         else:

@@ -8,13 +8,14 @@ import attrs
 
 from vmpattern.executor.carry import FleetOrder, carry_out
 from vmpattern.executor.engine import Decide
+from vmpattern.executor.environments import Environment, environments
 from vmpattern.executor.freshness import check_fresh
 from vmpattern.executor.lease import fleets_locked
 from vmpattern.executor.observing import read_clouds
-from vmpattern.executor.requests import resolved_env
 from vmpattern.executor.runtime import Runtime
 from vmpattern.executor.session import Session, never, opened
 from vmpattern.model import (
+    AnySlot,
     BakeOutcome,
     BakeState,
     Event,
@@ -22,10 +23,12 @@ from vmpattern.model import (
     FleetOutcome,
     ImageId,
     Outcome,
+    PendingSlot,
     Plan,
     Result,
+    Unbaked,
 )
-from vmpattern.planner import UNBAKED, Assessment, assess, decide
+from vmpattern.planner import Assessment, assess, decide
 
 NOTHING_BAKED = BakeOutcome(results=(), duration_s=0.0, api_calls=0)
 
@@ -125,6 +128,7 @@ def apply_in(
     }
     if not plan.bakes and all(assessment.reached for assessment in standing.values()):
         return _untouched(Result.NOTHING, standing, api_calls=observation.calls)
+    found = environments(plan)
     told: list[Event] = []
 
     def tell(event: Event) -> None:
@@ -135,7 +139,7 @@ def apply_in(
     baked = bake(plan, session, tell=tell, stop=stop, locks=locks) if plan.bakes else NOTHING_BAKED
     if not baked.ok:
         return _not_baked(standing, baked, told)
-    orders = _orders(plan, {(result.cloud, result.digest): result.image for result in baked.results})
+    orders = _orders(plan, found, {(result.cloud, result.digest): result.image for result in baked.results})
     outcome = carry_out(
         deployment, orders, session, observation=observation, on_event=on_event, stop=stop, decide=decide
     )
@@ -179,20 +183,27 @@ def _not_baked(standing: Mapping[str, Assessment], baked: BakeOutcome, told: Seq
     )
 
 
-def _orders(plan: Plan, baked: Mapping[tuple[str, str], ImageId | None]) -> list[FleetOrder]:
+def _orders(
+    plan: Plan, found: Mapping[str, Environment], baked: Mapping[tuple[str, str], ImageId | None]
+) -> list[FleetOrder]:
     """Compose the orders; slots that waited for an image have the one that was baked."""
-    deployment, orders = plan.deployment, []
-    for name, fleet in deployment.fleets.items():
-        part = plan.fleets[name]
-        service = deployment.services[fleet.service]
-        directory = deployment.clouds[fleet.placements[0].cloud].directory
-        env: Mapping[str, str] = resolved_env(service, directory) if part.create or part.replace else {}
-        slots = tuple(
-            attrs.evolve(slot, image=baked.get((slot.cloud, slot.image.removeprefix(UNBAKED))) or slot.image)
-            for slot in part.slots
+    return [
+        FleetOrder(
+            fleet=fleet,
+            slots=tuple(_with_image(slot, baked) for slot in plan.fleets[name].slots),
+            named=frozenset(plan.fleets[name].terminates),
+            env=found[name].values,
+            no_launch=found[name].lacks,
         )
-        orders.append(FleetOrder(fleet=fleet, slots=slots, named=frozenset(part.terminates), env=env))
-    return orders
+        for name, fleet in plan.deployment.fleets.items()
+    ]
+
+
+def _with_image(slot: AnySlot, baked: Mapping[tuple[str, str], ImageId | None]) -> AnySlot:
+    if isinstance(slot, PendingSlot) and isinstance(slot.image, Unbaked):
+        image = baked.get((slot.cloud, slot.image.digest))
+        return slot.with_image(image) if image is not None else slot
+    return slot
 
 
 def _untouched(result: Result, standing: Mapping[str, Assessment], *, api_calls: int) -> Outcome:

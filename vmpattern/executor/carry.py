@@ -9,13 +9,13 @@ from vmpattern.executor.engine import Decide, Engine
 from vmpattern.executor.fleetrun import FleetRun
 from vmpattern.executor.session import Session, never
 from vmpattern.model import (
+    AnySlot,
     Deployment,
     Event,
     Fleet,
     InstanceId,
     Observation,
     Outcome,
-    Slot,
 )
 from vmpattern.planner import FleetIndex, decide
 
@@ -25,9 +25,10 @@ class FleetOrder:
     """What to carry out for one fleet: its resolved slots, and the ids that may go (None: any, as when forecasting)."""
 
     fleet: Fleet
-    slots: tuple[Slot, ...]
+    slots: tuple[AnySlot, ...]
     named: frozenset[InstanceId] | None
     env: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    no_launch: str = ""
 
 
 def carry_out(
@@ -89,5 +90,6 @@ def _run(
         check=service.health,
         now=session.runtime.now(),
         named=order.named,
+        no_launch=order.no_launch,
     )
     return FleetRun(fleet=fleet, service=service, index=index, env=immutabledict(order.env), on_event=tell)

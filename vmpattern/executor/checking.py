@@ -1,8 +1,9 @@
 """Asking drivers what is bound to fail before anything is launched, and telling it at its place in the file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import attrs
+from immutabledict import immutabledict
 
 from vmpattern import naming
 from vmpattern.driver import Checker, LaunchRequest
@@ -11,12 +12,14 @@ from vmpattern.executor.loop import Task, read
 from vmpattern.executor.requests import launch_request
 from vmpattern.model import (
     CloudObservation,
+    Contents,
     Deployment,
     Existing,
     Fleet,
     FleetCheck,
     ImageId,
     LaunchKey,
+    Observation,
     PackerManifest,
     Placement,
     Recipe,
@@ -25,25 +28,35 @@ from vmpattern.model import (
     Slot,
 )
 from vmpattern.planner import admitted
+from vmpattern.planner.peak import peak
 
 NO_KEY = LaunchKey("k" + "0" * 31)
 """The key of a request that nobody sends."""
 
 
 def check_fleets(
-    deployment: Deployment, cloud: CloudObservation, checker: Checker, *, most_attempts: int
+    deployment: Deployment,
+    cloud: CloudObservation,
+    checker: Checker,
+    *,
+    most_attempts: int,
+    contents: Mapping[str, Contents] = immutabledict(),
 ) -> Task[tuple[FleetCheck, ...]]:
     """Check each fleet that has anything to launch in a cloud, with one call for each of its placements there.
 
     A permission that is missing is a problem; any other failure to find out is a note.
     """
     found: list[FleetCheck] = []
+    alone = Observation(at=cloud.at, clouds={cloud.name: cloud}, contents=contents)
     for fleet in deployment.fleets.values():
         problems: list[Problem] = []
         notes: list[str] = []
         for number, placement in enumerate(fleet.placements if fleet.size else ()):
             if placement.cloud == cloud.name:
-                yield from _check(deployment, fleet, number, cloud, checker, most_attempts, problems, notes)
+                # Where there are several placements, another one may take what this one has no room for.
+                count = peak(deployment, fleet, alone) if len(fleet.placements) == 1 else 0
+                requests = _requests(deployment, fleet, number, cloud, count)
+                yield from _check(deployment, fleet, number, cloud, checker, requests, most_attempts, problems, notes)
         if problems or notes:
             found.append(FleetCheck(fleet=fleet.name, problems=tuple(dict.fromkeys(problems)), notes=tuple(notes)))
     return tuple(found)
@@ -55,13 +68,13 @@ def _check(
     number: int,
     cloud: CloudObservation,
     checker: Checker,
+    requests: tuple[LaunchRequest, ...],
     most_attempts: int,
     problems: list[Problem],
     notes: list[str],
 ) -> Task[None]:
     """Check one placement of a fleet, and add what was found."""
     service = deployment.services[fleet.service]
-    requests = _requests(deployment, fleet, service, number, cloud)
     if not requests:
         return  # what isn't sold there is reported when it is resolved
     path = f"fleets.{fleet.name}.placements[{number}]"
@@ -79,12 +92,11 @@ def _check(
 
 
 def _requests(
-    deployment: Deployment, fleet: Fleet, service: Service, number: int, cloud: CloudObservation
+    deployment: Deployment, fleet: Fleet, number: int, cloud: CloudObservation, count: int
 ) -> tuple[LaunchRequest, ...]:
-    placement = fleet.placements[number]
+    placement, service = fleet.placements[number], deployment.services[fleet.service]
     image = _image(service, cloud)
     env = {name: value.ref if isinstance(value, Secret) else value for name, value in service.env.items()}
-    count = _lacking(fleet, cloud)
     return tuple(
         launch_request(deployment.name, fleet, service, slot, count=count, key=NO_KEY, previous=None, env=env)
         for slot in _slots(fleet, service, placement, number, image, cloud)
@@ -123,12 +135,6 @@ def _image(service: Service, cloud: CloudObservation) -> str:
         case PackerManifest():
             return ""
     return cloud.resolved.get(written, written)
-
-
-def _lacking(fleet: Fleet, cloud: CloudObservation) -> int:
-    """How many instances the only placement of a fleet lacks; where it has several, at least one of them does."""
-    live = sum(one.fleet == fleet.name and one.phase.is_live for one in cloud.instances)
-    return max(1, fleet.size - live) if len(fleet.placements) == 1 else 1
 
 
 def _path(inner: str, placement: str, fleet: Fleet, service: Service, cloud: str) -> str:

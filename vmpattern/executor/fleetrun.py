@@ -7,6 +7,7 @@ import attrs
 
 from vmpattern.errors import DriverError, Scope, ScopeKind
 from vmpattern.model import (
+    AnySlot,
     Event,
     EventKind,
     Failure,
@@ -16,7 +17,6 @@ from vmpattern.model import (
     InstanceId,
     LaunchKey,
     Service,
-    Slot,
 )
 from vmpattern.planner import Decision, FleetIndex, State, Transition, covers, lacks
 
@@ -141,7 +141,7 @@ class FleetRun:
         self.index.block(scope, cloud, until)
         self.refusals[cloud, scope] = Failure(code=code, scope=str(scope), message=f"{cloud}: {message}")
 
-    def found_room(self, slot: Slot) -> None:
+    def found_room(self, slot: AnySlot) -> None:
         """Forget what was refused in scopes that cover a slot: there is room again."""
         self.refusals = {
             (cloud, scope): words for (cloud, scope), words in self.refusals.items() if not covers(scope, cloud, slot)

@@ -1,8 +1,8 @@
 """Whether a plan still fits: what is there now is held against what the plan was made from."""
 
 from vmpattern.errors import Refused, StalePlan
-from vmpattern.model import FleetPlan, Observation, Plan, Recipe
-from vmpattern.planner import UNBAKED, UNRESOLVED, recipe_name, refuse_failing
+from vmpattern.model import FleetPlan, Observation, PendingSlot, Plan, Recipe, Slot
+from vmpattern.planner import recipe_name, refuse_failing
 
 
 def check_fresh(plan: Plan, observation: Observation) -> None:
@@ -30,10 +30,9 @@ def check_fresh(plan: Plan, observation: Observation) -> None:
             for ids, word in ((came, "came"), (went, "went"))
             if ids
         ]
-        blind = {
-            slot.cloud for slot in fleet.slots if UNRESOLVED in (slot.zone, slot.machine_type, slot.image)
-        } - unread
-        if blind and fleet.size:
+        pending = (slot for slot in fleet.slots if fleet.size and isinstance(slot, PendingSlot))
+        blind = {slot.cloud for slot in pending if not slot.is_resolved} - unread
+        if blind:
             clouds = ", ".join(sorted(blind))
             raise StalePlan(f"the plan was made while {clouds} couldn't be read, and now it can: make a new plan")
         if moved:
@@ -59,8 +58,8 @@ def _check_recipes(plan: Plan, observation: Observation) -> None:
 def _check_images(fleet: FleetPlan, observation: Observation) -> None:
     for slot in fleet.slots:
         cloud = observation.clouds[slot.cloud]
-        known = slot.image == UNRESOLVED or slot.image.startswith(UNBAKED)
-        if cloud.error is None and not known and slot.image not in {image.id for image in cloud.images}:
+        is_gone = isinstance(slot, Slot) and slot.image not in {image.id for image in cloud.images}
+        if cloud.error is None and is_gone:
             raise StalePlan(
                 f"the image {slot.image} is gone from {slot.cloud} since the plan was made: make a new plan"
             )

@@ -23,7 +23,8 @@ class CloudWatch:
     """One cloud while it is being read: when to read again, and since when its lists are complete.
 
     `settles_at`: a complete list asked for then or later proves that no launch of an earlier process is outstanding.
-    `asked_for`: somebody wants a reading at or after that moment. `idle_calls`: calls that a change feed made needless.
+    `asked_for`: a reading is wanted at or after each of these moments. `idle_calls`: calls that a change feed made
+    needless.
     """
 
     name: str
@@ -39,7 +40,7 @@ class CloudWatch:
     failures: int = 0
     reported_unreadable: bool = False
     idle_calls: int = 0
-    asked_for: float = math.inf
+    asked_for: list[float] = attrs.field(factory=list)
 
 
 class Lookout:
@@ -113,7 +114,8 @@ class Lookout:
         for cloud in self._clouds.values():
             if self._due(cloud) <= now and not cloud.reading:
                 cloud.idle_calls += cloud.reader.idle_calls(cloud.asked_at, now - cloud.reader.poll_s)
-                cloud.asked_at, cloud.asked_for = now, math.inf
+                cloud.asked_at = now
+                cloud.asked_for = [moment for moment in cloud.asked_for if moment > now]
                 if cloud.reader.watches:
                     cloud.account.dispatch()  # as a list would, the changes wait behind what was to be sent before
                     cloud.idle_calls += cloud.reader.cost
@@ -146,7 +148,7 @@ class Lookout:
     def look_again(self, name: str, not_before: float) -> None:
         """Read a cloud at the first tick at or after a moment, if not before."""
         cloud = self._clouds[name]
-        cloud.asked_for = min(cloud.asked_for, not_before)
+        cloud.asked_for.append(not_before)
         if not cloud.reading and not cloud.failures:
             cloud.due = min(cloud.due, max(cloud.reader.tick_after(cloud.asked_at, not_before), self._runtime.now()))
 
@@ -237,8 +239,8 @@ class Lookout:
         """Settle when the next reading is due, and whether the lists so far are far enough apart."""
         cloud.reader.took(reading)
         due = cloud.reader.due_after(asked_at)
-        if cloud.asked_for < math.inf:
-            due = min(due, cloud.reader.tick_after(asked_at, cloud.asked_for))
+        if cloud.asked_for:
+            due = min(due, cloud.reader.tick_after(asked_at, min(cloud.asked_for)))
         if not cloud.settled:
             if math.isinf(cloud.settles_at):
                 cloud.settles_at = asked_at + cloud.settle_s

@@ -138,4 +138,8 @@ class _Look:
         """Ask what the driver foresees of launches, where it can."""
         if not self.check or not observed.capabilities.checks or not isinstance(driver, Checker):
             return ()
-        return (yield from check_fleets(self.deployment, observed, driver, most_attempts=self.most_attempts))
+        return (
+            yield from check_fleets(
+                self.deployment, observed, driver, most_attempts=self.most_attempts, contents=self.contents
+            )
+        )

@@ -1,5 +1,6 @@
 """From a decided launch to the driver's request, and from the driver's report to what may be believed."""
 
+import math
 import os
 import shlex
 from collections.abc import Mapping
@@ -58,6 +59,8 @@ def checked_report(driver: str, request: LaunchRequest, report: object) -> Launc
         raise ContractBroken(f"{driver}: launch returned an id twice")
     asked = _asked_for(request)
     for instance in instances:
+        if not math.isfinite(instance.launched_at):
+            raise ContractBroken(f"{driver}: launch returned {instance.id} with a time that is none")
         if _asked_for(instance) != asked:
             field = next(name for name in _ASKED_FOR if getattr(instance, name) != getattr(request, name))
             raise ContractBroken(f"{driver}: launch returned {instance.id}, whose {field} isn't the request's")
@@ -72,7 +75,7 @@ def checked_rows(driver: str, deployment: str, rows: object) -> tuple[Instance, 
     """Hold a list against its selector.
 
     Raises:
-        ContractBroken: something else than instances, a stranger's instance, or the same id twice.
+        ContractBroken: something else than instances, a stranger's instance, a time that is none, or an id twice.
     """
     if not isinstance(rows, tuple):
         raise ContractBroken(f"{driver}: instances returned {type(rows).__name__}, not a tuple of instances")
@@ -80,6 +83,8 @@ def checked_rows(driver: str, deployment: str, rows: object) -> tuple[Instance, 
     for row in rows:
         if not isinstance(row, Instance):
             raise ContractBroken(f"{driver}: instances returned {type(row).__name__} among its instances")
+        if not math.isfinite(row.launched_at) or not math.isfinite(row.kept_until or 0.0):
+            raise ContractBroken(f"{driver}: instances returned {row.id} with a time that is none")
         if row.deployment != deployment:
             raise ContractBroken(f"{driver}: instances returned {row.id}, which isn't of {deployment}")
         ids.add(row.id)

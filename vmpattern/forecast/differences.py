@@ -8,8 +8,8 @@ from typing import TypeAlias
 import attrs
 
 from vmpattern import naming
-from vmpattern.model import Bake, Fleet, Instance, Observation, Slot
-from vmpattern.planner import UNBAKED, image_reasons
+from vmpattern.model import AnySlot, Bake, Fleet, Instance, Observation, Unbaked
+from vmpattern.planner import image_reasons
 
 Difference: TypeAlias = tuple[str, str | int | None, str | int | None]
 """A field of the file, what an instance has there, and what it is to have."""
@@ -25,7 +25,7 @@ class Differences:
     observation: Observation
     bakes: Sequence[Bake]
     fleet: Fleet
-    slots: Sequence[Slot]
+    slots: Sequence[AnySlot]
 
     def counted(self, instances: Sequence[Instance]) -> Counter[Difference]:
         """Count the instances by the differences that each shows; those that are alike are looked at once."""
@@ -42,14 +42,14 @@ class Differences:
         image = f"services.{self.fleet.service}.image"
         for field, before, after in _differences(instance, self.fleet, self.slots):
             parts = self._parts(instance, image, after) if field == image else ()
-            yield from parts or [(field, before, after)]
+            yield from parts or [(field, before, after.digest if isinstance(after, Unbaked) else after)]
 
-    def _parts(self, instance: Instance, path: str, image: str | int | None) -> tuple[Difference, ...]:
+    def _parts(self, instance: Instance, path: str, image: Unbaked | str | int | None) -> tuple[Difference, ...]:
         """Tell which parts of a recipe differ between an instance's image and the one that it is to have."""
         images = self.observation.clouds[instance.cloud].images
         before = next((row for row in images if row.id == instance.image), None)
         made = next((row for row in images if row.id == image), None)
-        bake = next((b for b in self.bakes if UNBAKED + b.digest == image and b.cloud == instance.cloud), None)
+        bake = next((b for b in self.bakes if Unbaked(b.digest) == image and b.cloud == instance.cloud), None)
         contents = self.observation.contents.get(self.fleet.service)
         if before is None or contents is None or (made is None and bake is None):
             return ()
@@ -60,7 +60,9 @@ class Differences:
         return tuple((reason.field, reason.before, reason.after) for reason in reasons)
 
 
-def _differences(instance: Instance, fleet: Fleet, slots: Sequence[Slot]) -> Iterator[Difference]:
+def _differences(
+    instance: Instance, fleet: Fleet, slots: Sequence[AnySlot]
+) -> Iterator[tuple[str, str | int | None, Unbaked | str | int | None]]:
     """Name the fields because of which an instance is out of date: against the nearest slot that it could be in."""
     if not slots:
         yield f"fleets.{fleet.name}", fleet.name, None
@@ -83,4 +85,4 @@ def _differences(instance: Instance, fleet: Fleet, slots: Sequence[Slot]) -> Ite
     elif instance.machine_type not in slot.admits:
         yield f"{placement}.machine_type", instance.machine_type, slot.machine_type
     elif instance.zone not in {slot.zone for slot in same_cloud}:
-        yield f"{placement}.zones", instance.zone, ", ".join(slot.zone for slot in same_cloud)
+        yield f"{placement}.zones", instance.zone, ", ".join(slot.zone or "unknown" for slot in same_cloud)

@@ -21,7 +21,16 @@ from vmpattern.model import (
     Recipe,
     Result,
 )
-from vmpattern.planner import Assessment, Resolution, assess, bakes, recipe_name, refuse_failing, resolve
+from vmpattern.planner import (
+    Assessment,
+    Resolution,
+    as_if_baked,
+    assess,
+    bakes,
+    recipe_name,
+    refuse_failing,
+    resolve,
+)
 from vmpattern.simulation import SimulatedCloud, UnreadableCloud
 
 
@@ -77,7 +86,8 @@ def _simulated(
     if all(assessment.reached for assessment in assessments.values()):
         return Outcome(result=Result.NOTHING, fleets={}, duration_s=0.0, api_calls=0)
     orders = [
-        FleetOrder(fleet=fleet, slots=resolutions[name].slots, named=None) for name, fleet in desired.fleets.items()
+        FleetOrder(fleet=fleet, slots=tuple(map(as_if_baked, resolutions[name].slots)), named=None)
+        for name, fleet in desired.fleets.items()
     ]
     copies = {name: _copy(desired, cloud) for name, cloud in observation.clouds.items() if cloud.error is None}
     drivers = {name: copies.get(name) or UnreadableCloud(cloud) for name, cloud in observation.clouds.items()}

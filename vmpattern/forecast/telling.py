@@ -8,6 +8,7 @@ from vmpattern.forecast.differences import Differences
 from vmpattern.forecast.prices import Prices
 from vmpattern.model import (
     Action,
+    AnySlot,
     Bake,
     Deployment,
     Event,
@@ -21,7 +22,6 @@ from vmpattern.model import (
     Outcome,
     Reason,
     Result,
-    Slot,
     Step,
 )
 from vmpattern.planner import Assessment, Resolution, checks_of, lacks, limits
@@ -126,7 +126,7 @@ class Told:
             yield f"{instance} failed and is kept for a look for {left:.0f} more minutes"
 
     def _reasons(
-        self, fleet: Fleet, slots: Sequence[Slot], gone: Sequence[InstanceId], launched: int
+        self, fleet: Fleet, slots: Sequence[AnySlot], gone: Sequence[InstanceId], launched: int
     ) -> Iterator[Reason]:
         live = self._live[fleet.name]
         there = len(live) - len(self._kept.get(fleet.name, set()))

@@ -17,7 +17,7 @@ from vmpattern.model.observed import (
     Usage,
 )
 from vmpattern.model.outcome import Event, EventKind, Failure, FleetOutcome, Outcome, Result
-from vmpattern.model.planned import Action, FleetPlan, Forecast, Plan, Slot, Step
+from vmpattern.model.planned import Action, AnySlot, FleetPlan, Forecast, PendingSlot, Plan, Slot, Step, Unbaked
 from vmpattern.model.service import (
     Existing,
     HealthCheck,
@@ -54,6 +54,7 @@ __all__ = [
     "NAME_RULE",
     "OUTSIDE",
     "Action",
+    "AnySlot",
     "Bake",
     "BakeOutcome",
     "BakeResult",
@@ -93,6 +94,7 @@ __all__ = [
     "Options",
     "Outcome",
     "PackerManifest",
+    "PendingSlot",
     "Phase",
     "Place",
     "Placement",
@@ -112,6 +114,7 @@ __all__ = [
     "Slot",
     "Standing",
     "Step",
+    "Unbaked",
     "Usage",
     "is_name",
 ]

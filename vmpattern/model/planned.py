@@ -5,7 +5,7 @@
 
 import enum
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import attrs
 from immutabledict import immutabledict
@@ -15,26 +15,84 @@ from vmpattern.model.fleet import Deployment
 from vmpattern.model.words import ImageId, InstanceId, Market, Options, Revision
 
 
+@attrs.frozen
+class Unbaked:
+    """An image that is still to be baked, known by the digest of what it will hold."""
+
+    digest: str
+
+
 @attrs.frozen(kw_only=True)
-class Slot:
-    """One zone of one placement, with everything resolved that a launch there needs.
+class _Slot:
+    """What is known of a slot before anything is resolved.
 
     `admits` are the machine types that count as in date there; `rank` orders slots under ORDERED and CHEAPEST.
     """
 
     cloud: str
-    zone: str
     placement: int
-    machine_type: str
     market: Market
     revision: Revision
-    image: ImageId
     admits: frozenset[str]
     inputs: str = ""
     weight: int = 1
     rank: int = 0
     price_per_hour: float | None = None
     options: Options = immutabledict()
+
+
+@attrs.frozen(kw_only=True)
+class Slot(_Slot):
+    """One zone of one placement, with everything resolved that a launch there needs."""
+
+    zone: str
+    machine_type: str
+    image: ImageId
+
+
+@attrs.frozen(kw_only=True)
+class PendingSlot(_Slot):
+    """A slot that can't be launched: its image isn't baked yet, or its cloud couldn't be read. None: it isn't known.
+
+    With `zone` None it stands for every zone of the placement.
+    """
+
+    zone: str | None
+    machine_type: str | None
+    image: ImageId | Unbaked | None
+
+    def __attrs_post_init__(self) -> None:
+        if self.is_resolved and not isinstance(self.image, Unbaked):
+            raise ValueError("a slot of which everything is known isn't pending")
+
+    @property
+    def is_resolved(self) -> bool:
+        """Whether zone, machine type and image are known; the image may still have to be baked."""
+        return None not in (self.zone, self.machine_type, self.image)
+
+    def with_image(self, image: ImageId) -> "Slot | PendingSlot":
+        """Return the slot with the image that was baked for it; still pending where something else isn't known."""
+        if self.zone is None or self.machine_type is None:
+            return attrs.evolve(self, image=image)
+        return Slot(
+            cloud=self.cloud,
+            zone=self.zone,
+            placement=self.placement,
+            machine_type=self.machine_type,
+            market=self.market,
+            revision=self.revision,
+            image=image,
+            admits=self.admits,
+            inputs=self.inputs,
+            weight=self.weight,
+            rank=self.rank,
+            price_per_hour=self.price_per_hour,
+            options=self.options,
+        )
+
+
+AnySlot: TypeAlias = Slot | PendingSlot
+"""A slot of a plan; only a `Slot` can be launched."""
 
 
 class Action(enum.Enum):
@@ -88,7 +146,7 @@ class FleetPlan:
     keep: int
     register: int
     deregister: int
-    slots: tuple[Slot, ...]
+    slots: tuple[AnySlot, ...]
     reasons: tuple[Reason, ...] = ()
     terminates: tuple[InstanceId, ...] = ()
     on_failure: str = ""

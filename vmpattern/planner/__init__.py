@@ -8,18 +8,17 @@ from vmpattern.planner.assessment import Assessment, assess, lacks
 from vmpattern.planner.bakes import bakes, chosen_images
 from vmpattern.planner.decide import decide
 from vmpattern.planner.failing import checks_of, refuse_failing
-from vmpattern.planner.images import UNBAKED, Chosen, image_reasons, recipe_name, too_large
+from vmpattern.planner.images import Chosen, as_if_baked, image_reasons, recipe_name, too_large
 from vmpattern.planner.index import FleetIndex, Transition
 from vmpattern.planner.keeping import ImageUse, image_uses
 from vmpattern.planner.limits import Limits, limits
 from vmpattern.planner.places import covers
 from vmpattern.planner.quotas import apportion, quotas
-from vmpattern.planner.resolve import UNRESOLVED, Resolution, admitted, resolve
-from vmpattern.planner.rows import Row, State, classify
+from vmpattern.planner.resolve import Resolution, admitted, resolve
+from vmpattern.planner.rows import SKEW_S, Row, State, classify
 
 __all__ = [
-    "UNBAKED",
-    "UNRESOLVED",
+    "SKEW_S",
     "Assessment",
     "Chosen",
     "Decision",
@@ -37,6 +36,7 @@ __all__ = [
     "Terminate",
     "Transition",
     "admitted",
+    "as_if_baked",
     "apportion",
     "assess",
     "bakes",

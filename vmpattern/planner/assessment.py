@@ -7,17 +7,19 @@ import attrs
 
 from vmpattern.model import (
     OUTSIDE,
+    AnySlot,
     CloudObservation,
     Deployment,
     Fleet,
     Health,
     InstanceId,
     Observation,
-    Slot,
 )
 from vmpattern.planner.actions import Decision
 from vmpattern.planner.decide import decide
+from vmpattern.planner.images import as_if_baked
 from vmpattern.planner.index import FleetIndex
+from vmpattern.planner.rows import SILENT
 
 
 @attrs.frozen
@@ -41,7 +43,7 @@ class Assessment:
 def assess(
     deployment: Deployment,
     fleet: Fleet,
-    slots: Sequence[Slot],
+    slots: Sequence[AnySlot],
     observation: Observation,
     *,
     named: Collection[InstanceId] | None = None,
@@ -57,7 +59,7 @@ def assess(
     index = FleetIndex(
         deployment=deployment.name,
         fleet=fleet,
-        slots=slots,
+        slots=tuple(map(as_if_baked, slots)),
         clouds={name: cloud.capabilities for name, cloud in observation.clouds.items()},
         check=deployment.services[fleet.service].health,
         now=observation.at,
@@ -85,6 +87,10 @@ REASONS = 3
 """Number of the provider's reasons that are named among what isn't as asked for."""
 
 
+LONGEST = 6
+"""Number of instances that are named of those with one complaint."""
+
+
 def lacks(index: FleetIndex, now: float) -> Iterator[str]:
     """Yield what of a fleet isn't as asked for, in words: counts first, then the provider's words, the commonest first.
 
@@ -92,7 +98,8 @@ def lacks(index: FleetIndex, now: float) -> Iterator[str]:
     """
     counts = {
         "out of date": len(index.old_idle) + len(index.old_ready),
-        "starting or unhealthy": sum(index.have) - index.serving - len(index.joining),
+        "starting or unhealthy": sum(index.have) - index.serving - len(index.joining) - index.silent,
+        "of unknown health": index.silent,
         "not behind their balancer": len(index.joining),
         "failed": len(index.broken_new) + len(index.broken_old),
         "kept for inspection": index.kept,
@@ -102,6 +109,11 @@ def lacks(index: FleetIndex, now: float) -> Iterator[str]:
     rest = "".join(f", {count} {word}" for word, count in counts.items() if count)
     wanted = f"{index.serving} of {index.fleet.size} in date and ready{rest}"
     yield wanted if index.fleet.size else f"{index.live} that shouldn't be there"
+    silent = sorted(row.instance.id for row in index.rows.values() if row.state is SILENT)
+    for known, words in ((False, "health was never known"), (True, "health isn't known any more")):
+        if ids := [id for id in silent if index.rows[id].was_healthy is known]:
+            more = f" and {len(ids) - LONGEST} more" if len(ids) > LONGEST else ""
+            yield f"{', '.join(ids[:LONGEST])}{more}: {words}"
     complaints = Counter(row.complaint for row in index.rows.values() if row.complaint)
     for words, number in complaints.most_common(REASONS):
         yield f"said of {number}: {words}"

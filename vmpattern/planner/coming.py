@@ -1,5 +1,7 @@
 """Bringing in: launches where instances are wanted, and members for the balancers."""
 
+import math
+
 from vmpattern.model import LaunchKey, Membership
 from vmpattern.planner.actions import Launch, Register
 from vmpattern.planner.turn import Turn, by_cloud, ids_of
@@ -26,6 +28,11 @@ def launch(turn: Turn) -> None:
         return
     wanted = turn.wanted()
     if not any(wanted):
+        if sum(index.have) + index.asked < turn.fleet.size:
+            turn.waiting += [f"room under a quota ({words})" for words in index.allowance.spent.values()]
+        return
+    if index.no_launch:
+        turn.waiting.append(index.no_launch)
         return
     if unsettled := [name for name, cloud in index.clouds.items() if cloud.seen and not cloud.settled]:
         turn.waiting.append(f"a second look at {', '.join(unsettled)}")
@@ -41,6 +48,10 @@ def launch(turn: Turn) -> None:
             turn.waiting.append(f"a second look at {cloud}")
             continue
         batch = index.clouds[cloud].capabilities.max_batch
+        if (most := index.allowance.batch(index.slots[slot])) < math.inf:
+            # Above that a quota was too small: one launch after the other shows how far it goes.
+            batch = min(batch, int(most))
+            count = 0 if index.pending[slot] else min(count, batch)
         for start in range(0, count, batch):
             if not turn.take_call():
                 return

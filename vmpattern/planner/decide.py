@@ -4,11 +4,14 @@ What is done is safe by construction: every limit (surge, unavailable, calls in 
 of a reading) is checked in this package and nowhere else.
 """
 
+import math
+
 from vmpattern.model import Fleet
 from vmpattern.planner.actions import Decision
 from vmpattern.planner.coming import launch, register
 from vmpattern.planner.index import FleetIndex
 from vmpattern.planner.leaving import clear_broken, end_drained, retire_old, retire_surplus
+from vmpattern.planner.rows import State
 from vmpattern.planner.turn import Turn
 
 
@@ -47,7 +50,7 @@ def _decision(turn: Turn) -> Decision:
     done = not busy and not turn.stop and index.serving == turn.fleet.size and _is_reached(turn)
     if done and (doubted := [row.instance.id for row in turn.broken()]):
         done, turn.stop = False, f"one witness alone calls {', '.join(doubted[:3])} unhealthy: a new plan may end it"
-    paused = turn.stop if not busy and turn.stop and not done else ""
+    paused = (turn.stop or _obstacle(turn)) if not busy and not done else ""
     stuck = ""
     if not done and not paused and now >= deadline and not index.in_flight:
         stuck = f"no progress for {turn.fleet.rollout.progress_deadline_s:g} s"
@@ -59,6 +62,26 @@ def _decision(turn: Turn) -> Decision:
         paused=paused,
         stuck=stuck,
     )
+
+
+def _obstacle(turn: Turn) -> str:
+    """Return why nothing will move any more, in words; empty where something may."""
+    index = turn.index
+    known = all(index.is_known(name, turn.now) for name in index.clouds)
+    settled = all(cloud.settled for cloud in index.clouds.values() if cloud.seen)
+    if not (known and settled) or turn.wake_at < math.inf or turn.is_anything_coming():
+        return ""
+    if index.no_launch and any(turn.wanted()):
+        return index.no_launch
+    if index.allowance.spent and sum(index.have) < turn.fleet.size and index.is_out_of_quota():
+        return f"a quota leaves no room: {'; '.join(dict.fromkeys(index.allowance.spent.values()))}"
+    if index.silent:
+        ids = [row.instance.id for row in index.rows.values() if row.state is State.SILENT and row.dated]
+        window = f"{turn.fleet.rollout.ready_deadline_s:g} s"
+        return f"the health of {', '.join(sorted(ids)[:3])} wasn't known for {window}: can the health check reach it?"
+    if turn.unread and (clouds := index.reread()):
+        return f"{', '.join(clouds)} couldn't be read when the plan was made, and now it can: make a new plan"
+    return ""
 
 
 def _is_reached(turn: Turn) -> bool:

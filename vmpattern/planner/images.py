@@ -7,6 +7,7 @@ import attrs
 from vmpattern import naming
 from vmpattern.errors import Problem
 from vmpattern.model import (
+    AnySlot,
     CloudObservation,
     Contents,
     Existing,
@@ -16,25 +17,24 @@ from vmpattern.model import (
     ImageState,
     Instance,
     PackerManifest,
+    PendingSlot,
     Reason,
     Recipe,
     Service,
+    Unbaked,
 )
-
-UNBAKED = "unbaked-"
-"""What the image of a slot begins with that is still to be baked; its digest follows."""
 
 
 @attrs.frozen(kw_only=True)
 class Chosen:
     """The image of a service in one cloud.
 
-    `written` enters the revision: the content digest of a recipe, or an image as written. `id` is launched; it begins
-    with UNBAKED where it is to be baked. `recipe`, `base` and `resolved` are those of a recipe.
+    `written` enters the revision: the content digest of a recipe, or an image as written. `id` is launched; None: it
+    isn't known. `recipe`, `base` and `resolved` are those of a recipe.
     """
 
     written: str
-    id: ImageId
+    id: ImageId | Unbaked | None
     recipe: str = ""
     base: str = ""
     resolved: ImageId = ImageId("")
@@ -43,7 +43,14 @@ class Chosen:
     @property
     def to_bake(self) -> bool:
         """Whether there is no such image yet."""
-        return self.id.startswith(UNBAKED)
+        return isinstance(self.id, Unbaked)
+
+
+def as_if_baked(slot: AnySlot) -> AnySlot:
+    """Return a slot that waits for its image as if that were there: to assess and to forecast, never to launch."""
+    if isinstance(slot, PendingSlot) and isinstance(slot.image, Unbaked):
+        return slot.with_image(ImageId(slot.image.digest))
+    return slot
 
 
 class NoImage(Exception):
@@ -102,7 +109,7 @@ def _baked(recipe: Recipe, path: str, cloud: CloudObservation, contents: Content
         _check_can_bake(base, path, cloud, contents)
     return Chosen(
         written=digest,
-        id=ready[-1].id if ready else ImageId(UNBAKED + digest),
+        id=ready[-1].id if ready else Unbaked(digest),
         recipe=name.text,
         base=base,
         resolved=resolved,

@@ -14,6 +14,7 @@ from vmpattern import naming
 from vmpattern.errors import Scope
 from vmpattern.model import (
     OUTSIDE,
+    AnySlot,
     Capabilities,
     Fleet,
     Health,
@@ -21,15 +22,19 @@ from vmpattern.model import (
     Instance,
     InstanceId,
     LaunchKey,
+    PendingSlot,
+    Revision,
     Slot,
     Standing,
 )
+from vmpattern.planner.allowance import Allowance
 from vmpattern.planner.limits import Limits, limits
 from vmpattern.planner.places import Places, covers
 from vmpattern.planner.quotas import quotas
 from vmpattern.planner.rows import (
     BROKEN,
     ENDING,
+    LEAVING,
     READY,
     TERMINATED,
     UNKNOWN,
@@ -91,11 +96,12 @@ class FleetIndex(Tally):
         *,
         deployment: str,
         fleet: Fleet,
-        slots: Sequence[Slot],
+        slots: Sequence[AnySlot],
         clouds: Mapping[str, Capabilities],
         check: HealthCheck | None,
         now: float,
         named: frozenset[InstanceId] | None = frozenset(),
+        no_launch: str = "",
     ) -> None:
         super().__init__(len(slots), clouds)
         self.deployment = deployment
@@ -104,19 +110,22 @@ class FleetIndex(Tally):
         self.check = check
         self.limits: Limits = limits(fleet)
         self.named = named
+        self.no_launch = no_launch
         patience = check.patience_s if check else HealthCheck().patience_s
         self.terms = Terms(rollout=fleet.rollout, patience_s=patience, wanted=fleet.size > 0)
         self.clouds = {name: CloudState(caps, name in fleet.balancer) for name, caps in clouds.items()}
         self.launching: dict[LaunchKey, Launching] = {}
         self.spent: set[LaunchKey] = set()
         self.blocks: dict[tuple[str, Scope], float] = {}
+        self.allowance = Allowance()
+        self.conflicts = 0
         self.in_flight = 0
         self.failures = 0
         self.stop_reason = ""
         self.progress_at = now
         self.destroyed_at: list[float] = []
         self._shares: tuple[list[int], list[bool], list[int]] = ([], [], [])
-        self._all_seen = [False] * len(self.slots)
+        self._pending = [isinstance(slot, PendingSlot) for slot in self.slots]
         self.places = Places(deployment, fleet.name, self.slots)
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -130,11 +139,17 @@ class FleetIndex(Tally):
         return ready
 
     def unseen(self) -> list[bool]:
-        """Return of each slot whether its cloud was never read."""
+        """Return of each slot whether its cloud was never read, or couldn't be when it was planned."""
         for state in self.clouds.values():
             if not state.seen:
-                return [not self.clouds[slot.cloud].seen for slot in self.slots]
-        return self._all_seen
+                blind = zip(self._pending, self.slots, strict=True)
+                return [pending or not self.clouds[slot.cloud].seen for pending, slot in blind]
+        return self._pending
+
+    def reread(self) -> list[str]:
+        """Return the clouds that can be read now and couldn't when the slots there were planned."""
+        clouds = {slot.cloud for slot, pending in zip(self.slots, self._pending, strict=True) if pending}
+        return sorted(cloud for cloud in clouds if self.clouds[cloud].seen)
 
     def is_fresh(self, cloud: str, now: float) -> bool:
         """Whether what is known of the cloud is young enough to act upon."""
@@ -153,9 +168,21 @@ class FleetIndex(Tally):
         state = self.clouds[cloud]
         return state.settled and now <= state.fresh_until
 
-    def is_blocked(self, slot: Slot, now: float) -> bool:
+    def is_blocked(self, slot: AnySlot, now: float) -> bool:
         """Whether a scope that covers the slot has no capacity for a while."""
         return any(until > now and covers(scope, cloud, slot) for (cloud, scope), until in self.blocks.items())
+
+    def is_out_of_quota(self) -> bool:
+        """Whether quotas leave no slot to launch in, and nothing will free any of them.
+
+        What ends does; and so does what is out of date, once something that starts has taken its place.
+        """
+        if (self.old_ready or self.old_idle) and sum(self.have) + self.asked > self.serving + self.silent:
+            return False
+        able = [slot for slot in self.slots if isinstance(slot, Slot) and self.clouds[slot.cloud].seen]
+        clouds = {cloud for cloud, _ in self.allowance.spent}
+        frees = any(row.state in (LEAVING, ENDING) and row.instance.cloud in clouds for row in self.rows.values())
+        return not frees and all(self.allowance.is_spent(slot) for slot in able)
 
     def next_unblock(self, now: float) -> float:
         """Return when the first block ends; infinity for none."""
@@ -186,13 +213,19 @@ class FleetIndex(Tally):
 
     def next_key(self, slot: int, count: int, taken: Set[LaunchKey]) -> LaunchKey:
         """Return the key for launching `count` in `slot`: the first attempt that isn't taken, in flight or spent."""
-        scope = self.places.scopes[slot]
+        scope, previous = self.places.scopes[slot], self.previous()
+        assert scope is not None, "nothing is launched in a slot that isn't resolved"
         attempt = 0
         while True:
-            key = naming.launch_key(scope, count=count, visible=self.visible, attempt=attempt)
+            key = naming.launch_key(scope, count=count, visible=self.visible, previous=previous, attempt=attempt)
             if key not in self.launching and key not in self.spent and key not in taken:
                 return key
             attempt += 1
+
+    def previous(self) -> Revision | None:
+        """Return the revision that a launch replaces: that of the oldest instance which is out of date."""
+        old = min(self.old_ready[:1] + self.old_idle[:1] + self.broken_old[:1], default=None)
+        return self.rows[InstanceId(old[1])].instance.revision if old else None
 
     def rebuilt(self, now: float) -> "FleetIndex":
         """Return an index with the same rows and facts, everything else counted anew."""
@@ -251,6 +284,8 @@ class FleetIndex(Tally):
             return []
         self.leave(row)
         self.purge()
+        if self.allowance:
+            self._quotas_freed(row.instance.cloud)
         return [Transition(row, row.state, None, "it is gone")]
 
     def keep(self, instance: InstanceId, until: float, now: float) -> list[Transition]:
@@ -319,6 +354,19 @@ class FleetIndex(Tally):
         """Take no capacity from a scope of `cloud` until then."""
         self.blocks[cloud, scope] = until
 
+    def quota_refused(self, scope: Scope, cloud: str, count: int, words: str) -> bool:
+        """Note that a quota has no room for `count`, and return whether it has none for a single one."""
+        spent = self.allowance.refuse(cloud, scope, count, words)
+        if spent:
+            self.block(scope, cloud, math.inf)
+        return spent
+
+    def _quotas_freed(self, cloud: str) -> None:
+        """Ask again where a quota of `cloud` was spent: something that counted there has ended."""
+        for key in self.allowance.freed(cloud):
+            self.blocks.pop(key, None)
+        self.version += 1
+
     def destroyed(self, count: int, now: float) -> None:
         """Enter destructive operations into the blast ledger; `now` never goes back."""
         self.destroyed_at.extend([now] * count)
@@ -366,6 +414,8 @@ class FleetIndex(Tally):
             self.failures += not row.lacked_room
         if state is READY and before is not READY and row.ours:
             self.progress_at = now
+        if state is ENDING and before is not ENDING and self.allowance:
+            self._quotas_freed(row.instance.cloud)
         self.enter(row)
         self.schedule(row, due(row, self.terms, now))
         return [] if state is before else [Transition(row, before, state, reason)]

@@ -53,8 +53,11 @@ def _all_reasons(
             continue
         try:
             chosen = choose(service, cloud, observation.contents.get(service.name, Contents()))
-            yield chosen.id, f"wanted by {service.name}"
-            yield from ((image, "to roll back to") for image in _before(chosen.id, service.name, cloud.images, running))
+            wanted = chosen.id if isinstance(chosen.id, str) else None
+            if wanted is not None:
+                yield wanted, f"wanted by {service.name}"
+                before = _before(wanted, service.name, cloud.images, running)
+                yield from ((image, "to roll back to") for image in before)
         except NoImage as none:
             unknown = f"nobody can tell what {service.name} wants: {none.problem.message}"
             yield from ((image.id, unknown) for image in cloud.images if image.service == service.name)

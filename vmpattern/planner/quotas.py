@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from vmpattern.model import Place, Slot
+from vmpattern.model import AnySlot, Place
 
 
 def apportion(total: int, weights: Sequence[int], caps: Sequence[int | None], have: Sequence[int]) -> list[int]:
@@ -38,7 +38,7 @@ def apportion(total: int, weights: Sequence[int], caps: Sequence[int | None], ha
     return shares
 
 
-def quotas(size: int, slots: Sequence[Slot], place: Place, have: Sequence[int], full: Sequence[bool]) -> list[int]:
+def quotas(size: int, slots: Sequence[AnySlot], place: Place, have: Sequence[int], full: Sequence[bool]) -> list[int]:
     """Return how many in-date instances each slot should hold.
 
     `have` counts those that are there or on their way; a slot that is `full` may keep what it has and gets no more.
@@ -65,7 +65,7 @@ def _evenly(size: int, members: Sequence[int], have: Sequence[int], caps: Sequen
     return apportion(size, [1] * len(members), [caps[index] for index in members], [have[index] for index in members])
 
 
-def _spread(size: int, slots: Sequence[Slot], have: Sequence[int], full: Sequence[bool]) -> list[int]:
+def _spread(size: int, slots: Sequence[AnySlot], have: Sequence[int], full: Sequence[bool]) -> list[int]:
     caps = [held if is_full else None for held, is_full in zip(have, full, strict=True)]
     if len({slot.placement for slot in slots}) == 1:
         return _evenly(size, range(len(slots)), have, caps)
@@ -82,7 +82,7 @@ def _spread(size: int, slots: Sequence[Slot], have: Sequence[int], full: Sequenc
     return shares
 
 
-def _ranked(size: int, slots: Sequence[Slot], have: Sequence[int], full: Sequence[bool]) -> list[int]:
+def _ranked(size: int, slots: Sequence[AnySlot], have: Sequence[int], full: Sequence[bool]) -> list[int]:
     shares = list(have)
     groups = _groups([(slot.rank, slot.placement) for slot in slots])
     surplus = sum(shares) - size

@@ -5,32 +5,29 @@ import attrs
 from vmpattern import naming
 from vmpattern.errors import Problem, SpecError
 from vmpattern.model import (
+    AnySlot,
     CloudObservation,
     Contents,
     Deployment,
     Fleet,
-    ImageId,
     MachineType,
     Observation,
+    PendingSlot,
     Place,
     Placement,
     Resources,
     Service,
-    Slot,
 )
 from vmpattern.planner.images import Chosen, NoImage, choose
 from vmpattern.planner.limits import limits
 from vmpattern.planner.quotas import apportion
-
-UNRESOLVED = "unknown"
-"""The zone, machine type or image of a slot in a cloud that couldn't be read and isn't written out in full."""
 
 
 @attrs.frozen
 class Resolution:
     """A fleet's slots, in the order of its placements and zones, and what a person should know about them."""
 
-    slots: tuple[Slot, ...]
+    slots: tuple[AnySlot, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -46,7 +43,7 @@ def resolve(deployment: Deployment, fleet: Fleet, observation: Observation, *, r
     """
     problems: list[Problem] = []
     notes: list[str] = []
-    slots: list[Slot] = []
+    slots: list[AnySlot] = []
     service = deployment.services[fleet.service]
     contents = observation.contents.get(service.name, Contents())
     _check_balancers(fleet, observation, problems)
@@ -72,47 +69,46 @@ def _slots(
     notes: list[str],
     refresh: bool,
     chosen: Chosen,
-) -> list[Slot]:
+) -> list[AnySlot]:
     if placement.market not in cloud.capabilities.markets:
         offered = ", ".join(sorted(market.value for market in cloud.capabilities.markets))
         problems.append(Problem(f"{path}.market", f"{cloud.name} offers {offered}, not {placement.market.value}"))
     if fleet.rollout.keep_failed and not cloud.capabilities.mutable_labels:
         notes.append(f"{cloud.name} can't change labels: an instance that fails is ended, not kept for a look")
     inputs = naming.inputs(service, fleet, placement, chosen.written)
-    zones = placement.zones or cloud.zones
+    zones: tuple[str | None, ...] = placement.zones or cloud.zones
     if cloud.error is not None:
         notes.append(f"{cloud.name} couldn't be read: its share counts as live and not ready")
-        zones = placement.zones or (UNRESOLVED,)
+        zones = placement.zones or (None,)
     elif unknown := [zone for zone in zones if zone not in cloud.zones]:
         expected = f"expected some of {', '.join(cloud.zones)}"
         problems.append(Problem(f"{path}.zones", f"{cloud.name} has no zone {unknown[0]}; {expected}"))
         return []
-    slots = []
+    slots: list[AnySlot] = []
     for zone in zones:
-        types = admitted(cloud, placement, service.resources, zone)
+        types = admitted(cloud, placement, service.resources, zone) if zone is not None else ()
         kind = _chosen(cloud, types, inputs, placement, refresh)
-        if kind is None and cloud.error is None:
+        if zone is not None and kind is None and cloud.error is None:
             if placement.zones or placement.machine_type is None or len(zones) == 1:
                 problems.append(_no_type(path, cloud, placement, service.resources, zone))
             else:
                 notes.append(f"{cloud.name} offers no {placement.machine_type} in zone {zone}: left out")
             continue
-        slots.append(
-            Slot(
-                cloud=cloud.name,
-                zone=zone,
-                placement=number,
-                machine_type=kind.name if kind else placement.machine_type or UNRESOLVED,
-                market=placement.market,
-                revision=inputs.revision,
-                inputs=inputs.text,
-                image=chosen.id,
-                admits=frozenset(kind.name for kind in types) | {placement.machine_type or ""} - {""},
-                weight=placement.weight,
-                price_per_hour=kind.price(placement.market) if kind else None,
-                options=placement.options,
-            )
+        slot = PendingSlot(
+            cloud=cloud.name,
+            zone=zone,
+            placement=number,
+            machine_type=kind.name if kind else placement.machine_type,
+            market=placement.market,
+            revision=inputs.revision,
+            inputs=inputs.text,
+            image=None if isinstance(chosen.id, str) else chosen.id,
+            admits=frozenset(kind.name for kind in types) | {placement.machine_type or ""} - {""},
+            weight=placement.weight,
+            price_per_hour=kind.price(placement.market) if kind else None,
+            options=placement.options,
         )
+        slots.append(slot.with_image(chosen.id) if isinstance(chosen.id, str) else slot)
     return slots
 
 
@@ -193,15 +189,18 @@ def _image(
     problems: list[Problem],
     refresh: bool,
 ) -> Chosen:
-    """Choose the image; a fleet that vanishes needs none, and in a cloud that couldn't be read nobody knows its id."""
+    """Choose the image; a fleet that vanishes needs none.
+
+    In a cloud that couldn't be read, what was baked isn't known, nor what a name stands for where names are resolved.
+    """
     try:
         chosen = choose(service, cloud, contents, fleet=fleet, refresh=refresh)
     except NoImage as none:
         if fleet.size and none.problem not in problems:
             problems.append(none.problem)
-        return Chosen(written="", id=ImageId(UNRESOLVED))
-    unknown = chosen.to_bake and cloud.error is not None
-    return attrs.evolve(chosen, id=ImageId(UNRESOLVED)) if unknown else chosen
+        return Chosen(written="", id=None)
+    unknown = cloud.error is not None and (chosen.to_bake or cloud.capabilities.baker)
+    return attrs.evolve(chosen, id=None) if unknown else chosen
 
 
 def _no_type(path: str, cloud: CloudObservation, placement: Placement, need: Resources, zone: str) -> Problem:
@@ -219,7 +218,7 @@ def _no_type(path: str, cloud: CloudObservation, placement: Placement, need: Res
     return Problem(path, f"no machine type of {cloud.name} in zone {zone} has {wanted}")
 
 
-def _ranked(slots: list[Slot], place: Place) -> list[Slot]:
+def _ranked(slots: list[AnySlot], place: Place) -> list[AnySlot]:
     """Rank the slots: by placement under ORDERED, by price under CHEAPEST (unknown last), all alike under SPREAD."""
     if place is Place.SPREAD:
         return slots
@@ -229,5 +228,5 @@ def _ranked(slots: list[Slot], place: Place) -> list[Slot]:
     return [attrs.evolve(slot, rank=prices.index(_price(slot))) for slot in slots]
 
 
-def _price(slot: Slot) -> float:
+def _price(slot: AnySlot) -> float:
     return float("inf") if slot.price_per_hour is None else slot.price_per_hour

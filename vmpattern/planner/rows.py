@@ -20,6 +20,7 @@ class State(enum.IntEnum):
     PROVING = 6
     AILING = 7
     STARTING = 8
+    SILENT = 9
 
     @property
     def word(self) -> str:
@@ -28,7 +29,7 @@ class State(enum.IntEnum):
 
 
 # Members have plain names here: looked up through its class, each would cost as much as a call (Python 3.11).
-ENDING, LEAVING, KEPT, BROKEN, READY, JOINING, PROVING, AILING, STARTING = State
+ENDING, LEAVING, KEPT, BROKEN, READY, JOINING, PROVING, AILING, STARTING, SILENT = State
 PENDING, RUNNING, STOPPED, TERMINATING, TERMINATED = Phase
 WELL, SICK, UNKNOWN = Health
 ABSENT, SERVED, SHUNNED, DRAINING = Membership
@@ -43,7 +44,12 @@ _WORDS = {
     PROVING: "ready",
     AILING: "unhealthy",
     STARTING: "starting",
+    SILENT: "unknown",
 }
+
+
+SKEW_S = 900.0
+"""Seconds by which a cloud's clock and this one may differ; clouds refuse requests signed by a clock further off."""
 
 
 @attrs.frozen(kw_only=True)
@@ -74,6 +80,8 @@ class Row:
     `approved`: it was drained with reason, so it may be ended although it isn't broken any more.
     `register_sent`: its registration is on its way, or nothing was read since the answer: it may be a member or not.
     `listed`: a reading has shown it, not just the answer of its launch, which may be old.
+    `known_at`: when it was first seen, or its launch answered, by our own clock.
+    `unknown_at`: since when nothing has been known of its health.
     `shunned_at`: since when its balancer has called it unhealthy. `said`: the balancer's reason, which decides nothing.
     `found_healthy`: it was healthy when first seen, so it counts in reports before it has proven itself.
     `order`: oldest first, ties by id: never by arrival. `counted` and `queues` say where the tally has put it.
@@ -93,6 +101,7 @@ class Row:
     said: str = ""
     healthy_at: float | None = None
     unhealthy_at: float | None = None
+    unknown_at: float | None = None
     was_healthy: bool = False
     found_healthy: bool = False
     draining_at: float | None = None
@@ -115,6 +124,15 @@ class Row:
     order: Order = attrs.field(init=False, default=attrs.Factory(lambda row: _order(row.instance), takes_self=True))
     counted: State | None = attrs.field(init=False, default=None)
     queues: tuple[list[Order], ...] = attrs.field(init=False, default=())
+
+    @property
+    def began_at(self) -> float:
+        """Since when its deadlines count, by our own clock.
+
+        Its launch's time is the cloud's word, and the clocks differ: it counts only where it is longer ago than they
+        may, and then by as much later.
+        """
+        return self.known_at if self.ours else min(self.known_at, self.instance.launched_at + SKEW_S)
 
     @property
     def is_certain(self) -> bool:
@@ -176,7 +194,15 @@ def classify(row: Row, terms: Terms, now: float) -> tuple[State, str]:
             return JOINING, "healthy for min_ready, not yet behind its balancer"
     if row.unhealthy_at is not None and row.was_healthy:
         return AILING, "it answers badly"
+    if _is_silent(row, terms, now):
+        return SILENT, "its health was never known" if not row.was_healthy else "its health isn't known any more"
     return STARTING, "nothing is known against it"
+
+
+def _is_silent(row: Row, terms: Terms, now: float) -> bool:
+    """Whether it runs, and nothing has been known of its health for as long as it may take to get ready."""
+    since = row.unknown_at
+    return since is not None and row.instance.phase is RUNNING and now >= since + terms.rollout.ready_deadline_s
 
 
 def _failure(row: Row, terms: Terms, now: float) -> str | None:
@@ -191,9 +217,9 @@ def _failure(row: Row, terms: Terms, now: float) -> str | None:
     if row.was_healthy:
         if row.unhealthy_at is not None and now >= row.unhealthy_at + terms.patience_s:
             return "it was healthy and is not any more"
-    elif row.health is SICK and now >= instance.launched_at + rollout.ready_deadline_s:
+    elif row.health is SICK and now >= row.began_at + rollout.ready_deadline_s:
         return "its deadline is over"
-    if instance.phase is PENDING and now >= instance.launched_at + rollout.launch_deadline_s:
+    if instance.phase is PENDING and now >= row.began_at + rollout.launch_deadline_s:
         return "its deadline is over"
     if row.shunned_at is not None and now >= row.shunned_at + rollout.ready_deadline_s:
         return "its balancer finds it unhealthy for too long"
@@ -217,9 +243,11 @@ def due(row: Row, terms: Terms, now: float) -> float:
     if row.shunned_at is not None:
         times.append(row.shunned_at + rollout.ready_deadline_s)
     if instance.phase is PENDING:
-        times.append(instance.launched_at + rollout.launch_deadline_s)
+        times.append(row.began_at + rollout.launch_deadline_s)
     elif not row.was_healthy:
-        times.append(instance.launched_at + rollout.ready_deadline_s)
+        times.append(row.began_at + rollout.ready_deadline_s)
+    if row.unknown_at is not None:
+        times.append(row.unknown_at + rollout.ready_deadline_s)
     following = math.inf
     for time in times:
         if now < time < following:

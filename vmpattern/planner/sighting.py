@@ -51,7 +51,7 @@ def take_in(row: Row, instance: Instance, probed: Health, standing: Standing, no
         row.shunned_at = None
     elif row.shunned_at is None:
         # Since when is only known of what was seen before; the others have had their time since their launch.
-        row.shunned_at = instance.launched_at if first else now
+        row.shunned_at = row.began_at if first else now
     row.membership, row.said = membership, standing.reason
 
 
@@ -71,17 +71,18 @@ def verdict(row: Row, check: HealthCheck | None, *, native: bool) -> Health:
 def judge(row: Row, health: Health, now: float, terms: Terms, *, first: bool) -> None:
     """Follow the health; a word that nobody gives now breaks what was continuous, good or bad."""
     if health is WELL:
-        row.unhealthy_at = None
+        row.unhealthy_at, row.unknown_at = None, None
         if row.healthy_at is None:
             row.healthy_at = now
             age = now - row.instance.launched_at
             row.found_healthy = first and not row.ours and age >= terms.rollout.min_ready_s
         row.was_healthy = True
     elif health is SICK:
-        row.healthy_at, row.found_healthy = None, False
+        row.healthy_at, row.found_healthy, row.unknown_at = None, False, None
         row.unhealthy_at = now if row.unhealthy_at is None else row.unhealthy_at
     else:
         row.healthy_at, row.unhealthy_at, row.found_healthy = None, None, False
+        row.unknown_at = now if row.unknown_at is None else row.unknown_at
     row.health = health
 
 

@@ -8,13 +8,13 @@ from immutabledict import immutabledict
 from vmpattern import naming
 from vmpattern.errors import SpecError
 from vmpattern.model import (
+    AnySlot,
     CloudObservation,
     Deployment,
     Fleet,
     Health,
     Instance,
     Observation,
-    Slot,
 )
 from vmpattern.planner.assessment import assess, lacks
 from vmpattern.planner.resolve import resolve
@@ -77,7 +77,7 @@ def _fleet(deployment: Deployment, fleet: Fleet, observation: Observation) -> Fl
         for cloud in observation.clouds.values()
         if cloud.error is not None and any(place.cloud == cloud.name for place in fleet.placements)
     ]
-    slots: tuple[Slot, ...] = ()
+    slots: tuple[AnySlot, ...] = ()
     try:
         slots = resolve(deployment, fleet, observation).slots
     except SpecError as error:

@@ -6,7 +6,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 
 from vmpattern.model import InstanceId
-from vmpattern.planner.rows import BROKEN, ENDING, JOINING, KEPT, LEAVING, PROVING, READY, Order, Row, State
+from vmpattern.planner.rows import BROKEN, ENDING, JOINING, KEPT, LEAVING, PROVING, READY, SILENT, Order, Row, State
 
 
 class Tally:
@@ -15,6 +15,7 @@ class Tally:
     A row is entered as it stands, and again after whatever changes it. `version` moves with every change that a
     decision may depend on. `visible` is the sum of the live rows' digests; `have`, `pending` and `dated` are by slot:
     in-date instances that are there or get there, launches on their way (`asked` in all), the queue of the former.
+    `silent` counts those of the former whose health isn't known, long after it should be.
     """
 
     def __init__(self, slots: int, clouds: Iterable[str]) -> None:
@@ -26,6 +27,7 @@ class Tally:
         self.leaving = 0
         self.serving = 0
         self.reported = 0
+        self.silent = 0
         self.ready_in = dict.fromkeys(clouds, 0)
         self.have = [0] * slots
         self.pending = [0] * slots
@@ -127,6 +129,7 @@ class Tally:
         if state >= READY:
             if row.dated:
                 self.have[row.slot] += sign
+                self.silent += sign * (state is SILENT)
             if state is READY:
                 self.ready_in[row.instance.cloud] += sign
             if state is READY or state is PROVING:

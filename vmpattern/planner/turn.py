@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 from itertools import chain, compress
-from operator import add
+from operator import add, sub
 
 from vmpattern.model import Fleet, Health, InstanceId, Membership
 from vmpattern.planner.actions import Drain, FleetAction, Terminate
@@ -28,7 +28,7 @@ class Turn:
         self._doubtful = -1
         self._quotas: list[int] | None = None
         self._unseen = index.unseen()
-        self.unread = sum(compress(self._held(), self._unseen)) if True in self._unseen else 0
+        self.unread = self._missing_blind() if True in self._unseen else 0
         self.stop = self._stop()
 
     @property
@@ -50,7 +50,12 @@ class Turn:
         if True not in self._unseen:
             return have
         blind = self.index.shares(have, [False] * len(have))
-        return [blind[n] if is_unseen else have[n] for n, is_unseen in enumerate(self._unseen)]
+        return [max(blind[n], have[n]) if is_unseen else have[n] for n, is_unseen in enumerate(self._unseen)]
+
+    def _missing_blind(self) -> int:
+        """How many are taken to be where nothing was read, beyond those that are known of."""
+        known = map(add, self.index.have, self.index.pending)
+        return sum(compress(map(sub, self._held(), known), self._unseen))
 
     def _stop(self) -> str:
         index, limit = self.index, self.index.limits
@@ -73,7 +78,11 @@ class Turn:
         """Whether calls, launches, ends or readiness are awaited: then things may move without another decision."""
         index = self.index
         return bool(
-            self.actions or index.in_flight or index.launching or index.leaving or sum(index.have) > index.serving
+            self.actions
+            or index.in_flight
+            or index.launching
+            or index.leaving
+            or sum(index.have) > index.serving + index.silent
         )
 
     def room(self) -> int:

@@ -107,7 +107,8 @@ class SimulatedCloud(DriverVerbs):
         """Make the world that `to_json` wrote; what the cloud is and which faults it has is said anew.
 
         Guarantees:
-            With the same spec and faults it behaves as the world that was saved.
+            With the same spec and faults it behaves as the world that was saved, but for launch keys whose request had
+            an environment: that isn't saved, so such a key conflicts with every other request that has one.
 
         Raises:
             ValueError: it isn't the form of a world.

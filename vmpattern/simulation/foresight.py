@@ -15,7 +15,6 @@ from vmpattern.simulation.world import World
 
 def problems(world: World, images: Images, requests: Sequence[LaunchRequest]) -> Iterator[Problem]:
     """Yield what isn't sold, options that nobody knows, and what is above the quota; an image not known yet is fine."""
-    quota, live = world.spec.quota, sum(vm.row.phase.is_live for vm in world.vms.values())
     for request in requests:
         known = request if request.image else attrs.evolve(request, image=ImageId(IMAGE_PREFIX))
         try:
@@ -24,5 +23,6 @@ def problems(world: World, images: Images, requests: Sequence[LaunchRequest]) ->
             yield Problem(error.field, error.message)
         for key in request.options:
             yield Problem(f"options.{key}", "isn't an option here; a simulated cloud has none for a placement")
-        if quota is not None and live + request.count > quota:
-            yield Problem("", f"{request.count} more instances are wanted, and {live} of at most {quota} are there")
+        for quota, used, _ in launching.quotas(world, request.market):
+            if request.count and used + request.count > quota:
+                yield Problem("", f"{request.count} more instances are wanted, and {used} of at most {quota} are there")

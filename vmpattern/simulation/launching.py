@@ -1,12 +1,12 @@
 """Launches: what is allowed, how much there is room for, and what a key that was used before gives."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from vmpattern import naming
 from vmpattern.driver import LaunchReport, LaunchRequest
 from vmpattern.errors import Invalid, KeySpent, OutOfCapacity, QuotaExceeded, Scope, ScopeKind
-from vmpattern.model import Idempotency, Instance, InstanceId
+from vmpattern.model import Idempotency, Instance, InstanceId, Market
 from vmpattern.simulation.api import ACCOUNT, Call
 from vmpattern.simulation.faults import FaultKind
 from vmpattern.simulation.images import Images
@@ -52,7 +52,7 @@ def launch(world: World, ledger: Ledger, call: Call, request: LaunchRequest, tex
     if not made or rules is Idempotency.NONE:
         first = max(made, default=-1) + 1
         return _create(world, ledger, call, request, text, range(first, first + request.count))
-    ledger.check(request.key, text)
+    ledger.check(request.key, text, request.env)
     adopted = _live(world, made)
     missing = _missing(world, request, made)
     completes = rules is Idempotency.INSTANCE and bool(missing)
@@ -101,7 +101,8 @@ def _create(
         row = launched(request, ordinal, cloud=world.spec.name, at=world.at)
         world.add(row, _fate(world, request, ordinal), request.script)
         rows.append(row)
-    ledger.made(request.key, text, {ordinal: row.id for ordinal, row in zip(ordinals, rows, strict=False)})
+    made = {ordinal: row.id for ordinal, row in zip(ordinals, rows, strict=False)}
+    ledger.made(request.key, text, made, request.env)
     short = len(ordinals) - room
     return LaunchReport(created=tuple(rows), failures=(refusal(),) * short if short else ())
 
@@ -128,8 +129,9 @@ def _room(world: World, call: Call, request: LaunchRequest, count: int) -> tuple
     for scope in ((request.zone, request.machine_type), (request.zone, None)) if spec.capacity else ():
         if scope in spec.capacity:
             room = min(room, spec.capacity[scope] - world.count_live(*scope))
-    if spec.quota is not None and (left := spec.quota - world.count_live()) < room:
-        room, refusal = left, _over_quota
+    for quota, used, over in quotas(world, request.market):
+        if quota - used < room:
+            room, refusal = quota - used, over
     if room > 1 and call.strikes(FaultKind.PARTIAL_LAUNCH):
         return 1 + int(call.draw(FaultKind.PARTIAL_LAUNCH) * (room - 1)), short
     return max(0, room), refusal
@@ -144,6 +146,21 @@ def _out_of_capacity(request: LaunchRequest) -> OutOfCapacity:
 def _zone_is_out(request: LaunchRequest) -> OutOfCapacity:
     scope = Scope(ScopeKind.ZONE, zone=request.zone)
     return OutOfCapacity(f"zone {request.zone} is out", code="InsufficientInstanceCapacity", scope=scope)
+
+
+def quotas(world: World, market: Market) -> Iterator[tuple[int, int, Refusal]]:
+    """Yield each quota that a launch in a market counts for, how many count for it now, and what it refuses with."""
+    if world.spec.quota is not None:
+        yield world.spec.quota, world.count_live(), _over_quota
+    if world.spec.spot_quota is not None and market is Market.SPOT:
+        rows = (vm.row for vm in world.vms.values())
+        used = sum(row.market is Market.SPOT and row.phase.is_live for row in rows)
+        yield world.spec.spot_quota, used, _over_spot_quota
+
+
+def _over_spot_quota() -> QuotaExceeded:
+    scope = Scope(ScopeKind.ACCOUNT, market=Market.SPOT.value)
+    return QuotaExceeded("the limit of spot instances is reached", code="MaxSpotInstanceCountExceeded", scope=scope)
 
 
 def _over_quota() -> QuotaExceeded:

@@ -1,8 +1,11 @@
 """What became of launch keys: which instances each one made, and whether it may be used again."""
 
+import hashlib
+import secrets
 from collections.abc import Mapping
 
 import attrs
+from immutabledict import immutabledict
 
 from vmpattern import naming
 from vmpattern.driver import LaunchRequest
@@ -22,10 +25,16 @@ class Entry:
 
 
 class Ledger:
-    """The keys of a cloud. A key is forgotten with the last of its instances, a day after that left every list."""
+    """The keys of a cloud. A key is forgotten with the last of its instances, a day after that left every list.
+
+    The values of environments may be secrets: they are compared by digests under a key that never leaves this process.
+    A world that was loaded from a file knows none, and takes every environment for another one than it had.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._seal = secrets.token_bytes(32)
+        self._envs: dict[LaunchKey, bytes] = {}
         self.entries: dict[LaunchKey, Entry] = {}
 
     def find(self, key: LaunchKey) -> Mapping[int, InstanceId]:
@@ -34,17 +43,18 @@ class Ledger:
         if entry is None:
             return {}
         if self._is_over(entry):
-            del self.entries[key]
+            self._forget(key)
             return {}
         return entry.ids
 
-    def check(self, key: LaunchKey, text: str) -> None:
+    def check(self, key: LaunchKey, text: str, env: Mapping[str, str]) -> None:
         """Check that a known key comes with the same request again.
 
         Raises:
             KeyConflict: with another one.
         """
-        if self.entries[key].request not in (text, UNKNOWN):
+        known = self.entries[key].request
+        if known != UNKNOWN and (known != text or (env and self._envs.get(key) != self._sealed(env))):
             raise KeyConflict(
                 f"the launch key {key} was used with other parameters",
                 code="IdempotentParameterMismatch",
@@ -52,17 +62,28 @@ class Ledger:
                 field="key",
             )
 
-    def made(self, key: LaunchKey, text: str, ids: Mapping[int, InstanceId]) -> None:
+    def made(
+        self, key: LaunchKey, text: str, ids: Mapping[int, InstanceId], env: Mapping[str, str] = immutabledict()
+    ) -> None:
         """Remember instances that a request made, by ordinal."""
         entry = self.entries.get(key)
         if entry is None:
             entry = self.entries[key] = Entry(text, {})
+            if env:
+                self._envs[key] = self._sealed(env)
         entry.ids.update(ids)
 
     def prune(self) -> None:
         """Let go of what need not be remembered any more."""
         for key in [key for key, entry in self.entries.items() if self._is_over(entry)]:
-            del self.entries[key]
+            self._forget(key)
+
+    def _forget(self, key: LaunchKey) -> None:
+        del self.entries[key]
+        self._envs.pop(key, None)
+
+    def _sealed(self, env: Mapping[str, str]) -> bytes:
+        return hashlib.blake2b(repr(sorted(env.items())).encode(), key=self._seal).digest()
 
     def _is_over(self, entry: Entry) -> bool:
         return not any(self._world.is_remembered(id) for id in entry.ids.values())
@@ -71,7 +92,7 @@ class Ledger:
 def written(request: LaunchRequest) -> str:
     """Return the request as text, to tell whether another one is the same.
 
-    The values of `env` stay out: they may be secrets, and this text is kept.
+    The values of `env` stay out: they may be secrets, and this text is saved.
     """
     parts = (
         request.count,

@@ -91,9 +91,10 @@ class CloudSpec:
     """What a simulated cloud is and allows.
 
     `capacity` maps (zone, machine type), or (zone, None) for all types together, to the most live instances there;
-    `quota` is the most in the account. Instances of `bad_images` never get ready, and builders from them never finish.
-    `bases` are the names under which images to build upon are known. A `strict` cloud refuses images whose id doesn't
-    begin with `img-` and balancers without a name; any other takes whatever it is asked for.
+    `quota` is the most in the account, `spot_quota` of them in the spot market. Instances of `bad_images` never get
+    ready, and builders from them never finish. `bases` are the names under which images to build upon are known. A
+    `strict` cloud refuses images whose id doesn't begin with `img-` and balancers without a name; any other takes
+    whatever it is asked for.
     """
 
     name: str = "memory"
@@ -104,6 +105,7 @@ class CloudSpec:
     capabilities: Capabilities = EC2_LIKE
     capacity: Mapping[tuple[str, str | None], int] = attrs.field(default=_NO_CAPACITY, converter=_capacity)
     quota: int | None = None
+    spot_quota: int | None = None
     bad_images: frozenset[ImageId] = frozenset()
     bases: tuple[str, ...] = ("alpine-3.23", "debian-12", "debian-13", "ubuntu-24.04")
     strict: bool = True

@@ -7,10 +7,11 @@ import attrs
 import pytest
 
 from vmpattern import naming
-from vmpattern.errors import KeyConflict, NotFound, Transient
+from vmpattern.errors import KeyConflict, NotFound, Scope, ScopeKind, Transient
 from vmpattern.model import Market, Phase
 from vmpattern_gcp.answers import BackendService, DiskImage, Kind, Operation, SerialOutput, Vm, Zone
 from vmpattern_gcp.errors import TABLE, read_fault
+from vmpattern_gcp.machines import family
 from vmpattern_gcp.names import last, moment
 from vmpattern_gcp.parsing import Aggregated, Listed, check_whole, in_page, parsed
 from vmpattern_gcp.rows import address, is_ours, row
@@ -110,6 +111,26 @@ def test_an_operation_that_failed_after_an_answer_of_success_is_a_conflict() -> 
     told = Fault(status=operation.http_error_status_code, code=fault.code, message=fault.message)
 
     assert isinstance(TABLE.error(told, Subject(what="launch")), KeyConflict)
+
+
+@pytest.mark.parametrize("code", ["QUOTA_EXCEEDED", "quotaExceeded"])
+@pytest.mark.parametrize(
+    ("metric", "scope"),
+    [
+        pytest.param("CPUS", Scope(ScopeKind.FAMILY, None, "e2-small", "spot", "e2-*"), id="vCPUs"),
+        pytest.param("N2_CPUS", Scope(ScopeKind.FAMILY, None, "e2-small", "spot", "e2-*"), id="vCPUs of a family"),
+        pytest.param("PREEMPTIBLE_CPUS", Scope(ScopeKind.REGION, market="spot"), id="spot vCPUs"),
+        pytest.param("CPUS_ALL_REGIONS", Scope(ScopeKind.ACCOUNT), id="vCPUs everywhere"),
+        pytest.param("SSD_TOTAL_GB", Scope(ScopeKind.REGION), id="anything else"),
+    ],
+)
+def test_a_quota_reaches_as_far_as_what_counts_for_it(code: str, metric: str, scope: Scope) -> None:
+    about = Subject(
+        what="launch", mutating=True, zone="z", machine_type="e2-small", market="spot", family=family("e2-small")
+    )
+    told = Fault(status=403, code=code, message=f"Quota '{metric}' exceeded.  Limit: 24.0 in region us-central1.")
+
+    assert scope == TABLE.error(told, about).scope
 
 
 def test_an_operation_that_is_well_has_no_error() -> None:

@@ -28,6 +28,8 @@ LIST = "compute.instances.aggregatedList"
 INSERT = "compute.instances.insert"
 BULK = "compute.instances.bulkInsert"
 ACCOUNT, CLOUD, INSTANCE = ScopeKind.ACCOUNT, ScopeKind.CLOUD, ScopeKind.INSTANCE
+REGION, FAMILY = ScopeKind.REGION, ScopeKind.FAMILY
+CPUS = "Quota 'CPUS' exceeded.  Limit: 24.0 in region europe-west1."
 KIND = ScopeKind.MACHINE_TYPE
 
 
@@ -54,17 +56,17 @@ CASES = (
     Case(LIST, 503, "backendError", Transient, CLOUD),
     Case(LIST, 500, "internalError", Transient, CLOUD),
     Case(LIST, 400, "somethingNew", Invalid, CLOUD),
-    Case(INSERT, 403, "quotaExceeded", QuotaExceeded, ACCOUNT),
+    Case(INSERT, 403, "quotaExceeded", QuotaExceeded, REGION),
     Case(INSERT, 403, "rateLimitExceeded", Throttled, ACCOUNT),
     Case(INSERT, 503, "backendError", OutcomeUnknown, CLOUD),
     Case(INSERT, 503, "somethingNew", OutcomeUnknown, CLOUD),
     Case(BULK, 503, "insufficientCapacity", OutOfCapacity, KIND),
-    Case(BULK, 403, "quotaExceeded", QuotaExceeded, ACCOUNT),
+    Case(BULK, 403, "quotaExceeded", QuotaExceeded, FAMILY, message=CPUS),
     Case(INSERT, 503, "ZONE_RESOURCE_POOL_EXHAUSTED", OutOfCapacity, KIND, later=True),
     Case(INSERT, 503, "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS", OutOfCapacity, KIND, later=True),
     Case(BULK, 503, "ZONE_RESOURCE_POOL_EXHAUSTED", OutOfCapacity, KIND, later=True),
-    Case(INSERT, 403, "QUOTA_EXCEEDED", QuotaExceeded, ACCOUNT, later=True),
-    Case(BULK, 403, "QUOTA_EXCEEDED", QuotaExceeded, ACCOUNT, later=True),
+    Case(INSERT, 403, "QUOTA_EXCEEDED", QuotaExceeded, FAMILY, later=True, message=CPUS),
+    Case(BULK, 403, "QUOTA_EXCEEDED", QuotaExceeded, REGION, later=True),
     Case(INSERT, 409, "RESOURCE_ALREADY_EXISTS", KeyConflict, INSTANCE, later=True),
     Case(INSERT, 500, "INTERNAL_ERROR", Transient, CLOUD, later=True),
     Case(INSERT, 503, "SOMETHING_NEW", Invalid, CLOUD, later=True),

@@ -1,0 +1,165 @@
+"""Launches as users see them: quotas, rotated secrets, clouds that couldn't be read, health that is never known."""
+
+from pathlib import Path
+
+import pytest
+
+from vmpattern.model import Phase
+from vmpattern_memory.driver import MemoryDriver
+from vmpattern_memory.settings import MemoryOptions
+
+HEAD = 'deployment = "shop"\n'
+SERVICE = """
+[services.web]
+image.existing = {{ {images} }}
+port = 8080
+health = {{ http = "/" }}
+{env}
+
+[fleets.web]
+service = "web"
+size = {size}
+{fleet}
+
+[fleets.web.rollout]
+{rollout}
+"""
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locks are kept in a folder of this test."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+def cloud(name: str, options: str = "") -> str:
+    return f'[clouds.{name}]\ndriver = "memory"\npath = "{name}.json"\nspeed = 0\n{options}\n'
+
+
+def write(
+    *clouds: str,
+    size: int,
+    image: str = "img-1",
+    fleet: str = 'placements = [{ cloud = "eu" }]',
+    rollout: str = "",
+    env: str = "",
+) -> None:
+    images = ", ".join(f'{name} = "{image}"' for name in ("eu", "us")[: len(clouds)])
+    body = SERVICE.format(images=images, size=size, fleet=fleet, rollout=rollout, env=env)
+    Path("vmpattern.toml").write_text(HEAD + "".join(clouds) + body, "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("size", "image", "rollout"),
+    [
+        pytest.param(3, "img-2", "max_surge = 0\nmax_unavailable = 1", id="a change without surge"),
+        pytest.param(2, "img-2", "", id="a change of a fleet that shrinks"),
+        pytest.param(3, "img-1", "", id="nothing"),
+    ],
+)
+def test_at_a_full_quota_what_a_rollout_frees_is_counted(call, size: int, image: str, rollout: str) -> None:
+    full = cloud("eu", "quota = 3")
+    write(full, size=3)
+    first = call("apply", "--yes")
+    write(full, size=size, image=image, rollout=rollout)
+    second = call("apply", "--yes", "--json")
+
+    assert (0, 0) == (first.status, second.status)
+    assert size == second.document["fleets"]["web"]["ready"]
+
+
+def test_a_dead_instance_is_replaced_at_a_full_quota(call, tmp_path: Path) -> None:
+    write(cloud("eu", "quota = 3"), size=3)
+    call("apply", "--yes")
+    driver = MemoryDriver(MemoryOptions(path="eu.json"), cloud="eu", directory=tmp_path)
+    with driver._keeper.changing() as world:
+        world._world.show(next(iter(world._world.vms.values())), Phase.STOPPED, None)
+    driver.close()
+    again = call("apply", "--yes", "--json")
+
+    assert (0, 1) == (again.status, again.document["fleets"]["web"]["created"])
+
+
+def test_a_change_that_a_quota_leaves_no_room_for_is_refused_before_anything_is_touched(call) -> None:
+    full = cloud("eu", "quota = 3")
+    write(full, size=3)
+    call("apply", "--yes")
+    write(full, size=3, image="img-2")
+    refused = call("apply", "--yes")
+
+    assert 0 != refused.status
+    assert "1 more instances are wanted, and 3 of at most 3 are there" in refused.err + refused.out
+
+
+def test_a_spent_quota_passes_its_share_on_and_the_next_plan_is_empty(call) -> None:
+    places = 'place = "ordered"\nplacements = [{ cloud = "eu" }, { cloud = "us" }]'
+    write(cloud("eu", "quota = 2"), cloud("us"), size=6, fleet=places)
+    applied = call("apply", "--yes", "--json")
+    zones = [row["cloud"] for row in call("status", "--json").document["fleets"]["web"]["instances"]]
+
+    assert (0, ["eu"] * 2 + ["us"] * 4) == (applied.status, sorted(zones))
+    assert 0 == call("plan").status
+
+
+def test_where_every_quota_is_spent_the_apply_fails_with_the_providers_words(call) -> None:
+    places = 'place = "ordered"\nplacements = [{ cloud = "eu" }, { cloud = "us" }]'
+    write(cloud("eu", "quota = 2"), cloud("us", "quota = 3"), size=6, fleet=places)
+    applied = call("apply", "--yes", "--json")
+
+    assert 1 == applied.status
+    assert ["InstanceLimitExceeded"] == [error["code"] for error in applied.document["errors"]]
+
+
+def test_spot_above_its_quota_is_launched_on_demand(call) -> None:
+    places = 'placements = [{ cloud = "eu", market = "spot", weight = 3 }, { cloud = "eu" }]'
+    write(cloud("eu", "spot_quota = 2"), size=6, fleet=places)
+
+    assert 0 == call("apply", "--yes").status
+    assert 6 == call("status", "--json").document["fleets"]["web"]["ready"]
+
+
+def test_a_rotated_secret_gets_another_key_and_is_written_nowhere(call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_DB", "hunter22")
+    write(cloud("eu"), size=2, env='env = { DB = { secret = "env:SHOP_DB" } }')
+    ran = [call("apply", "--yes"), call("scale", "web", "0", "--yes")]
+    monkeypatch.setenv("SHOP_DB", "hunter23")
+    ran.append(call("apply", "--yes"))
+
+    assert [0, 0, 0] == [one.status for one in ran]
+    assert "the launch key was used for another request" in ran[-1].err + ran[-1].out
+    assert "hunter" not in "".join(one.out + one.err for one in ran) + Path("eu.json").read_text("utf-8")
+
+
+def test_a_secret_that_is_missing_refuses_only_what_would_launch(call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_DB", "hunter22")
+    env = 'env = { DB = { secret = "env:SHOP_DB" } }'
+    write(cloud("eu"), size=2, env=env)
+    call("apply", "--yes")
+    monkeypatch.delenv("SHOP_DB")
+    write(cloud("eu"), size=1, env=env)
+    shrunk = call("apply", "--yes")
+    write(cloud("eu"), size=3, env=env)
+    grown = call("apply", "--yes")
+
+    assert (0, 1) == (shrunk.status, grown.status)
+    assert "services.web.env.DB: the variable SHOP_DB isn't set" in grown.err + grown.out
+
+
+def test_nothing_is_launched_where_a_cloud_couldnt_be_read(call) -> None:
+    places = 'placements = [{ cloud = "eu" }, { cloud = "us" }]'
+    write(cloud("eu"), cloud("us", "faults = { cloud-unreadable = 1.0 }"), size=4, fleet=places)
+    planned = call("plan", "-o", "plan.json", "--json")
+    pending = [slot for slot in planned.document["fleets"]["web"]["slots"] if slot["cloud"] == "us"]
+    applied = call("apply", "plan.json", "--yes", "--json")
+
+    assert [(None, None, None)] == [(slot["zone"], slot["machine_type"], slot["image"]) for slot in pending]
+    assert (1, 2) == (applied.status, applied.document["fleets"]["web"]["created"])
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_a_cloud_without_idempotency_that_loses_replies_is_resolved_by_listing(call, seed: int) -> None:
+    options = f'seed = {seed}\nidempotency = "none"\nstaleness = "5s"\nfaults = {{ reply-lost-after = 0.5 }}'
+    write(cloud("eu", options), size=6)
+    applied = call("apply", "--yes", "--json")
+
+    assert (0, 6) == (applied.status, applied.document["fleets"]["web"]["created"])
