@@ -16,10 +16,12 @@ from vmpattern.planner.places import covers
 from vmpattern.planner.quotas import apportion, quotas
 from vmpattern.planner.resolve import UNRESOLVED, Resolution, admitted, resolve
 from vmpattern.planner.rows import Row, State, classify
+from vmpattern.planner.scopes import WAY_OUT, Overlap, counted_once, overlaps, refuse_overlaps
 
 __all__ = [
     "UNBAKED",
     "UNRESOLVED",
+    "WAY_OUT",
     "Assessment",
     "Chosen",
     "Decision",
@@ -30,6 +32,7 @@ __all__ = [
     "Keep",
     "Launch",
     "Limits",
+    "Overlap",
     "Register",
     "Resolution",
     "Row",
@@ -49,9 +52,12 @@ __all__ = [
     "image_uses",
     "lacks",
     "limits",
+    "counted_once",
+    "overlaps",
     "quotas",
     "recipe_name",
     "refuse_failing",
+    "refuse_overlaps",
     "resolve",
     "too_large",
 ]
