@@ -19,7 +19,7 @@ import vmpattern as vmp
 from benchmarks.spending import Deadline
 from benchmarks.tables import Report, Table
 from vmpattern.driver import Driver, LaunchRequest, Selector
-from vmpattern.model import ImageId, LaunchKey, Revision
+from vmpattern.model import ImageId, Instance, LaunchKey, Revision
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "local"
 ROUNDS = 3
@@ -40,6 +40,10 @@ class Round:
     image_mib: float
 
 
+def _rows(driver: Driver, deployment: str) -> list[Instance]:
+    return [row for row in driver.instances(Selector(deployment)) if isinstance(row, Instance)]
+
+
 def report(deadline: Deadline) -> Report:
     """Measure rounds as long as there is time, at least one."""
     if not (shutil.which("qemu-system-x86_64") and shutil.which("qemu-img")):
@@ -55,7 +59,7 @@ def report(deadline: Deadline) -> Report:
                     (folder / "hello/version").write_text(f"{len(rounds)}\n")
                     rounds.append(_round(folder, driver, len(rounds)))
             finally:
-                _end(driver, *driver.instances(Selector(deployment.name)))
+                _end(driver, *_rows(driver, deployment.name))
     titles = {
         "bake_s": "bake, s",
         "again_s": "the same bake again, s",

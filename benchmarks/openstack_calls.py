@@ -112,7 +112,7 @@ def with_driver(proxy: str, size: int) -> tuple[int, float]:
     from immutabledict import immutabledict
 
     from vmpattern.driver import LaunchRequest, Selector
-    from vmpattern.model import LaunchKey, Market, Revision
+    from vmpattern.model import Instance, LaunchKey, Market, Revision
     from vmpattern_openstack import OpenStackDriver, OpenStackOptions
 
     options = OpenStackOptions(cloud="oslab", clouds_file=CLOUDS, proxy=proxy, call_timeout=timedelta(minutes=5))
@@ -144,12 +144,15 @@ def with_driver(proxy: str, size: int) -> tuple[int, float]:
         for first in range(0, len(rows), can.max_terminate):
             driver.terminate([row.id for row in rows[first : first + can.max_terminate]])
 
+    def rows() -> list[Instance]:
+        return [row for row in driver.instances(Selector("bench-calls")) if isinstance(row, Instance)]
+
     fill()
-    old = driver.instances(Selector("bench-calls"))
+    old = rows()
     fill()
-    every = driver.instances(Selector("bench-calls"))
+    every = rows()
     end(old)
-    end([row for row in driver.instances(Selector("bench-calls")) if row.phase.is_live])
+    end([row for row in rows() if row.phase.is_live])
     return len(every), sum(waiting_s)
 
 

@@ -36,6 +36,7 @@ __all__ = [
     "Locked",
     "MachineType",
     "Market",
+    "Mislabelled",
     "Observation",
     "Outcome",
     "PackerManifest",

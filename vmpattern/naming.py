@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from operator import attrgetter
 
 import attrs
@@ -23,6 +24,7 @@ from vmpattern.model import (
     Revision,
     Secret,
     Service,
+    is_name,
 )
 
 DEPLOYMENT = "vmpattern-deployment"
@@ -247,15 +249,107 @@ def launch_labels(
     return {name: value for name, value in {**labels, PREVIOUS: previous or ""}.items() if value}
 
 
+@attrs.frozen(kw_only=True)
+class LaunchLabels:
+    """The labels of a VM of ours, as they were read; times are epoch seconds."""
+
+    deployment: str
+    fleet: str
+    revision: Revision
+    key: LaunchKey
+    inputs: str = ""
+    previous: Revision | None = None
+    kept_until: float | None = None
+
+
+def read_labels(labels: Mapping[str, str]) -> LaunchLabels | str:
+    """Read a VM's labels: those of `launch_labels`, and `KEPT_UNTIL`; others aren't looked at.
+
+    Returns:
+        What they say, or why they can't be what vmpattern wrote, as in "it has no label vmpattern-fleet". Such a VM
+        isn't known to be ours, and is neither counted nor touched.
+    """
+    deployment, kept_until = labels.get(DEPLOYMENT, ""), labels.get(KEPT_UNTIL, "")
+    fleet, revision, key, inputs, previous = (labels.get(name, "") for name in (FLEET, REVISION, KEY, INPUTS, PREVIOUS))
+    if not deployment:
+        return f"it has no label {DEPLOYMENT}"
+    if problem := unreadable(fleet, revision, key, inputs, previous):
+        return problem
+    if kept_until and not _MOMENT.fullmatch(kept_until):
+        return f"{_shown(KEPT_UNTIL, kept_until)}, which is no time in epoch seconds"
+    return LaunchLabels(
+        deployment=deployment,
+        fleet=fleet,
+        revision=Revision(revision),
+        key=LaunchKey(key),
+        inputs=inputs,
+        previous=Revision(previous) if previous else None,
+        kept_until=float(kept_until) if kept_until else None,
+    )
+
+
+@lru_cache(maxsize=16384)
+def unreadable(fleet: str, revision: str, key: str, inputs: str, previous: str) -> str:
+    """Return why these can't be the labels of a launch, as `read_labels` says it; empty if they can."""
+    for name, value in ((FLEET, fleet), (REVISION, revision), (KEY, key)):
+        if not value:
+            return f"it has no label {name}"
+    if not is_name(fleet) and fleet != BUILDERS:
+        return f"{_shown(FLEET, fleet)}, which is no fleet's name"
+    for name, value in ((REVISION, revision), (KEY, key), (INPUTS, inputs), (PREVIOUS, previous)):
+        if value and not _VALUE.fullmatch(value):
+            return f"{_shown(name, value)}, which vmpattern never writes"
+    return ""
+
+
+_VALUE = re.compile("[a-z0-9_-]{1,63}")
+_MOMENT = re.compile("[0-9]{1,12}")
+_SHOWN = 40
+
+
+def _shown(name: str, value: str) -> str:
+    return f"its label {name} is {value[:_SHOWN] + ('...' if len(value) > _SHOWN else '')!r}"
+
+
 def base_label(base: ImageId) -> str:
     """Return how a label tells an image's base: by its id, or by a digest of an id that fits into no label."""
-    return base if re.fullmatch("[a-z0-9_-]{1,63}", base) else "h" + digest(base)
+    return base if _VALUE.fullmatch(base) else "h" + digest(base)
 
 
 def image_labels(*, deployment: str, service: str, digest: str, base: ImageId, recipe: str = "") -> dict[str, str]:
     """Return the labels that a driver gives to an image."""
     labels = {DEPLOYMENT: deployment, SERVICE: service, DIGEST: digest, BASE: base_label(base), RECIPE: recipe}
     return {name: value for name, value in labels.items() if value}
+
+
+@attrs.frozen(kw_only=True)
+class ImageLabels:
+    """The labels of an image of ours, as they were read."""
+
+    deployment: str
+    service: str
+    digest: str
+    base: str = ""
+    recipe: str = ""
+
+
+def read_image_labels(labels: Mapping[str, str]) -> ImageLabels | str:
+    """Read an image's labels, those of `image_labels`; others aren't looked at.
+
+    Returns:
+        What they say, or why they can't be what vmpattern wrote. Such an image is neither listed nor deleted.
+    """
+    names = (DEPLOYMENT, SERVICE, DIGEST, BASE, RECIPE)
+    deployment, service, digest, base, recipe = (labels.get(name, "") for name in names)
+    for name, value in ((DEPLOYMENT, deployment), (SERVICE, service), (DIGEST, digest)):
+        if not value:
+            return f"it has no label {name}"
+    if not is_name(service):
+        return f"{_shown(SERVICE, service)}, which is no service's name"
+    for name, value in ((DIGEST, digest), (BASE, base), (RECIPE, recipe)):
+        if value and not _VALUE.fullmatch(value):
+            return f"{_shown(name, value)}, which vmpattern never writes"
+    return ImageLabels(deployment=deployment, service=service, digest=digest, base=base, recipe=recipe)
 
 
 def instance_id(key: LaunchKey, ordinal: int) -> InstanceId:

@@ -42,6 +42,7 @@ from vmpattern.model import (
     Instance as Instance,
     MachineType as MachineType,
     Market as Market,
+    Mislabelled as Mislabelled,
     Observation as Observation,
     Outcome as Outcome,
     PackerManifest as PackerManifest,

@@ -100,6 +100,15 @@ def _botocore_error() -> type[Exception]:
     return cast("type[Exception]", BotoCoreError)
 
 
+def holder(profile: str | None, environ: Mapping[str, str]) -> str:
+    """Return by what name the same credentials are found again; two names may still be of one account."""
+    key = environ.get("AWS_ACCESS_KEY_ID")
+    if profile is None and key and environ.get("AWS_SECRET_ACCESS_KEY"):
+        return f"the key {key}"
+    named = profile or environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE") or "default"
+    return f"the profile {named}"
+
+
 def region(named: str | None, profile: str | None, environ: Mapping[str, str]) -> str:
     """Return the region: as the options name it, else the environment, else the profile.
 

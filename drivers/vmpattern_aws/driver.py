@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from vmpattern.driver import CaptureRequest, LaunchReport, LaunchRequest, Selector
-from vmpattern.errors import Problem
+from vmpattern.errors import Invalid, Problem
 from vmpattern.model import (
     Capabilities,
     Image,
@@ -16,6 +16,7 @@ from vmpattern.model import (
     Instance,
     InstanceId,
     MachineType,
+    Mislabelled,
     Options as OptionTable,
     Standing,
     Usage,
@@ -59,7 +60,7 @@ class AwsDriver:
 
     # -- the driver's verbs -------------------------------------------------------------------------------------------
 
-    def instances(self, selector: Selector) -> tuple[Instance, ...]:
+    def instances(self, selector: Selector) -> tuple[Instance | Mislabelled, ...]:
         """List every selected instance that isn't gone."""
         return self._instances.listed(selector, self._deadline())
 
@@ -93,6 +94,16 @@ class AwsDriver:
             self._api.close()
 
     # -- the optional protocols ---------------------------------------------------------------------------------------
+
+    def scope(self) -> str:
+        """Return whose credentials these are, and the region; nothing where no region is known."""
+        options, environ = self._options, self._environ
+        try:
+            region = credentials.region(options.region, options.profile, environ)
+        except Invalid:
+            return ""
+        account = credentials.holder(options.profile, environ)
+        return f"{options.endpoint or 'AWS'} account of {account}, region {region}"
 
     def check(self, requests: Sequence[LaunchRequest], balancer: OptionTable | None) -> tuple[Problem, ...]:
         """Tell what is bound to fail."""

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 from vmpattern import naming
 from vmpattern.driver import LaunchReport, LaunchRequest, Selector
 from vmpattern.errors import DriverError, Invalid, KeyConflict, KeySpent, NotFound, OutOfCapacity, Scope, ScopeKind
-from vmpattern.model import Instance, InstanceId, MachineType, Phase
+from vmpattern.model import Instance, InstanceId, MachineType, Mislabelled, Phase
 from vmpattern_aws import launching, reading
 from vmpattern_aws.api import Api, Param, Params
 from vmpattern_aws.prices import prices
@@ -51,13 +51,15 @@ class Instances:
         # What an image calls its root volume never changes.
         self._roots: dict[str, str] = {}
 
-    def listed(self, selector: Selector, deadline: Deadline) -> tuple[Instance, ...]:
+    def listed(self, selector: Selector, deadline: Deadline) -> tuple[Instance | Mislabelled, ...]:
         """List what is selected, with the provider's word on each instance that runs."""
         labels = {"deployment": selector.deployment, **({"fleet": selector.fleet} if selector.fleet else {})}
         rows = self._rows([*tagged(**labels), *filters(instance_state_name=ALIVE)], deadline)
-        if not any(row.phase is Phase.RUNNING for row in rows):
-            return rows
-        return reading.judged(rows, reading.unwell(self._statuses(deadline)))
+        ours = _readable(rows)
+        strange = (row for row in rows if isinstance(row, Mislabelled))
+        if any(row.phase is Phase.RUNNING for row in ours):
+            ours = reading.judged(ours, reading.unwell(self._statuses(deadline)))
+        return (*ours, *strange)
 
     def launch(self, request: LaunchRequest, deadline: Deadline) -> LaunchReport:
         """Create or adopt by the key, which is EC2's token: looks for the key first, then asks for instances."""
@@ -70,7 +72,7 @@ class Instances:
         root = self._root_device(request, deadline) if launching.needs_root_device(request) else None
         params = launching.parameters(request, root_device=root)
         answer = self._api.call("RunInstances", params, deadline, subject=launching.subject(request))
-        made = [self._row(element) for element in answer.findall("instancesSet/item")]
+        made = _of_launch([self._row(element) for element in answer.findall("instancesSet/item")])
         return _report(request, made, known)
 
     def terminate(self, ids: Sequence[InstanceId], deadline: Deadline) -> None:
@@ -119,18 +121,17 @@ class Instances:
         return reading.machine_types(kinds, offerings, prices(self._options, self._api.region))
 
     def ours(self, ids: Iterable[InstanceId], deadline: Deadline) -> list[Instance]:
-        """Return those of these that bear our labels, in whatever state; what is gone, or a stranger's, is left out."""
+        """Return those of these that have our labels, in whatever state; what is gone, or not ours, is left out."""
         wanted = list(dict.fromkeys(ids))
         rows: list[Instance] = []
         for first in range(0, len(wanted), MOST_VALUES):
-            rows += self._rows(
-                filters(instance_id=wanted[first : first + MOST_VALUES], tag_key=naming.DEPLOYMENT), deadline
-            )
+            asked = filters(instance_id=wanted[first : first + MOST_VALUES], tag_key=naming.DEPLOYMENT)
+            rows += _readable(self._rows(asked, deadline))
         return rows
 
-    def using(self, image: str, deadline: Deadline) -> tuple[Instance, ...]:
-        """Return what runs from an image and isn't gone."""
-        return self._rows(filters(image_id=image, instance_state_name=ALIVE), deadline)
+    def using(self, image: str, deadline: Deadline) -> tuple[InstanceId, ...]:
+        """Return what runs from an image and isn't gone, whosever it is."""
+        return tuple(row.id for row in self._rows(filters(image_id=image, instance_state_name=ALIVE), deadline))
 
     def elements(self, ids: Sequence[InstanceId], deadline: Deadline) -> list[Element]:
         """Return what EC2 says of these instances, as far as they are ours."""
@@ -142,7 +143,7 @@ class Instances:
         Raises:
             KeyConflict: it isn't what the request asks for.
         """
-        rows = list(self._rows(tagged(deployment=request.deployment, key=request.key), deadline))
+        rows = _of_launch(self._rows(tagged(deployment=request.deployment, key=request.key), deadline))
         for row in rows:
             other = [name for name in _KEYED if getattr(row, name) != getattr(request, name)]
             if other or len(rows) > request.count:
@@ -166,15 +167,33 @@ class Instances:
         params: Params = {"MaxResults": PAGE, "Filter": [{"Name": "instance-status.status", "Value": notable}]}
         return self._api.pages("DescribeInstanceStatus", params, "instanceStatusSet/item", deadline)
 
-    def _rows(self, wanted: list[Params], deadline: Deadline) -> tuple[Instance, ...]:
+    def _rows(self, wanted: list[Params], deadline: Deadline) -> tuple[Instance | Mislabelled, ...]:
         return tuple(self._row(element) for element in self._described(wanted, deadline))
 
     def _described(self, wanted: list[Params], deadline: Deadline) -> list[Element]:
         params: Params = {"MaxResults": PAGE, "Filter": wanted}
         return self._api.pages("DescribeInstances", params, reading.INSTANCES, deadline)
 
-    def _row(self, element: Element) -> Instance:
+    def _row(self, element: Element) -> Instance | Mislabelled:
         return reading.instance(element, self._cloud, self._options.address)
+
+
+def _of_launch(rows: Iterable[Instance | Mislabelled]) -> list[Instance]:
+    """Return what a launch made.
+
+    Raises:
+        KeyConflict: the labels of one were changed since.
+    """
+    found: list[Instance] = []
+    for row in rows:
+        if isinstance(row, Mislabelled):
+            raise KeyConflict(f"{row.id} was launched under this key, and {row.reason}", code="Mislabelled")
+        found.append(row)
+    return found
+
+
+def _readable(rows: Iterable[Instance | Mislabelled]) -> tuple[Instance, ...]:
+    return tuple(row for row in rows if isinstance(row, Instance))
 
 
 def _report(request: LaunchRequest, rows: Sequence[Instance], known: Sequence[Instance]) -> LaunchReport:

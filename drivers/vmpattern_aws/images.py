@@ -43,15 +43,17 @@ class Images:
     def listed(self, selector: Selector, deadline: Deadline) -> tuple[Image, ...]:
         """List the images of the deployment."""
         found = self._described({"Owner": ["self"], "Filter": tagged(deployment=selector.deployment)}, deadline)
-        return tuple(reading.image(one, self._cloud) for one in found)
+        rows = (reading.image(one, self._cloud) for one in found)
+        return tuple(row for row in rows if row is not None)
 
     def delete(self, ids: Sequence[ImageId], deadline: Deadline) -> None:
         """Delete images of ours with their snapshots, unless something runs from one of them."""
         wanted: Params = {"Owner": ["self"], "Filter": filters(image_id=ids, tag_key=naming.DEPLOYMENT)}
-        ours = [reading.text(one, "imageId") for one in self._described(wanted, deadline)] if ids else []
+        there = self._described(wanted, deadline) if ids else []
+        ours = [row.id for row in (reading.image(one, self._cloud) for one in there) if row is not None]
         for id in ours:
             if users := self._instances.using(id, deadline):
-                text = f"{id} is in use by {users[0].id}; end what runs from it first"
+                text = f"{id} is in use by {users[0]}; end what runs from it first"
                 raise Invalid(text, code="InUse", field="ids")
         for id in ours:
             try:
@@ -111,10 +113,9 @@ class Images:
     def _made(self, wanted: list[Params], deadline: Deadline) -> ImageId | None:
         """Return an image that is there and hasn't failed, None if there is none."""
         found = self._described({"Owner": ["self"], "Filter": wanted}, deadline)
-        usable = [
-            row for row in (reading.image(one, self._cloud) for one in found) if row.state is not ImageState.FAILED
-        ]
-        return min((row.id for row in usable), default=None)
+        rows = (reading.image(one, self._cloud) for one in found)
+        usable = [row.id for row in rows if row is not None and row.state is not ImageState.FAILED]
+        return min(usable, default=None)
 
     def _described(self, params: Params, deadline: Deadline) -> list[Element]:
         return self._api.pages("DescribeImages", {"MaxResults": PAGE, **params}, "imagesSet/item", deadline)

@@ -1,6 +1,5 @@
 """From EC2's answers to our values: instances, images, machine types."""
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from xml.etree.ElementTree import Element
@@ -15,11 +14,10 @@ from vmpattern.model import (
     ImageState,
     Instance,
     InstanceId,
-    LaunchKey,
     MachineType,
     Market,
+    Mislabelled,
     Phase,
-    Revision,
 )
 from vmpattern_aws.settings import Address
 from vmpattern_libcloud import phase_of
@@ -55,29 +53,31 @@ def moment(written: str) -> float:
     return datetime.fromisoformat(written.replace("Z", "+00:00")).timestamp()
 
 
-def instance(element: Element, cloud: str, address: Address) -> Instance:
-    """Return an instance as it is listed."""
-    labels = tags(element)
-    kept = labels.get(naming.KEPT_UNTIL, "")
+def instance(element: Element, cloud: str, address: Address) -> Instance | Mislabelled:
+    """Return an instance as it is listed, with its labels, or why they can't be read."""
+    tagged, id = tags(element), InstanceId(text(element, "instanceId"))
+    labels = naming.read_labels(tagged)
+    if isinstance(labels, str):
+        return Mislabelled(id=id, cloud=cloud, deployment=tagged.get(naming.DEPLOYMENT, ""), reason=labels)
     public, private = text(element, "ipAddress"), text(element, "privateIpAddress")
     return Instance(
-        id=InstanceId(text(element, "instanceId")),
+        id=id,
         cloud=cloud,
-        deployment=labels.get(naming.DEPLOYMENT, ""),
-        fleet=labels.get(naming.FLEET, ""),
-        revision=Revision(labels.get(naming.REVISION, "")),
-        key=LaunchKey(labels.get(naming.KEY, "")),
+        deployment=labels.deployment,
+        fleet=labels.fleet,
+        revision=labels.revision,
+        key=labels.key,
         zone=text(element, "placement/availabilityZone"),
         machine_type=text(element, "instanceType"),
         image=ImageId(text(element, "imageId")),
         phase=phase_of(text(element, "instanceState/name"), PHASES),
         launched_at=moment(text(element, "launchTime")),
-        name=labels.get("Name", ""),
+        name=tagged.get("Name", ""),
         market=Market.SPOT if text(element, "instanceLifecycle") == "spot" else Market.ON_DEMAND,
         address=(public if address is Address.PUBLIC else private) or None,
-        inputs=labels.get(naming.INPUTS, ""),
-        previous=Revision(labels[naming.PREVIOUS]) if naming.PREVIOUS in labels else None,
-        kept_until=float(kept) if re.fullmatch(r"\d+", kept) else None,
+        inputs=labels.inputs,
+        previous=labels.previous,
+        kept_until=labels.kept_until,
     )
 
 
@@ -100,18 +100,20 @@ def unwell(statuses: Iterable[Element]) -> dict[InstanceId, Health]:
     return words
 
 
-def image(element: Element, cloud: str) -> Image:
-    """Return an image as it is listed."""
-    labels = tags(element)
+def image(element: Element, cloud: str) -> Image | None:
+    """Return an image as it is listed, None for one that isn't ours."""
+    labels = naming.read_image_labels(tags(element))
+    if isinstance(labels, str):
+        return None
     return Image(
         id=ImageId(text(element, "imageId")),
         cloud=cloud,
-        deployment=labels.get(naming.DEPLOYMENT, ""),
-        service=labels.get(naming.SERVICE, ""),
-        digest=labels.get(naming.DIGEST, ""),
+        deployment=labels.deployment,
+        service=labels.service,
+        digest=labels.digest,
         created_at=moment(text(element, "creationDate")),
-        base=labels.get(naming.BASE, ""),
-        recipe=labels.get(naming.RECIPE, ""),
+        base=labels.base,
+        recipe=labels.recipe,
         state=IMAGE_STATES.get(text(element, "imageState"), ImageState.FAILED),
     )
 

@@ -50,7 +50,7 @@ class Api:
         """Return what a verb makes its calls with; its time begins now."""
         about = attrs.evolve(subject or Subject(what=what), what=what, mutating=mutating)
         seconds = self._options.call_timeout.total_seconds()
-        return Calls(self._compute, self._monitoring, self.project, about, Deadline(seconds))
+        return Calls(self._compute, self._monitoring, self.project, self._options.region, about, Deadline(seconds))
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -79,15 +79,19 @@ def _authorised(credentials: Credentials) -> type[Connection]:
 
 
 class Calls:
-    """The calls of one verb. Paths are within the project; what they may raise is any `DriverError`."""
+    """The calls of one verb. Paths are within the project; what they may raise is any `DriverError`.
+
+    `region` is the driver's scope in the project.
+    """
 
     def __init__(
-        self, compute: Session, monitoring: Session, project: str, subject: Subject, deadline: Deadline
+        self, compute: Session, monitoring: Session, project: str, region: str, subject: Subject, deadline: Deadline
     ) -> None:
         self._compute = compute
         self._monitoring = monitoring
         self._deadline = deadline
         self.project = project
+        self.region = region
         self.subject = subject
 
     def get(self, kind: type[Answer], path: str, **params: str) -> Answer:
@@ -122,14 +126,27 @@ class Calls:
 
         return every_page(fetch)
 
+    def in_region(self, kind: type[Answer], collection: str, *, fields: str, **params: str) -> list[Answer]:
+        """Read every page of a list over every zone of the region, with these fields of each item.
+
+        Google filters by no region, so that what others have is passed over here; that it can't be read matters not.
+        """
+        return self._aggregated(kind, collection, self.region, fields, params)
+
     def everywhere(self, kind: type[Answer], collection: str, *, fields: str, **params: str) -> list[Answer]:
-        """Read every page of a list over every zone, with these fields of each item."""
+        """Read every page of a list over every zone of the project: for what mustn't be used anywhere."""
+        return self._aggregated(kind, collection, None, fields, params)
+
+    def _aggregated(
+        self, kind: type[Answer], collection: str, region: str | None, fields: str, params: Mapping[str, str]
+    ) -> list[Answer]:
         mask = f"items/*({collection}({fields}),warning(code,message)),nextPageToken,unreachables,warning(code,message)"
 
         def fetch(mark: str) -> Page[Answer]:
             answer = self._page("GET", f"aggregated/{collection}", {**params, "fields": mask}, mark)
             page = parsed(Aggregated, answer, self.subject.what)
-            items = [parsed(kind, item, self.subject.what) for item in in_page(page, collection, self.subject.what)]
+            found = in_page(page, collection, self.subject.what, region)
+            items = [parsed(kind, item, self.subject.what) for item in found]
             return Page(items, after=page.next_page_token)
 
         return every_page(fetch)

@@ -4,6 +4,7 @@ Google forgets who was taken out of a group, though requests in flight may go on
 lets them. So the moment until which a VM drains is written on it, in a label of the driver's own.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
@@ -15,7 +16,7 @@ from vmpattern.model import InstanceId, Membership, Options, Standing
 from vmpattern_gcp.answers import BackendService, GroupHealth, HealthState, Member, Vm
 from vmpattern_gcp.api import Calls, Json
 from vmpattern_gcp.fleet import known, relabel
-from vmpattern_gcp.names import last, place
+from vmpattern_gcp.names import last, place, region_of
 from vmpattern_gcp.options import BalancerOptions
 from vmpattern_gcp.rows import FIELDS, is_ours, vm_id
 from vmpattern_libcloud import redacted
@@ -91,13 +92,14 @@ def front(calls: Calls, options: Options) -> Front:
 def members(calls: Calls, options: Options, now: Now) -> dict[InstanceId, Standing]:
     """List the members that are ours, with the word of the health check, and those that are draining."""
     there = front(calls, options)
-    vms = calls.everywhere(Vm, "instances", fields=FIELDS, filter=f"labels.{naming.KEY}:*")
-    ids = {(last(vm.zone), vm.name): vm_id(vm) for vm in vms if is_ours(vm)}
+    vms = calls.in_region(Vm, "instances", fields=FIELDS, filter=f"labels.{naming.KEY}:*")
+    ours = [vm for vm in vms if is_ours(vm, calls.region)]
+    ids = {(last(vm.zone), vm.name): vm_id(vm) for vm in ours}
     moment = now()
-    found = {
-        vm_id(vm): LEAVING for vm in vms if is_ours(vm) and last(vm.zone) in there.groups and _drains_until(vm) > moment
-    }
+    found = {vm_id(vm): LEAVING for vm in ours if last(vm.zone) in there.groups and _drains_until(vm) > moment}
     for zone, group in there.groups.items():
+        if region_of(zone) != calls.region:
+            continue
         links = _members(calls, group)
         if links:
             health = calls.ask(GroupHealth, f"{there.path}/getHealth", {"group": _link(calls, group)})
@@ -156,7 +158,7 @@ def deregister(calls: Calls, options: Options, ids: Sequence[InstanceId], now: N
 
 def _drains_until(vm: Vm) -> float:
     text = vm.labels.get(DRAINING_UNTIL, "")
-    return float(text) if text.isdigit() else 0.0
+    return float(text) if re.fullmatch("[0-9]{1,12}", text) else 0.0
 
 
 def _members(calls: Calls, group: Group) -> set[str]:

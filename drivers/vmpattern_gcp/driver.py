@@ -16,6 +16,7 @@ from vmpattern.model import (
     Instance,
     InstanceId,
     MachineType,
+    Mislabelled,
     Options as OptionTable,
     Standing,
     Usage,
@@ -56,13 +57,14 @@ class GcpDriver:
         self._now = now
         path = directory / options.credentials if options.credentials else None
         authority = directory / options.ca_file if options.ca_file else None
+        self._credentials_file = path.resolve() if path is not None else None
         asker = credentials or GoogleCredentials(path, proxy=options.proxy)
         self._api = Api(attrs.evolve(options, ca_file=authority), asker, now=now)
 
     # -- the driver's verbs -------------------------------------------------------------------------------------------
 
-    def instances(self, selector: Selector) -> tuple[Instance, ...]:
-        """List every selected instance of every zone."""
+    def instances(self, selector: Selector) -> tuple[Instance | Mislabelled, ...]:
+        """List every selected instance of every zone of the region."""
         return fleet.selected(self._api.calls("list instances"), selector, self._cloud)
 
     def launch(self, request: LaunchRequest) -> LaunchReport:
@@ -110,6 +112,12 @@ class GcpDriver:
         self._api.close()
 
     # -- the optional protocols ---------------------------------------------------------------------------------------
+
+    def scope(self) -> str:
+        """Return project and region; without a project in the options, whose credentials say which it is."""
+        options = self._options
+        project = options.project or f"of {self._credentials_file or 'the default credentials'}"
+        return f"{options.endpoint} project {project}, region {options.region}"
 
     def check(self, requests: Sequence[LaunchRequest], balancer: OptionTable | None) -> tuple[Problem, ...]:
         """Tell what is bound to fail, by reading only."""

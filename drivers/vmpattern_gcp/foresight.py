@@ -10,7 +10,7 @@ from vmpattern_gcp.api import Calls
 from vmpattern_gcp.balancing import front
 from vmpattern_gcp.insertion import network_path, placement_options, subnetwork_path
 from vmpattern_gcp.machines import CUSTOM, OF_OLD
-from vmpattern_gcp.names import image_path
+from vmpattern_gcp.names import image_path, region_of
 from vmpattern_gcp.options import GcpOptions, PlacementOptions
 
 Found = Iterator[Problem]
@@ -35,7 +35,7 @@ def problems(
 
 def _of_zones(requests: Sequence[LaunchRequest], options: GcpOptions) -> Found:
     for request in requests:
-        if request.zone.rpartition("-")[0] != options.region:
+        if region_of(request.zone) != options.region:
             yield Problem("zone", f"{request.zone} isn't in the region {options.region}")
 
 

@@ -10,7 +10,7 @@ from vmpattern_gcp.answers import DiskImage, Vm
 from vmpattern_gcp.api import Calls
 from vmpattern_gcp.fleet import by_path, rows
 from vmpattern_gcp.names import image_id, image_name, image_path, place
-from vmpattern_gcp.rows import FIELDS, image_row, is_ours
+from vmpattern_gcp.rows import FIELDS, REGION, image_row, is_ours, told
 
 VENDORS = {
     "debian": "debian-cloud",
@@ -28,16 +28,17 @@ MASK = "items(name,selfLink,status,creationTimestamp,labels,deprecated/state),ne
 
 
 def of_deployment(calls: Calls, selector: Selector, cloud: str) -> tuple[Image, ...]:
-    """List the images of a deployment."""
-    text = f'labels.{naming.DEPLOYMENT} = "{selector.deployment}"'
+    """List the images of a deployment that were made in the region."""
+    text = f'labels.{naming.DEPLOYMENT} = "{selector.deployment}" AND labels.{REGION} = "{calls.region}"'
     found = calls.every(DiskImage, "global/images", filter=text, fields=MASK)
-    return tuple(image_row(image, cloud) for image in found if image.status != "DELETING")
+    rows = (image_row(image, cloud, calls.region) for image in found if image.status != "DELETING")
+    return tuple(row for row in rows if row is not None)
 
 
 def delete(calls: Calls, ids: Sequence[ImageId], cloud: str) -> None:
-    """Delete images of ours that no live VM of ours is made from; all are looked at before the first is deleted."""
+    """Delete images of ours that no VM with our label is made from; all are looked at before the first is deleted."""
     paths = [image_path(id, calls.project) for id in ids]
-    there = [path for path in paths if _is_there(calls, path)]
+    there = [path for path in paths if _is_there(calls, path, cloud)]
     used = _in_use(calls, cloud) if there else set[str]()
     if busy := [path for path in there if path in used]:
         raise Invalid(f"{calls.subject.what}: {busy[0]} is in use", code="ImageInUse", field="ids")
@@ -50,20 +51,22 @@ def delete(calls: Calls, ids: Sequence[ImageId], cloud: str) -> None:
             raise error
 
 
-def _is_there(calls: Calls, path: str) -> bool:
+def _is_there(calls: Calls, path: str, cloud: str) -> bool:
     try:
         image = calls.find(DiskImage, path)
     except NotFound:
         return False
-    if not path.startswith(f"projects/{calls.project}/") or not image.labels.get(naming.DEPLOYMENT):
-        raise Invalid(f"{calls.subject.what}: {path} lacks our labels", code="NotOurs", field="ids")
+    if not path.startswith(f"projects/{calls.project}/") or image_row(image, cloud, calls.region) is None:
+        text = f"{calls.subject.what}: {path} lacks our labels, or wasn't made in {calls.region}"
+        raise Invalid(text, code="NotOurs", field="ids")
     return True
 
 
 def _in_use(calls: Calls, cloud: str) -> set[str]:
-    """Return the paths of images that live VMs of ours were made from, of whichever deployment."""
-    vms = calls.everywhere(Vm, "instances", fields=FIELDS, filter=f"labels.{naming.KEY}:*")
-    return {image_path(row.image, calls.project) for row in rows(calls, vms, cloud) if row.phase.is_live}
+    """Return the paths of images that VMs with our label were made from, of whichever deployment and region."""
+    vms = calls.everywhere(Vm, "instances", fields=FIELDS, filter=f"labels.{naming.DEPLOYMENT}:*")
+    ended = {place(row.id).number for row in rows(calls, vms, cloud) if not row.phase.is_live}
+    return {image_path(told(vm, "image"), calls.project) for vm in vms if vm.id not in ended}
 
 
 def resolve(calls: Calls, base: str) -> ImageId:
@@ -98,8 +101,8 @@ def capture(calls: Calls, request: CaptureRequest, cloud: str) -> ImageId:
         if image.state is not ImageState.FAILED:
             return image.id
     disk = _disk(calls, request.builder, cloud)
-    name = image_name(request.deployment, request.service, request.digest, len(alike))
-    bears = request.labels
+    name = image_name(calls.region, request.deployment, request.service, request.digest, len(alike))
+    bears = {**request.labels, REGION: calls.region}
     family = f"{request.deployment}-{request.service}"[:63].strip("-")
     body = {"name": name, "sourceDisk": disk, "family": family, "labels": bears}
     path = f"projects/{calls.project}/global/images/{name}"
@@ -114,7 +117,7 @@ def capture(calls: Calls, request: CaptureRequest, cloud: str) -> ImageId:
 
 def _disk(calls: Calls, builder: InstanceId, cloud: str) -> str:
     vm = by_path(calls, place(builder).path)
-    if vm is None or not is_ours(vm):
+    if vm is None or not is_ours(vm, calls.region):
         raise NotFound(f"{calls.subject.what}: there is no builder {builder}", code="notFound", field="builder")
     (row,) = rows(calls, [vm], cloud)
     if row.phase is Phase.TERMINATING:

@@ -25,7 +25,7 @@ from vmpattern_gcp.api import Calls, Json
 from vmpattern_gcp.errors import unlaunchable
 from vmpattern_gcp.fleet import by_path, rows
 from vmpattern_gcp.insertion import one, several
-from vmpattern_gcp.names import instance_id, last, moment, request_digest, request_id, vm_names
+from vmpattern_gcp.names import instance_id, last, moment, region_of, request_digest, request_id, vm_names
 from vmpattern_gcp.rows import FIELDS, is_ours, told
 
 
@@ -36,13 +36,13 @@ def launch(calls: Calls, request: LaunchRequest, cloud: str, can: Capabilities) 
         DriverError: nothing was created.
         OutcomeUnknown: that isn't certain.
     """
-    check(request, can)
+    check(request, can, calls.region)
     names = vm_names(request.fleet, request.key, request.count)
     launcher = _Launcher(calls, request, cloud)
     return launcher.alone(names[0]) if request.count == 1 else launcher.together(names)
 
 
-def check(request: LaunchRequest, can: Capabilities) -> None:
+def check(request: LaunchRequest, can: Capabilities, region: str) -> None:
     """Check what needs no cloud.
 
     Raises:
@@ -50,6 +50,8 @@ def check(request: LaunchRequest, can: Capabilities) -> None:
     """
     if not 1 <= request.count <= can.max_batch:
         raise Invalid(f"expected a count from 1 to {can.max_batch}, not {request.count}", code="Count", field="count")
+    if region_of(request.zone) != region:
+        raise Invalid(f"there is no zone {request.zone} in the region {region}", code="OtherRegion", field="zone")
     if request.market not in can.markets:
         raise Invalid(f"there is no market {request.market.value}", code="Market", field="market")
     if len(request.script.encode()) > can.script_bytes:
@@ -140,7 +142,7 @@ class _Launcher:
             vms = self.calls.every(Vm, f"{self.zone}/instances", filter=text, fields=fields)
         except NotFound as error:
             raise unlaunchable(error) from error.__cause__
-        return {vm.name: vm for vm in vms if is_ours(vm)}
+        return {vm.name: vm for vm in vms if is_ours(vm, self.calls.region)}
 
     def _why(self, names: Sequence[str], ended: Operation, *, replayed: bool) -> Mapping[str, DriverError]:
         """Return why these VMs aren't there, as far as it is known.
@@ -167,7 +169,7 @@ class _Launcher:
         """Report on a VM that was there before: adopted, unless it is another's, of another request, or ending."""
         if vm is None:
             raise self._spent()
-        if not is_ours(vm):
+        if not is_ours(vm, self.calls.region):
             raise KeyConflict(
                 f"{self.calls.subject.what}: the name {vm.name} is taken by a VM without our labels",
                 code=taken.code if taken else "NotOurs",

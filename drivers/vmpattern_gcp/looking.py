@@ -9,7 +9,7 @@ from vmpattern.model import InstanceId, Usage
 from vmpattern_gcp.answers import SerialOutput, Vm
 from vmpattern_gcp.api import Calls
 from vmpattern_gcp.fleet import by_path
-from vmpattern_gcp.names import instance_id, moment, place
+from vmpattern_gcp.names import instance_id, moment, place, region_of
 from vmpattern_gcp.rows import is_ours
 
 CPU = "compute.googleapis.com/instance/cpu/usage_time"
@@ -28,7 +28,7 @@ def console(calls: Calls, instance: InstanceId, start: int) -> str:
     """
     path = place(instance).path
     vm: Vm | None = by_path(calls, path)
-    if vm is None or not is_ours(vm):
+    if vm is None or not is_ours(vm, calls.region):
         raise NotFound(f"{calls.subject.what}: there is no instance {instance}", code="notFound")
     text = ""
     while True:
@@ -41,7 +41,8 @@ def console(calls: Calls, instance: InstanceId, start: int) -> str:
 
 def usage(calls: Calls, ids: Sequence[InstanceId], now: float) -> dict[InstanceId, Usage]:
     """Return how many vCPUs VMs used in the last minute that is known; memory can't be seen from outside."""
-    zones = {place(id).number: place(id).zone for id in ids}
+    places = (place(id) for id in ids)
+    zones = {one.number: one.zone for one in places if region_of(one.zone) == calls.region}
     found: dict[InstanceId, Usage] = {}
     numbers = list(zones)
     for first in range(0, len(numbers), MOST):

@@ -28,6 +28,11 @@ class Place:
         return f"zones/{self.zone}/instances/{self.number}"
 
 
+def region_of(zone: str) -> str:
+    """Return the region that a zone is in."""
+    return zone.rpartition("-")[0]
+
+
 def instance_id(zone: str, number: str) -> InstanceId:
     """Return the id of a VM. Its name may be another's after its end, its number never is."""
     return InstanceId(f"{zone}/{number}")
@@ -63,9 +68,9 @@ def request_id(key: LaunchKey, digest: str, names: list[str]) -> str:
     return str(uuid.uuid5(NAMESPACE, naming.digest(key, digest, names, size=32)))
 
 
-def image_name(deployment: str, service: str, digest: str, number: int) -> str:
-    """Return the name of an image; `number` counts those before it that failed."""
-    return f"{service}-{naming.digest(deployment, service, digest, size=16)}-{number}"
+def image_name(region: str, deployment: str, service: str, digest: str, number: int) -> str:
+    """Return the name of a region's image; `number` counts those before it that failed."""
+    return f"{service}-{naming.digest(region, deployment, service, digest, size=16)}-{number}"
 
 
 def image_path(image: str, project: str) -> str:

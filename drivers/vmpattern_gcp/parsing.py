@@ -7,6 +7,7 @@ import attrs
 from immutabledict import immutabledict
 
 from vmpattern.errors import DriverError, Scope, ScopeKind, Transient
+from vmpattern_gcp.names import region_of
 from vmpattern_libcloud import converter, structured
 
 Answer = TypeVar("Answer")
@@ -55,17 +56,28 @@ def parsed(kind: type[Answer], answer: object, what: str) -> Answer:
     return structured(_CONVERTER, kind, answer, what)
 
 
-def in_page(page: Aggregated, collection: str, what: str) -> Iterator[object]:
-    """Yield what a page has, scope by scope.
+def in_page(page: Aggregated, collection: str, what: str, region: str | None = None) -> Iterator[object]:
+    """Yield what a page has, scope by scope, of one region or of all.
 
     Raises:
         Transient: something is missing.
     """
-    check_whole(page, what)
+    missing = tuple(place for place in page.unreachables if _is_in(place, region))
+    check_whole(attrs.evolve(page, unreachables=missing), what)
     for scope, found in page.items.items():
+        if not _is_in(scope, region):
+            continue
         if "warning" in found:
             raise_if_short(parsed(Notice, found["warning"], what), what, scope)
         yield from parsed(tuple[object, ...], found.get(collection, ()), what)
+
+
+def _is_in(scope: str, region: str | None) -> bool:
+    """Tell whether a scope such as `zones/z` or `regions/r` is of a region; others are of every region."""
+    kind, _, name = scope.rpartition("/")
+    if region is None or not kind.endswith(("zones", "regions")):
+        return True
+    return region == (region_of(name) if kind.endswith("zones") else name)
 
 
 def check_whole(page: Listed | Aggregated, what: str) -> None:

@@ -11,13 +11,13 @@ from vmpattern.model import (
     ImageState,
     Instance,
     InstanceId,
-    LaunchKey,
     Market,
+    Mislabelled,
     Phase,
-    Revision,
 )
+from vmpattern.naming import LaunchLabels
 from vmpattern_gcp.answers import DiskImage, Vm
-from vmpattern_gcp.names import image_id, instance_id, last, moment
+from vmpattern_gcp.names import image_id, instance_id, last, moment, region_of
 from vmpattern_libcloud import phase_of
 
 PHASES: Mapping[str, Phase] = {
@@ -38,8 +38,10 @@ PHASES: Mapping[str, Phase] = {
 LEAVING = ("PENDING_STOP", "STOPPING")
 """The states of a VM that is stopping or ending: one can't tell which."""
 
-NEEDED = (naming.DEPLOYMENT, naming.FLEET, naming.REVISION, naming.KEY)
 STATES = {"PENDING": ImageState.PENDING, "READY": ImageState.AVAILABLE, "FAILED": ImageState.FAILED}
+
+REGION = "vmpattern-gcp-region"
+"""The label of an image that says in which region it was made: Google's images are of no region, ours are."""
 
 FIELDS = (
     "id,name,zone,machineType,status,creationTimestamp,description,labels,labelFingerprint,"
@@ -48,9 +50,9 @@ FIELDS = (
 """The fields of a VM that are read: never its metadata, which hold secrets."""
 
 
-def is_ours(vm: Vm) -> bool:
-    """Tell whether a VM bears the labels of a launch."""
-    return all(vm.labels.get(name) for name in NEEDED)
+def is_ours(vm: Vm, region: str) -> bool:
+    """Tell whether a VM of the region has the labels of a launch."""
+    return region_of(last(vm.zone)) == region and isinstance(naming.read_labels(vm.labels), LaunchLabels)
 
 
 def vm_id(vm: Vm) -> InstanceId:
@@ -58,17 +60,19 @@ def vm_id(vm: Vm) -> InstanceId:
     return instance_id(last(vm.zone), vm.id)
 
 
-def row(vm: Vm, cloud: str, *, ending: bool) -> Instance:
-    """Return the row of a VM of ours; `ending` tells whether its end has begun."""
-    labels = vm.labels
-    kept = labels.get(naming.KEPT_UNTIL, "")
+def row(vm: Vm, cloud: str, *, ending: bool) -> Instance | Mislabelled:
+    """Return the row of a VM with our label; `ending` tells whether its end has begun."""
+    labels = naming.read_labels(vm.labels)
+    if isinstance(labels, str):
+        deployment = vm.labels.get(naming.DEPLOYMENT, "")
+        return Mislabelled(id=vm_id(vm), cloud=cloud, deployment=deployment, reason=labels)
     return Instance(
         id=vm_id(vm),
         cloud=cloud,
-        deployment=labels[naming.DEPLOYMENT],
-        fleet=labels[naming.FLEET],
-        revision=Revision(labels[naming.REVISION]),
-        key=LaunchKey(labels[naming.KEY]),
+        deployment=labels.deployment,
+        fleet=labels.fleet,
+        revision=labels.revision,
+        key=labels.key,
         zone=last(vm.zone),
         machine_type=last(vm.machine_type),
         image=ImageId(told(vm, "image")),
@@ -77,9 +81,9 @@ def row(vm: Vm, cloud: str, *, ending: bool) -> Instance:
         name=vm.name,
         market=market(vm),
         address=address(vm),
-        inputs=labels.get(naming.INPUTS, ""),
-        previous=Revision(labels[naming.PREVIOUS]) if labels.get(naming.PREVIOUS) else None,
-        kept_until=float(kept) if kept.isdigit() else None,
+        inputs=labels.inputs,
+        previous=labels.previous,
+        kept_until=labels.kept_until,
     )
 
 
@@ -107,16 +111,19 @@ def address(vm: Vm) -> str | None:
     return None
 
 
-def image_row(image: DiskImage, cloud: str) -> Image:
-    """Return the row of an image of ours."""
+def image_row(image: DiskImage, cloud: str, region: str) -> Image | None:
+    """Return the row of an image that was made in the region, None for one that isn't ours."""
+    labels = naming.read_image_labels(image.labels)
+    if isinstance(labels, str) or image.labels.get(REGION) != region:
+        return None
     return Image(
         id=image_id(image.self_link),
         cloud=cloud,
-        deployment=image.labels[naming.DEPLOYMENT],
-        service=image.labels.get(naming.SERVICE, ""),
-        digest=image.labels.get(naming.DIGEST, ""),
+        deployment=labels.deployment,
+        service=labels.service,
+        digest=labels.digest,
         created_at=moment(image.creation_timestamp),
-        base=image.labels.get(naming.BASE, ""),
-        recipe=image.labels.get(naming.RECIPE, ""),
+        base=labels.base,
+        recipe=labels.recipe,
         state=STATES.get(image.status, ImageState.PENDING),
     )

@@ -1,5 +1,6 @@
 """How the kit checks this driver: in a folder of its own, with VMs of the smallest kind."""
 
+import copy
 import errno
 import os
 import pickle
@@ -48,6 +49,7 @@ class LocalKit(Kit):
     may_cost = False
     base = "alpine"
     balancer: Options | None = immutabledict(port=FRONT)
+    place = "local"
     accelerator: ClassVar[bytes] = b""
     """Whether KVM works, as one folder found out: others needn't."""
 
@@ -77,14 +79,35 @@ class LocalKit(Kit):
         return cast("Driver", _First(self.connect(), first[fault]))
 
     def plant_stranger(self, request: LaunchRequest) -> InstanceId:
-        """Launch under the request's key, without a deployment."""
-        (row,) = self.connect().launch(attrs.evolve(request, deployment="")).created
+        """Launch under the request's key, and take the labels away."""
+        (row,) = self.connect().launch(request).created
+        self._vms.change(row.id, lambda record: attrs.evolve(record, labels={}))
         return row.id
 
     def stranger_lives(self, id: InstanceId) -> bool:
         """Look at its process, and at its labels."""
         record = self._vms.find(id)
         return record is not None and not record.is_ours and process.is_alive(self._vms.folder(id))
+
+    def relabel(self, id: InstanceId, name: str, value: str) -> None:
+        """Change the label in the VM's record."""
+
+        def change(record: vms.Record) -> vms.Record:
+            labels = {key: old for key, old in {**record.labels, name: value}.items() if old}
+            return attrs.evolve(record, labels=labels)
+
+        self._vms.change(id, change)
+
+    def elsewhere(self) -> "LocalKit":
+        """Return the kit of another folder, which goes away with this one's."""
+        assert self._folder
+        other = copy.copy(self)
+        other.place = "elsewhere"
+        other.settings = self.settings | {"path": other.place}
+        if LocalKit.accelerator and not other._root.exists():
+            other._root.mkdir()
+            files.write(other._root / accel.ANSWER, LocalKit.accelerator)
+        return other
 
     def plant_image(self) -> ImageId:
         """Write down an image that has no labels."""
@@ -161,7 +184,7 @@ class LocalKit(Kit):
 
     @property
     def _root(self) -> Path:
-        return Path(self._folder.name) / "local"
+        return Path(self._folder.name) / self.place
 
     @property
     def _vms(self) -> Vms:

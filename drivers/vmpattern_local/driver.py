@@ -19,6 +19,7 @@ from vmpattern.model import (
     InstanceId,
     Latencies,
     MachineType,
+    Mislabelled,
     Options as OptionTable,
     Phase,
     Standing,
@@ -87,7 +88,7 @@ class LocalDriver:
 
     # -- the driver's verbs -------------------------------------------------------------------------------------------
 
-    def instances(self, selector: Selector) -> tuple[Instance, ...]:
+    def instances(self, selector: Selector) -> tuple[Instance | Mislabelled, ...]:
         """List every selected VM, and tidy away those that have ended."""
         with files.told("the VMs can't be listed"):
             return self._lister.list(selector, now=self._clock())
@@ -133,6 +134,10 @@ class LocalDriver:
             self._lister.finish(self._clock)
 
     # -- the optional protocols ---------------------------------------------------------------------------------------
+
+    def scope(self) -> str:
+        """Return the folder of VMs and images."""
+        return str(self._root.resolve())
 
     def check(self, requests: Sequence[LaunchRequest], balancer: OptionTable | None) -> tuple[Problem, ...]:
         """Tell what is missing here, or taken."""

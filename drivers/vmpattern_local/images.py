@@ -40,7 +40,8 @@ class Images:
     def listed(self, deployment: str) -> tuple[Image, ...]:
         """Return the images of a deployment, sorted by id."""
         found = sorted(self._ours(), key=lambda record: record.id)
-        return tuple(self._image(one) for one in found if one.labels[naming.DEPLOYMENT] == deployment)
+        images = (self._image(one) for one in found)
+        return tuple(one for one in images if one is not None and one.deployment == deployment)
 
     def capture(self, request: CaptureRequest, builder: Path, source: Source, qemu: Qemu, *, now: float) -> ImageId:
         """Make an image of a stopped builder, or return the one that is there under the digest.
@@ -90,18 +91,22 @@ class Images:
         for name in names:
             if not name.startswith("."):
                 record = files.read_value(self._folder / name / RECORD, Record)
-                if record is not None and record.labels.get(naming.DEPLOYMENT):
+                if record is not None and self._image(record) is not None:
                     yield record
 
-    def _image(self, record: Record) -> Image:
+    def _image(self, record: Record) -> Image | None:
+        """Return an image as the contract has it, None for one whose labels can't be read."""
+        labels = naming.read_image_labels(record.labels)
+        if isinstance(labels, str):
+            return None
         return Image(
             id=ImageId(record.id),
             cloud=self._cloud,
-            deployment=record.labels[naming.DEPLOYMENT],
-            service=record.labels[naming.SERVICE],
-            digest=record.labels[naming.DIGEST],
-            base=record.labels[naming.BASE],
-            recipe=record.labels.get(naming.RECIPE, ""),
+            deployment=labels.deployment,
+            service=labels.service,
+            digest=labels.digest,
+            base=labels.base,
+            recipe=labels.recipe,
             created_at=record.created_at,
         )
 

@@ -4,9 +4,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 import attrs
 
+from vmpattern import naming
 from vmpattern.driver import Selector
 from vmpattern.errors import DriverError, Invalid
-from vmpattern.model import Instance, InstanceId, Phase
+from vmpattern.model import Instance, InstanceId, Mislabelled, Phase
 from vmpattern_local import files, guest, process, qmp, vms
 from vmpattern_local.vms import Record, Vms
 
@@ -26,11 +27,21 @@ class Lister:
         self._is_gone = is_gone
         self._asked: set[str] = set()
 
-    def list(self, selector: Selector, *, now: float) -> tuple[Instance, ...]:
+    def list(self, selector: Selector, *, now: float) -> tuple[Instance | Mislabelled, ...]:
         """Return the rows of every selected VM; those that have ended are tidied away, and told once more."""
-        rows = [self._seen(record, now=now) for record in self._vms.all() if record.is_ours]
+        records = tuple(self._vms.all())
+        rows = [self._seen(record, now=now) for record in records if record.is_ours]
         self._tidy([one.id for one in rows if one.phase is Phase.TERMINATED])
-        return tuple(one for one in rows if selector.matches(one))
+        strange = (one for record in records if (one := self._strange(record, selector.deployment)) is not None)
+        return (*(one for one in rows if selector.matches(one)), *strange)
+
+    def _strange(self, record: Record, deployment: str) -> Mislabelled | None:
+        """Return a VM with the deployment's label whose others can't be read, None for any other."""
+        read = naming.read_labels(record.labels)
+        named = record.labels.get(naming.DEPLOYMENT)
+        if not isinstance(read, str) or named != deployment or not self.phase(record).is_live:
+            return None
+        return Mislabelled(id=InstanceId(record.id), cloud=self._cloud, deployment=deployment, reason=read)
 
     def _seen(self, record: Record, *, now: float) -> Instance:
         if record.ends_at is not None and now >= record.ends_at:
@@ -102,7 +113,8 @@ class Lister:
         for id in dict.fromkeys(ids):
             record = self._vms.find(id)
             if record is not None and not record.is_ours:
-                raise Invalid(f"the VM {id} bears no label of ours", code="NotOurs", field="ids")
+                why = naming.read_labels(record.labels)
+                raise Invalid(f"the VM {id} isn't ours: {why}", code="NotOurs", field="ids")
             if record is not None:
                 ends_at = now + grace_s if self._listens(record) else now
                 yield attrs.evolve(record, ends_at=min(ends_at, record.ends_at or ends_at))

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import attrs
@@ -11,7 +11,8 @@ import attrs
 from vmpattern import naming
 from vmpattern.driver import LaunchRequest
 from vmpattern.errors import NotFound
-from vmpattern.model import ImageId, Instance, InstanceId, LaunchKey, Market, Phase, Revision
+from vmpattern.model import ImageId, Instance, InstanceId, Market, Phase
+from vmpattern.naming import LaunchLabels
 from vmpattern_local import files, process
 
 FOLDER = "vms"
@@ -42,8 +43,8 @@ class Record:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it bears our labels."""
-        return bool(self.labels.get(naming.DEPLOYMENT))
+        """Whether it has our labels, and they can be read."""
+        return isinstance(naming.read_labels(self.labels), LaunchLabels)
 
 
 def new_record(request: LaunchRequest, ordinal: int, *, now: float) -> Record:
@@ -151,19 +152,19 @@ class Vms:
 
 def row(record: Record, phase: Phase, *, cloud: str) -> Instance:
     """Return a VM of ours as the contract has it."""
-    labels: Mapping[str, str] = record.labels
-    kept, previous = labels.get(naming.KEPT_UNTIL), labels.get(naming.PREVIOUS)
+    labels = naming.read_labels(record.labels)
+    assert isinstance(labels, LaunchLabels), "what isn't ours has no row"
     return Instance(
         id=InstanceId(record.id),
         name=record.id,
         cloud=cloud,
-        deployment=labels.get(naming.DEPLOYMENT, ""),
-        fleet=labels.get(naming.FLEET, ""),
-        revision=Revision(labels.get(naming.REVISION, "")),
-        key=LaunchKey(labels.get(naming.KEY, "")),
-        inputs=labels.get(naming.INPUTS, ""),
-        previous=Revision(previous) if previous else None,
-        kept_until=float(kept) if kept else None,
+        deployment=labels.deployment,
+        fleet=labels.fleet,
+        revision=labels.revision,
+        key=labels.key,
+        inputs=labels.inputs,
+        previous=labels.previous,
+        kept_until=labels.kept_until,
         zone=record.zone,
         machine_type=record.machine_type,
         market=Market.ON_DEMAND,

@@ -1,6 +1,7 @@
 """How the kit checks the memory driver: a simulated cloud in a file, which every connection shares."""
 
 import contextlib
+import copy
 import tempfile
 from collections.abc import Callable
 from functools import cached_property
@@ -12,7 +13,8 @@ from immutabledict import immutabledict
 
 from vmpattern.driver import CaptureRequest, Driver, LaunchRequest, Selector
 from vmpattern.driver.options import parse_options
-from vmpattern.model import Idempotency, ImageId, InstanceId, LaunchKey, Market, Options, Revision
+from vmpattern.errors import NotFound
+from vmpattern.model import Idempotency, ImageId, Instance, InstanceId, LaunchKey, Market, Options, Revision
 from vmpattern.simulation import FaultKind
 from vmpattern.testing import Fault, Kit, Skipped
 from vmpattern_memory.driver import MemoryDriver
@@ -68,7 +70,20 @@ class MemoryKit(Kit):
 
     def stranger_lives(self, id: InstanceId) -> bool:
         """Look for it among what has no deployment."""
-        return any(row.id == id and row.phase.is_live for row in self.connect().instances(Selector(STRANGER)))
+        rows = self.connect().instances(Selector(STRANGER))
+        return any(isinstance(row, Instance) and row.id == id and row.phase.is_live for row in rows)
+
+    def relabel(self, id: InstanceId, name: str, value: str) -> None:
+        """Change the label in the world's file."""
+        with contextlib.suppress(NotFound):
+            cast("MemoryDriver", self.connect()).relabel(id, name, value)
+
+    def elsewhere(self) -> "MemoryKit":
+        """Return the kit of another file."""
+        assert self._folder
+        other = copy.copy(self)
+        other.settings = self.settings | {"path": "elsewhere.json"}
+        return other
 
     def plant_image(self) -> ImageId:
         """Make an image that is of no deployment."""

@@ -17,6 +17,7 @@ from vmpattern.model import (
     Instance,
     InstanceId,
     MachineType,
+    Mislabelled,
     Options as OptionTable,
     Standing,
     Usage,
@@ -47,9 +48,11 @@ class MemoryDriver:
         self._offset = 0
         self._cursor = 0
         self._keeper: Keeper
+        self._scope = ""
         if options.path is None:
             self._keeper = ProcessKeeper(SimulatedCloud(spec, faults=faults))
         else:
+            self._scope = str((directory / options.path).resolve())
             self._keeper = FileKeeper(
                 directory / options.path,
                 new=lambda: SimulatedCloud(spec, faults=faults),
@@ -59,7 +62,7 @@ class MemoryDriver:
 
     # -- the driver's verbs -------------------------------------------------------------------------------------------
 
-    def instances(self, selector: Selector) -> tuple[Instance, ...]:
+    def instances(self, selector: Selector) -> tuple[Instance | Mislabelled, ...]:
         """List every selected instance."""
         with self._keeper.reading() as cloud:
             return cloud.instances(selector)
@@ -98,7 +101,16 @@ class MemoryDriver:
         """Write the time that has passed, where the cloud lives in a file."""
         self._keeper.close()
 
+    def relabel(self, id: InstanceId, name: str, value: str) -> None:
+        """Change a label of a VM by hand, as in a provider's console; see `SimulatedCloud.relabel`."""
+        with self._keeper.changing() as cloud:
+            cloud.relabel(id, name, value)
+
     # -- the optional protocols ---------------------------------------------------------------------------------------
+
+    def scope(self) -> str:
+        """Return the file that keeps the cloud; nothing of one that lives in this object."""
+        return self._scope
 
     def check(self, requests: Sequence[LaunchRequest], balancer: OptionTable | None) -> tuple[Problem, ...]:
         """Tell what would be refused."""

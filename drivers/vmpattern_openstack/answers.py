@@ -47,7 +47,7 @@ class BuildFault:
 
 @attrs.frozen(kw_only=True)
 class Server:
-    """A server of Nova's; `image` is an empty text where the root disk is a volume."""
+    """A server of Nova's; `image` is an empty text where the root disk is a volume, `project` whose it is."""
 
     id: str
     name: str
@@ -62,6 +62,7 @@ class Server:
     fault: BuildFault | None = None
     zone: str | None = None
     task: str | None = None
+    project: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -114,12 +115,16 @@ class Network:
 
 @attrs.frozen(kw_only=True)
 class GlanceImage:
-    """An image; `min_disk` in GiB and `min_ram` in MiB are what a flavor must have. `labels` are its properties."""
+    """An image; `min_disk` in GiB and `min_ram` in MiB are what a flavor must have. `labels` are its properties.
+
+    `owner` is the project that it is of: others may see it, too.
+    """
 
     id: str
     status: str
     created_at: datetime
     name: str | None = None
+    owner: str | None = None
     min_disk: int = 0
     min_ram: int = 0
     labels: Mapping[str, str] = _NO_TEXTS
@@ -212,7 +217,7 @@ def _image(value: Json, _: object) -> GlanceImage:
 
 
 _RENAMED: Mapping[type, Mapping[str, str]] = {
-    Server: {"zone": "OS-EXT-AZ:availability_zone", "task": "OS-EXT-STS:task_state"},
+    Server: {"zone": "OS-EXT-AZ:availability_zone", "task": "OS-EXT-STS:task_state", "project": "tenant_id"},
     Address: {"type": "OS-EXT-IPS:type"},
     Network: {"external": "router:external"},
     Zone: {"name": "zoneName", "state": "zoneState"},

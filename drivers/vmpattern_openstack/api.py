@@ -84,6 +84,11 @@ class Calls:
         """Return the id of the project that is asked about, None where the token is of none."""
         return self._token().project
 
+    def of_project(self, params: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the parameters of a list of Neutron's for this project alone: an administrator sees all of them."""
+        project = self.project()
+        return {**params, "project_id": project} if project else params
+
     def get(self, service: str, path: str, params: Mapping[str, str] = _NOTHING, *, version: str = TAGS) -> Json:
         """Read one document."""
         return self._send(service, "GET", path, params=params, mutating=False, version=version)

@@ -1,5 +1,6 @@
 """How the kit checks this driver, against whatever cloud the settings name; what it launches there is real."""
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -77,6 +78,15 @@ class OpenStackKit(Kit):
             return False
         server = self._calls().parsed(Server, found["server"])
         return server.task != "deleting" and not server.tags and not server.metadata
+
+    def relabel(self, id: InstanceId, name: str, value: str) -> None:
+        """Change the label in the server's metadata."""
+        calls, path = self._calls(mutating=True), f"/servers/{id}/metadata/{name}"
+        with contextlib.suppress(NotFound):
+            if value:
+                calls.change("compute", "PUT", path, {"meta": {name: value}})
+            else:
+                calls.change("compute", "DELETE", path)
 
     def plant_image(self) -> ImageId:
         """Register an image without our properties; nothing is uploaded."""

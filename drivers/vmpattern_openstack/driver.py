@@ -31,6 +31,7 @@ from vmpattern.model import (
     Instance,
     InstanceId,
     MachineType,
+    Mislabelled,
     Options as OptionTable,
     Standing,
     Usage,
@@ -95,15 +96,21 @@ class OpenStackDriver:
             placed = [attrs.evolve(one, path=f"clouds.{cloud}.{one.path}") for one in error.problems]
             raise SpecError(placed) from None
         can = self.capabilities
+        self._scope = login.scope
         self._api = Api(login, timeout_s=can.call_timeout_s, page_size=can.page_size, proxy=options.proxy, now=now)
 
     # -- instances ----------------------------------------------------------------------------------------------------
 
-    def instances(self, selector: Selector) -> tuple[Instance, ...]:
+    def scope(self) -> str:
+        """Return Keystone's address, project and region, as written."""
+        return self._scope
+
+    def instances(self, selector: Selector) -> tuple[Instance | Mislabelled, ...]:
         """List servers by tags; a server that Nova is still looking a host for is there, too."""
         calls = self.calls(f"list the instances of {selector.deployment}")
         rows = self._servers(calls, selector_tags(selector))
-        return tuple(row for row in map(self._instance, rows) if row is not None and selector.matches(row))
+        found = ((server, self._instance(server, selector.deployment)) for server in rows)
+        return tuple(row for server, row in found if _is_selected(selector, server, row))
 
     def launch(self, request: LaunchRequest) -> LaunchReport:
         """Create all servers of a request in one call, and look what became of them."""
@@ -113,7 +120,8 @@ class OpenStackDriver:
             floating.free(calls, (), now=self._now())
         refused = launching.create(calls, self._catalog, request)
         rows = partial(self._servers, calls, [key_tag(request.key)])
-        return launching.report(calls, request, refused, rows, self._instance)
+        instance = partial(self._instance, deployment=request.deployment)
+        return launching.report(calls, request, refused, rows, instance)
 
     def terminate(self, ids: Sequence[InstanceId]) -> None:
         """Delete servers that bear our tag, and nothing else; those that have no host yet are for another time.
@@ -131,7 +139,7 @@ class OpenStackDriver:
         if fixed := sorted(set(labels) - {naming.KEPT_UNTIL}):
             raise Invalid(f"the label {fixed[0]} can't be changed", code="ImmutableLabel", field="labels")
         calls = self.calls(f"label {len(ids)} instances", mutating=True)
-        rows = {row.id: row for row in self._servers(calls, [PREFIX])}
+        rows = self._ours(calls)
         for id in ids:
             if id not in rows:
                 raise NotFound(f"there is no instance {id} of ours", code="NotThere")
@@ -161,7 +169,8 @@ class OpenStackDriver:
                 return image.id
         found = calls.find("compute", f"/servers/{request.builder}")
         builder = calls.parsed(Server, found["server"]) if found is not None else None
-        if builder is None or builder.metadata.get(naming.DEPLOYMENT) != request.deployment:
+        ours = builder is not None and servers.is_ours(builder, calls.project())
+        if builder is None or not ours or builder.metadata.get(naming.DEPLOYMENT) != request.deployment:
             raise NotFound(f"there is no builder {request.builder} of {request.deployment}", code="NoBuilder")
         return images.capture(calls, request, builder)
 
@@ -238,7 +247,7 @@ class OpenStackDriver:
         """Add members to a pool, all in one call."""
         calls = self.calls(f"register {len(ids)} instances", mutating=True)
         options, pool, there = balancing.load(calls, balancer)
-        rows = {row.id: row for row in self._servers(calls, [PREFIX])}
+        rows = self._ours(calls)
         addresses: dict[InstanceId, str] = {}
         for id in ids:
             if id not in rows:
@@ -274,11 +283,21 @@ class OpenStackDriver:
     def _servers(self, calls: Calls, tags: Sequence[str]) -> list[Server]:
         asked_at = self._now()
         rows = listing.servers(calls, listing.tagged(*tags))
-        self._sightings.note(rows, asked_at)
+        self._sightings.note(rows, asked_at, calls.project())
         return rows
 
-    def _instance(self, server: Server) -> Instance | None:
-        return servers.instance_of(server, cloud=self._cloud, network=self._options.address_network)
+    def _ours(self, calls: Calls) -> dict[str, Server]:
+        project = calls.project()
+        return {row.id: row for row in self._servers(calls, [PREFIX]) if servers.is_ours(row, project)}
+
+    def _instance(self, server: Server, deployment: str) -> Instance | Mislabelled:
+        network = self._options.address_network
+        return servers.instance_of(server, deployment=deployment, cloud=self._cloud, network=network)
+
+
+def _is_selected(selector: Selector, server: Server, row: Instance | Mislabelled) -> bool:
+    """Tell whether a row is of the selector's fleet; of what can't be read, only whether it is still there."""
+    return selector.matches(row) if isinstance(row, Instance) else servers.phase(server).is_live
 
 
 def _check_count(count: int, most: int, *, field: str) -> None:

@@ -10,10 +10,11 @@ from collections.abc import Sequence, Set
 from vmpattern.errors import Invalid, NotFound, Scope, ScopeKind, Throttled
 from vmpattern.model import InstanceId
 from vmpattern_openstack import floating
-from vmpattern_openstack.answers import Named, Server
+from vmpattern_openstack.answers import Server
 from vmpattern_openstack.api import Calls
 from vmpattern_openstack.labels import PREFIX
 from vmpattern_openstack.listing import BUILD, UNPLACED, servers, tagged
+from vmpattern_openstack.servers import is_ours, labels_of
 
 PLACING_S = 3.0
 """About how long Nova looks for a host."""
@@ -55,15 +56,19 @@ def _ours(calls: Calls, ids: Sequence[InstanceId]) -> list[InstanceId]:
     Raises:
         Invalid: one is there and isn't ours.
     """
-    listed = {row.id for row in calls.every(Named, "compute", "/servers", tagged(PREFIX), key="servers")}
+    rows = calls.every(Server, "compute", "/servers/detail", tagged(PREFIX), key="servers")
+    known = {row.id: row for row in rows}
     there: list[InstanceId] = []
     for id in ids:
-        if id not in listed:
+        if id not in known:
             found = calls.find("compute", f"/servers/{id}")
             if found is None:
                 continue
-            if PREFIX not in calls.parsed(Server, found.get("server")).tags:
-                raise Invalid(f"{id} lacks our labels, and isn't ended", code="NotOurs", field="ids")
+            known[id] = calls.parsed(Server, found.get("server"))
+        if not is_ours(known[id], calls.project()):
+            read = labels_of(known[id])
+            why = read if isinstance(read, str) else "it lacks our tag, or is another project's"
+            raise Invalid(f"{id} isn't ours, and isn't ended: {why}", code="NotOurs", field="ids")
         there.append(id)
     return there
 

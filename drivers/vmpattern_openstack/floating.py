@@ -79,14 +79,14 @@ def free(calls: Calls, servers: Collection[str], *, now: float) -> None:
     def is_stray(one: Port | FloatingAddress) -> bool:
         return one.created_at.timestamp() + STRAY_S < now
 
-    every = calls.every(Port, "network", "/ports", OURS, key="ports")
+    every = calls.every(Port, "network", "/ports", calls.of_project(OURS), key="ports")
     ports = {one.id for one in every if (one.device_id in servers if one.device_id else is_stray(one))}
     addresses = [one for one in _addresses(calls) if (one.port_id in ports if one.port_id else is_stray(one))]
     _delete(calls, addresses, ports)
 
 
 def _addresses(calls: Calls) -> list[FloatingAddress]:
-    return calls.every(FloatingAddress, "network", "/floatingips", OURS, key="floatingips")
+    return calls.every(FloatingAddress, "network", "/floatingips", calls.of_project(OURS), key="floatingips")
 
 
 def _delete(calls: Calls, addresses: Collection[FloatingAddress], ports: Collection[str]) -> None:

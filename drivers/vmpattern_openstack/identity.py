@@ -160,9 +160,11 @@ def urls(catalog: tuple[_Entry, ...], login: Login) -> Mapping[str, str]:
     """Return each service's address in the login's region; a service that has none there is left out.
 
     Raises:
-        Invalid: the region isn't in the catalogue.
+        Invalid: the region isn't in the catalogue; or none is named, and there are several.
     """
     regions = {one.region for entry in catalog for one in entry.endpoints if one.region}
+    if login.region is None:
+        _refuse_several(catalog, login)
     if login.region is not None and regions and login.region not in regions:
         text = f"there is no region {login.region!r}; there are: {', '.join(sorted(regions))}"
         raise Invalid(text, code="NoRegion", field="region", scope=Scope(ScopeKind.ACCOUNT))
@@ -178,6 +180,20 @@ def urls(catalog: tuple[_Entry, ...], login: Login) -> Mapping[str, str]:
         if url := login.endpoints.get(name) or next(told, ""):
             found[name] = _versioned(url.rstrip("/"), PATHS.get(name, ""))
     return immutabledict(found)
+
+
+def _refuse_several(catalog: tuple[_Entry, ...], login: Login) -> None:
+    """Refuse to choose a region, where services that are asked have addresses in several: they wouldn't be one cloud.
+
+    Raises:
+        Invalid: there are several; names them.
+    """
+    asked = {kind for name, types in TYPES.items() if name not in login.endpoints for kind in types}
+    ends = (one for entry in catalog if entry.type in asked for one in entry.endpoints)
+    several = sorted({one.region for one in ends if one.region and one.interface == login.interface})
+    if len(several) > 1:
+        text = f"the cloud has the regions {', '.join(several)}, and none is named: say which, as  region = ..."
+        raise Invalid(text, code="SeveralRegions", field="region", scope=Scope(ScopeKind.ACCOUNT))
 
 
 def _versioned(url: str, path: str) -> str:

@@ -26,33 +26,37 @@ FAMILY = re.compile(r"([a-z]+)-?([0-9][0-9.]*)")
 INSTANCE = "instance_uuid"
 
 
-def image_of(row: GlanceImage, *, cloud: str) -> Image | None:
-    """Return the image that a row is, None for one that isn't ours.
+def image_of(row: GlanceImage, *, cloud: str, project: str | None) -> Image | None:
+    """Return the image that a row is, None for one that isn't ours, or is another project's that shares it.
 
     A snapshot that somebody else made of an instance inherits the labels of the image that the instance ran from;
     it was made of another server than its builder.
     """
-    found = row.labels
-    if naming.DEPLOYMENT not in found or found.get(labels.BUILDER) != found.get(INSTANCE):
+    read = naming.read_image_labels(row.labels)
+    if isinstance(read, str) or row.labels.get(labels.BUILDER) != row.labels.get(INSTANCE):
+        return None
+    if row.owner is not None and project is not None and row.owner != project:
         return None
     return Image(
         id=ImageId(row.id),
         cloud=cloud,
-        deployment=found[naming.DEPLOYMENT],
-        service=found.get(naming.SERVICE, ""),
-        digest=found.get(naming.DIGEST, ""),
+        deployment=read.deployment,
+        service=read.service,
+        digest=read.digest,
         created_at=row.created_at.timestamp(),
-        base=found.get(naming.BASE, ""),
-        recipe=found.get(naming.RECIPE, ""),
+        base=read.base,
+        recipe=read.recipe,
         state=STATES.get(row.status, ImageState.FAILED),
     )
 
 
 def images(calls: Calls, selector: Selector, *, cloud: str) -> tuple[Image, ...]:
-    """List the images of a deployment."""
-    labelled = {naming.DEPLOYMENT: selector.deployment}
+    """List the project's images of a deployment; Glance shows those that others share with it, too."""
+    project = calls.project()
+    labelled = {naming.DEPLOYMENT: selector.deployment, **({"owner": project} if project else {})}
     rows = calls.every(GlanceImage, "image", "/images", labelled, key="images")
-    found = (image_of(row, cloud=cloud) for row in rows if row.status not in ("deleted", "pending_delete"))
+    there = (row for row in rows if row.status not in ("deleted", "pending_delete"))
+    found = (image_of(row, cloud=cloud, project=project) for row in there)
     return tuple(image for image in found if image is not None and image.deployment == selector.deployment)
 
 
@@ -106,8 +110,9 @@ def delete(calls: Calls, ids: Sequence[ImageId], *, cloud: str) -> None:
         found = calls.find("image", f"/images/{id}")
         if found is None:
             continue
-        if image_of(calls.parsed(GlanceImage, found), cloud=cloud) is None:
-            raise Invalid(f"the image {id} lacks our labels, and isn't deleted", code="NotOurs", field="image")
+        if image_of(calls.parsed(GlanceImage, found), cloud=cloud, project=calls.project()) is None:
+            text = f"the image {id} lacks our labels, or is another project's, and isn't deleted"
+            raise Invalid(text, code="NotOurs", field="image")
         if users := [user for user in listing.servers(calls, {"image": id}) if phase(user).is_live]:
             text = f"the image {id} is in use by {len(users)} servers, among them {users[0].id}"
             raise Invalid(text, code="ImageInUse", field="image")

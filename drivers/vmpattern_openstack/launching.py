@@ -6,7 +6,7 @@ import attrs
 
 from vmpattern.driver import LaunchReport, LaunchRequest
 from vmpattern.errors import DriverError, Invalid, NotFound, OutcomeUnknown, SpecError, Unsupported
-from vmpattern.model import Instance, Market
+from vmpattern.model import Instance, Market, Mislabelled
 from vmpattern_openstack import floating, servers
 from vmpattern_openstack.answers import Server
 from vmpattern_openstack.api import Calls
@@ -73,7 +73,7 @@ def report(
     request: LaunchRequest,
     refused: Sequence[DriverError],
     rows: Callable[[], Sequence[Server]],
-    instance: Callable[[Server], Instance | None],
+    instance: Callable[[Server], Instance | Mislabelled],
 ) -> LaunchReport:
     """Return what came of a launch that Nova accepted; what its list doesn't show yet is unknown.
 
@@ -91,6 +91,6 @@ def report(
     count = request.count - len(refused)
     failed = [row for row in found if row.status == servers.ERROR][:count]
     made = [instance(row) for row in found if row.status != servers.ERROR]
-    created = tuple(row for row in made if row is not None)[: count - len(failed)]
+    created = tuple(row for row in made if isinstance(row, Instance))[: count - len(failed)]
     failures = (*refused, *(servers.build_error(row, calls.subject) for row in failed))
     return LaunchReport(created=created, failures=failures, unknown=request.count - len(created) - len(failures))

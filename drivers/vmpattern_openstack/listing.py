@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from vmpattern_openstack.answers import Server
 from vmpattern_openstack.api import RECENT_S, Calls
-from vmpattern_openstack.labels import PREFIX
+from vmpattern_openstack.servers import is_ours
 
 BUILD = "BUILD"
 """The status of a server that doesn't run yet."""
@@ -26,9 +26,9 @@ class Sightings:
         self._lock = threading.Lock()
         self._seen_at: dict[str, float] = {}
 
-    def note(self, rows: Iterable[Server], at: float) -> None:
-        """Take in a list that was asked for at a moment, in epoch seconds."""
-        built = {row.id: at for row in rows if PREFIX in row.tags and row.status != BUILD}
+    def note(self, rows: Iterable[Server], at: float, project: str | None) -> None:
+        """Take in a list of a project's that was asked for at a moment, in epoch seconds."""
+        built = {row.id: at for row in rows if row.status != BUILD and is_ours(row, project)}
         with self._lock:
             recent = {id: seen_at for id, seen_at in self._seen_at.items() if at <= seen_at + RECENT_S}
             self._seen_at = {**recent, **built}

@@ -68,6 +68,15 @@ class Login:
         return url if url.endswith("/v3") else f"{url.removesuffix('/v2.0')}/v3"
 
     @property
+    def scope(self) -> str:
+        """Keystone's address, the project and the region, as far as they are written."""
+        named = ("project_id", "project_name", "project_domain_name", "project_domain_id")
+        if METHODS.get(self.method) == APPLICATION:
+            named = ("application_credential_id", "application_credential_name", "user_id", "username")
+        project = " ".join(f"{name} {self.auth[name]}" for name in named if name in self.auth)
+        return f"{self.url} {project}, region {self.region or 'not named'}"
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """What no message may contain."""
         return tuple(self.auth[name] for name in _SECRET if name in self.auth)

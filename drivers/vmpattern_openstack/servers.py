@@ -8,7 +8,8 @@ import attrs
 from vmpattern import naming
 from vmpattern.driver import LaunchRequest, guest
 from vmpattern.errors import DriverError, Invalid, OutOfCapacity
-from vmpattern.model import Breakdown, ImageId, Instance, InstanceId, LaunchKey, Phase, Revision
+from vmpattern.model import Breakdown, ImageId, Instance, InstanceId, Mislabelled, Phase
+from vmpattern.naming import LaunchLabels
 from vmpattern_libcloud import Fault, Subject, phase_of
 from vmpattern_openstack import labels
 from vmpattern_openstack.answers import Flavor, Server
@@ -138,33 +139,45 @@ def root_disk(request: LaunchRequest, options: PlacementOptions, flavor: Flavor)
     return {"block_device_mapping_v2": [device]}
 
 
-def instance_of(server: Server, *, cloud: str, network: str | None) -> Instance | None:
-    """Return the instance that a server is, None for one without our labels.
+def labels_of(server: Server) -> LaunchLabels | str:
+    """Return a server's labels, or why they can't be read: all are in its metadata but the one that changes."""
+    kept_until = labels.mutable_labels(server.description).get(naming.KEPT_UNTIL, "")
+    return naming.read_labels({**server.metadata, naming.KEPT_UNTIL: kept_until})
+
+
+def is_ours(server: Server, project: str | None) -> bool:
+    """Tell whether a server of the project has our tag and our labels; an administrator finds those of others, too."""
+    here = server.project is None or project is None or server.project == project
+    return here and labels.PREFIX in server.tags and isinstance(labels_of(server), LaunchLabels)
+
+
+def instance_of(server: Server, *, deployment: str, cloud: str, network: str | None) -> Instance | Mislabelled:
+    """Return the instance that a server with the tag of a deployment is, or why its labels can't be read.
 
     Its address is of the network, where one is named.
     """
-    metadata = server.metadata
-    if naming.DEPLOYMENT not in metadata or naming.KEY not in metadata:
-        return None
-    kept_until = labels.mutable_labels(server.description).get(naming.KEPT_UNTIL, "")
-    previous = metadata.get(naming.PREVIOUS)
+    read = labels_of(server)
+    if not isinstance(read, str) and read.deployment != deployment:
+        read = f"its tag names the deployment {deployment}, and its metadata {read.deployment}"
+    if isinstance(read, str):
+        return Mislabelled(id=InstanceId(server.id), cloud=cloud, deployment=deployment, reason=read)
     return Instance(
         id=InstanceId(server.id),
         cloud=cloud,
-        deployment=metadata[naming.DEPLOYMENT],
-        fleet=metadata.get(naming.FLEET, ""),
-        revision=Revision(metadata.get(naming.REVISION, "")),
-        key=LaunchKey(metadata[naming.KEY]),
+        deployment=read.deployment,
+        fleet=read.fleet,
+        revision=read.revision,
+        key=read.key,
         zone=server.zone or "",
         machine_type=server.flavor.original_name,
-        image=ImageId(server.image.id if server.image else metadata.get(labels.IMAGE, "")),
+        image=ImageId(server.image.id if server.image else server.metadata.get(labels.IMAGE, "")),
         phase=phase(server),
         launched_at=server.created.timestamp(),
         name=server.name,
         address=address(server, network),
-        inputs=metadata.get(naming.INPUTS, ""),
-        previous=Revision(previous) if previous else None,
-        kept_until=float(kept_until) if kept_until.isdecimal() else None,
+        inputs=read.inputs,
+        previous=read.previous,
+        kept_until=read.kept_until,
         breakdown=breakdown(server),
     )
 

@@ -1,16 +1,24 @@
 """The AWS driver beyond the contract: pages, partial launches, spot, health with its reasons, few calls."""
 
 import time
+from pathlib import Path
 
 import attrs
 import pytest
 from aws_cloud.serving import Cloud
 from aws_kit import aws, call, made_target_group, some_request
 from immutabledict import immutabledict
+from situations import deployment
 
+from vmpattern import naming
 from vmpattern.driver import CaptureRequest, Selector
-from vmpattern.errors import Invalid, KeyConflict, NotFound, OutOfCapacity, Scope, ScopeKind, Throttled
-from vmpattern.model import Health, ImageId, InstanceId, Market, Membership, Phase, Standing
+from vmpattern.driver.options import parse_options
+from vmpattern.errors import Invalid, KeyConflict, NotFound, OutOfCapacity, Scope, ScopeKind, SpecError, Throttled
+from vmpattern.executor import RealRuntime, Session
+from vmpattern.executor.observing import read_clouds
+from vmpattern.model import Health, ImageId, InstanceId, Market, Membership, Mislabelled, Observation, Phase, Standing
+from vmpattern.planner import refuse_overlaps
+from vmpattern_aws import AwsDriver, AwsOptions
 
 OURS = Selector("shop")
 
@@ -244,3 +252,108 @@ def test_spent_buckets_are_throttled(aws_cloud: Cloud) -> None:
 def launch_many(driver, count: int) -> None:
     for _ in range(count):
         driver.launch(some_request())
+
+
+# -- scope and labels -------------------------------------------------------------------------------------------------
+
+
+def retagged(cloud: Cloud, id: str, name: str, value: str | None) -> None:
+    """Change a tag by hand."""
+    if value is None:
+        call(aws(cloud), "DeleteTags", ResourceId=[id], Tag=[{"Key": name}])
+    else:
+        call(aws(cloud), "CreateTags", ResourceId=[id], Tag=[{"Key": name, "Value": value}])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        pytest.param(naming.FLEET, None, "it has no label vmpattern-fleet", id="no fleet"),
+        pytest.param(naming.FLEET, "Web.1", "'Web.1', which is no fleet's name", id="no name of a fleet"),
+        pytest.param(naming.REVISION, None, "it has no label vmpattern-revision", id="no revision"),
+        pytest.param(naming.KEY, "", "it has no label vmpattern-key", id="an empty key"),
+        pytest.param(naming.KEPT_UNTIL, "tomorrow", "'tomorrow', which is no time in epoch seconds", id="no moment"),
+    ],
+)
+def test_an_instance_whose_tags_can_t_be_read_is_told_and_left_alone(
+    aws_cloud: Cloud, name: str, value: str | None, reason: str
+) -> None:
+    driver = aws(aws_cloud)
+    (row,) = driver.launch(some_request()).created
+    retagged(aws_cloud, row.id, name, value)
+    driver.terminate([row.id])
+    with pytest.raises(NotFound):
+        driver.label([row.id], {naming.KEPT_UNTIL: "1"})
+    (found,) = driver.instances(OURS)
+
+    assert isinstance(found, Mislabelled)
+    assert (row.id, "checked", "shop") == (found.id, found.cloud, found.deployment)
+    assert reason in found.reason
+    assert "TerminateInstances" not in aws_cloud.ask("counts")
+
+
+def test_a_launch_whose_instance_somebody_relabelled_is_in_conflict(aws_cloud: Cloud) -> None:
+    driver, request = aws(aws_cloud), some_request()
+    (row,) = driver.launch(request).created
+    retagged(aws_cloud, row.id, naming.FLEET, "Web.1")
+    with pytest.raises(KeyConflict, match=r"Web\.1"):
+        driver.launch(request)
+
+
+def two_entries(cloud: Cloud, **other: object) -> Observation:
+    """Launch an instance, and read two cloud entries."""
+    drivers = {"eu": aws(cloud, name="eu"), "twin": aws(cloud, name="twin", **other)}
+    drivers["eu"].launch(some_request())
+    return read_clouds(deployment(clouds=tuple(drivers)), Session(drivers, RealRuntime()))
+
+
+def test_two_entries_of_one_account_and_region_are_refused(aws_cloud: Cloud) -> None:
+    with pytest.raises(SpecError, match=r"clouds\.twin: is the same cloud as clouds\.eu .*both list the VM i-"):
+        refuse_overlaps(two_entries(aws_cloud))
+
+
+def test_two_entries_of_one_account_are_refused_even_if_their_credentials_differ(aws_cloud: Cloud) -> None:
+    observation = two_entries(aws_cloud, key="another")
+
+    assert 2 == len({cloud.scope for cloud in observation.clouds.values()})
+    with pytest.raises(SpecError, match="both list the VM i-"):
+        refuse_overlaps(observation)
+
+
+def test_two_regions_of_one_account_are_two_clouds(aws_cloud: Cloud) -> None:
+    observation = two_entries(aws_cloud, region="us-west-2")
+
+    refuse_overlaps(observation)
+    assert [1, 0] == [len(cloud.instances) for cloud in observation.clouds.values()]
+
+
+def scope(environ: dict[str, str], **options: object) -> str:
+    made = parse_options(AwsOptions, immutabledict(options), path="options")
+    return AwsDriver(made, directory=Path(), environ=environ).scope()
+
+
+KEYS = {"AWS_ACCESS_KEY_ID": "AK1", "AWS_SECRET_ACCESS_KEY": "hush", "AWS_REGION": "eu-west-1"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "options", "is_same"),
+    [
+        pytest.param(KEYS, {"region": "eu-west-1"}, True, id="the region that the environment names"),
+        pytest.param(KEYS, {"region": "eu-west-1", "machine_types": ("t3.micro",)}, True, id="other options"),
+        pytest.param(KEYS, {"region": "eu-central-1"}, False, id="another region"),
+        pytest.param({**KEYS, "AWS_ACCESS_KEY_ID": "AK2"}, {}, False, id="another key"),
+        pytest.param(KEYS, {"profile": "prod"}, False, id="a profile"),
+    ],
+)
+def test_a_scope_is_a_region_and_whose_credentials_are_used_there(
+    environ: dict[str, str], options: dict[str, object], is_same: bool
+) -> None:
+    assert is_same == (scope(KEYS) == scope(environ, **options))
+
+
+def test_a_scope_tells_no_secret() -> None:
+    assert "hush" not in scope(KEYS)
+
+
+def test_a_profile_is_the_same_however_it_is_chosen() -> None:
+    assert scope({"AWS_PROFILE": "prod"}, region="eu-west-1") == scope({}, region="eu-west-1", profile="prod")

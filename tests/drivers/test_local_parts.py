@@ -19,15 +19,17 @@ from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 
+import attrs
 import pytest
 from local_vms import OURS, free_port, local, options, pretended, request, wait
 
 from vmpattern import naming
 from vmpattern.driver import CaptureRequest
 from vmpattern.errors import Denied, Invalid, NotFound, QuotaExceeded, SpecError, Transient
-from vmpattern.model import ImageId, InstanceId, Membership, Standing
+from vmpattern.model import ImageId, InstanceId, Membership, Mislabelled, Standing
 from vmpattern_local import MachineTypeOptions, cpio, disks, files, guest, images, kernels, meter, parts, serving, vms
 from vmpattern_local.handles import Handle, opened
+from vmpattern_local.vms import Vms
 
 FRONT = free_port()
 SECRET = "hush-4711"
@@ -555,3 +557,64 @@ def test_nothing_is_told_of_a_vm_that_does_not_run(tmp_path: Path) -> None:
         vm.runs.wait(30)
 
         assert {} == local(tmp_path).usage([InstanceId(vm.record.id)])
+
+
+# -- labels and scope -------------------------------------------------------------------------------------------------
+
+
+def written(folder: Path, **labels: str) -> str:
+    """Write down a VM that doesn't run, with its labels changed by hand; an empty value takes one away."""
+    record = vms.new_record(request(), 0, now=1.0)
+    changed = {**record.labels, **{name.replace("_", "-"): value for name, value in labels.items()}}
+    kept = {name: value for name, value in changed.items() if value}
+    os.close(Vms(folder / "local").create(attrs.evolve(record, labels=kept)))
+    return record.id
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        pytest.param({"vmpattern_fleet": ""}, "it has no label vmpattern-fleet", id="no fleet"),
+        pytest.param({"vmpattern_fleet": "Web.1"}, "'Web.1', which is no fleet's name", id="no name of a fleet"),
+        pytest.param({"vmpattern_revision": ""}, "it has no label vmpattern-revision", id="no revision"),
+        pytest.param({"vmpattern_key": ""}, "it has no label vmpattern-key", id="no key"),
+        pytest.param({"vmpattern_kept_until": "soon"}, "'soon', which is no time in epoch seconds", id="no moment"),
+    ],
+)
+def test_a_vm_whose_labels_can_t_be_read_is_told_and_left_alone(
+    labels: dict[str, str], reason: str, tmp_path: Path
+) -> None:
+    id, made = written(tmp_path, **labels), local(tmp_path)
+    with pytest.raises(Invalid, match="isn't ours"):
+        made.terminate([InstanceId(id)])
+    with pytest.raises(NotFound):
+        made.label([InstanceId(id)], {naming.KEPT_UNTIL: "1"})
+    (found,) = made.instances(OURS)
+
+    assert isinstance(found, Mislabelled)
+    assert id == found.id
+    assert reason in found.reason
+
+
+def test_one_of_another_deployment_is_not_told(tmp_path: Path) -> None:
+    written(tmp_path, vmpattern_deployment="other", vmpattern_fleet="")
+
+    assert () == local(tmp_path).instances(OURS)
+
+
+def test_an_image_whose_labels_can_t_be_read_is_neither_listed_nor_deleted(tmp_path: Path) -> None:
+    folder = tmp_path / "local" / disks.IMAGES / "img-odd"
+    folder.mkdir(parents=True)
+    labels = {naming.DEPLOYMENT: OURS.deployment, naming.SERVICE: "web"}
+    files.write_value(folder / images.RECORD, images.Record(id="img-odd", labels=labels, created_at=0.0))
+    made = local(tmp_path)
+    made.delete_images([ImageId("img-odd")])
+
+    assert ((), True) == (made.images(OURS), folder.exists())
+
+
+def test_a_folder_is_one_scope_by_whatever_way_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    scopes = [local(tmp_path, path=Path(path)).scope() for path in ("here", "./x/../here", "link/here", "there")]
+
+    assert (1, True) == (len(set(scopes[:3])), scopes[3] != scopes[0])

@@ -14,7 +14,7 @@ from simulated import BALANCER, OURS, ids, request
 
 from vmpattern import naming
 from vmpattern.errors import Denied, DriverError, Invalid, OutcomeUnknown
-from vmpattern.model import Phase
+from vmpattern.model import Mislabelled, Phase
 from vmpattern.simulation import EPOCH, FaultKind
 from vmpattern_memory import MemoryDriver, MemoryOptions, keeping
 
@@ -208,6 +208,44 @@ def test_a_world_with_a_right_checksum_and_wrong_content_is_refused(tmp_path) ->
     (tmp_path / NAME).write_bytes(keeping._head(checksum) + body + b"}\n")
     with pytest.raises(Invalid, match="is damaged"):
         driver(tmp_path).instances(OURS)
+
+
+def edited(folder, change) -> None:
+    """Change a file by hand: the checksum goes, by which it would be refused."""
+    file = folder / NAME
+    document = json.loads(file.read_text("utf-8"))
+    del document["sha256"]
+    change(document["world"])
+    file.write_text(json.dumps(document), "utf-8")
+
+
+def test_a_file_without_a_checksum_is_one_that_was_edited(tmp_path) -> None:
+    driver(tmp_path).launch(request())
+    edited(tmp_path, lambda world: world["vms"][0]["row"].update(zone="c"))
+
+    assert ["c"] == [row.zone for row in driver(tmp_path).instances(OURS)]
+
+
+def test_a_label_that_was_edited_makes_a_vm_mislabelled(tmp_path) -> None:
+    (row,) = driver(tmp_path).launch(request()).created
+    edited(tmp_path, lambda world: world["vms"][0]["row"].update(fleet="Web.1"))
+    reason = "its label vmpattern-fleet is 'Web.1', which is no fleet's name"
+
+    assert (Mislabelled(id=row.id, cloud=row.cloud, deployment=row.deployment, reason=reason),) == driver(
+        tmp_path
+    ).instances(OURS)
+
+
+def test_a_file_is_one_scope_by_whatever_way_it_is_named(tmp_path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    paths = ("world.json", "./x/../world.json", "link/world.json", "other.json")
+    scopes = [MemoryDriver(MemoryOptions(path=path), directory=tmp_path).scope() for path in paths]
+
+    assert (1, True) == (len(set(scopes[:3])), scopes[3] != scopes[0])
+
+
+def test_a_cloud_in_the_process_has_no_scope_that_another_could_have(tmp_path) -> None:
+    assert "" == MemoryDriver(MemoryOptions(), directory=tmp_path).scope()
 
 
 def test_the_layout_of_the_json_does_not_matter(tmp_path) -> None:

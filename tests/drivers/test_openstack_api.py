@@ -114,10 +114,15 @@ def test_a_service_that_the_cloud_has_not_is_told() -> None:
 
 
 def row(number: int) -> dict[str, object]:
-    labels = {"vmpattern-deployment": "shop", "vmpattern-key": "k1", "vmpattern-fleet": "web"}
+    labels = {
+        "vmpattern-deployment": "shop",
+        "vmpattern-key": "k1",
+        "vmpattern-fleet": "web",
+        "vmpattern-revision": "r",
+    }
     flavor = {"original_name": "small"}
     named = {"id": f"s-{number}", "name": "n", "status": "ACTIVE", "created": CREATED}
-    return {**named, "flavor": flavor, "metadata": labels, "image": {"id": "img"}}
+    return {**named, "flavor": flavor, "metadata": labels, "image": {"id": "img"}, "tags": ["vmpattern"]}
 
 
 def pages(asked: Asked) -> Answer:
@@ -231,16 +236,12 @@ def test_a_server_is_ended_once_it_has_a_host(age_s: float, deleted: list[str]) 
     assert deleted == [one.path.rpartition("/")[2] for one in server.asked if one.method == "DELETE"]
 
 
-TAGGED = {"tags": ["vmpattern"]}
-
-
 @pytest.mark.parametrize(
     ("shown", "later_s", "looks"),
     [
-        pytest.param(TAGGED, 15.0, False, id="a built one of ours"),
-        pytest.param(TAGGED, 16.0, True, id="that was seen too long ago"),
-        pytest.param(TAGGED | PLACING, 0.0, True, id="that had no host"),
-        pytest.param({}, 0.0, True, id="that wasn't ours"),
+        pytest.param({}, 15.0, False, id="a built one of ours"),
+        pytest.param({}, 16.0, True, id="that was seen too long ago"),
+        pytest.param(PLACING, 0.0, True, id="that had no host"),
     ],
 )
 def test_a_server_that_a_list_has_just_shown_is_ended_without_a_look(
@@ -259,6 +260,71 @@ def test_a_server_that_a_list_has_just_shown_is_ended_without_a_look(
 
     methods = [one.method for one in server.asked[before:]]
     assert (looks, 1) == ("GET" in methods, methods.count("DELETE"))
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        pytest.param({"tags": []}, id="without our tag"),
+        pytest.param({"metadata": {"vmpattern-deployment": "shop"}}, id="whose labels can't be read"),
+        pytest.param({"tenant_id": "p-2"}, id="of another project"),
+    ],
+)
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_a_server_that_isn_t_ours_is_never_ended(strange: dict[str, object], is_listed: bool) -> None:
+    server = row(1) | strange
+
+    def nova(asked: Asked) -> Answer:
+        if "/servers/s-1" in asked.path:
+            return Answer(200, json.dumps({"server": server}).encode())
+        return Answer(200, json.dumps({"servers": [server] if is_listed else []}).encode())
+
+    with connected(Cloud(nova=nova)) as (driver, asked):
+        driver.instances(Selector("shop"))
+        with pytest.raises(Invalid, match="isn't ours"):
+            driver.terminate([InstanceId("s-1")])
+
+    assert "DELETE" not in {one.method for one in asked.asked}
+
+
+def test_images_are_asked_for_of_the_project_alone() -> None:
+    def glance(asked: Asked) -> Answer:
+        return Answer(200, b'{"images": []}')
+
+    with connected(Cloud(nova=glance, services={"image": ""})) as (driver, server):
+        driver.images(Selector("shop"))
+
+    assert "owner=p-1" in asked_of_nova(server)[0].path
+
+
+def test_ports_and_addresses_are_looked_for_in_the_project_alone() -> None:
+    def neutron(asked: Asked) -> Answer:
+        return Answer(200, b'{"servers": [], "ports": [], "floatingips": []}')
+
+    services = {"compute": "v2.1", "network": ""}
+    with connected(Cloud(nova=neutron, services=services), floating_network="public") as (driver, server):
+        driver.terminate([])
+
+    lists = [one.path for one in server.asked if "description=vmpattern" in one.path]
+    assert (2, True) == (len(lists), all("project_id=p-1" in path for path in lists))
+
+
+def test_of_several_regions_one_must_be_named() -> None:
+    with (
+        connected(Cloud(regions=("Oslo", "Bergen"))) as (driver, _),
+        pytest.raises(Invalid, match="has the regions Bergen, Oslo, and none is named") as caught,
+    ):
+        look(driver)
+
+    assert ("SeveralRegions", "region") == (caught.value.code, caught.value.field)
+
+
+def test_a_scope_is_the_project_in_its_region_as_written() -> None:
+    with connected(Cloud(), region="Oslo") as (first, _), connected(Cloud(), region="Bergen") as (second, _):
+        scopes = first.scope(), second.scope()
+
+    assert ("Oslo", "Bergen") == tuple(scope.rpartition(" ")[2] for scope in scopes)
+    assert all("project_name shop" in scope for scope in scopes)
 
 
 def sold(asked: Asked) -> Answer:

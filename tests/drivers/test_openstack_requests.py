@@ -13,9 +13,9 @@ from vmpattern import naming
 from vmpattern.driver import Selector
 from vmpattern.driver.options import parse_options
 from vmpattern.errors import Invalid, OutOfCapacity, Scope, ScopeKind, SpecError
-from vmpattern.model import Health, InstanceId, Options, Phase, Revision
-from vmpattern_openstack import PlacementOptions, VolumeOptions, labels, servers
-from vmpattern_openstack.answers import Address, BuildFault, Flavor, Server, ServerFlavor, parsed
+from vmpattern.model import Health, InstanceId, Mislabelled, Options, Phase, Revision
+from vmpattern_openstack import PlacementOptions, VolumeOptions, images, labels, servers
+from vmpattern_openstack.answers import Address, BuildFault, Flavor, GlanceImage, Server, ServerFlavor, parsed
 from vmpattern_openstack.servers import Found
 
 LONGEST = "a" * 40
@@ -179,7 +179,7 @@ def test_a_volume_without_a_size_is_refused() -> None:
 
 
 def instance(of: Server = SERVER, network: str | None = None):
-    return servers.instance_of(of, cloud="eu", network=network)
+    return servers.instance_of(of, deployment="shop", cloud="eu", network=network)
 
 
 def test_a_server_comes_back_as_the_instance_that_was_asked_for() -> None:
@@ -201,7 +201,64 @@ def test_a_server_comes_back_as_the_instance_that_was_asked_for() -> None:
 
 
 def test_a_server_without_our_labels_is_no_instance() -> None:
-    assert instance(attrs.evolve(SERVER, metadata={"owner": "ann"})) is None
+    found = instance(attrs.evolve(SERVER, metadata={"owner": "ann"}))
+
+    assert isinstance(found, Mislabelled)
+    assert ("s-1", "it has no label vmpattern-deployment") == (found.id, found.reason)
+
+
+WRITTEN = labels.server_metadata(REQUEST)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        pytest.param({naming.FLEET: None}, "no label vmpattern-fleet", id="no fleet"),
+        pytest.param({naming.FLEET: "Web.1"}, "'Web.1', which is no fleet's name", id="no name of a fleet"),
+        pytest.param({naming.REVISION: None}, "no label vmpattern-revision", id="no revision"),
+        pytest.param({naming.KEY: ""}, "no label vmpattern-key", id="no key"),
+        pytest.param({naming.DEPLOYMENT: "store"}, "names the deployment shop, and its metadata store", id="another's"),
+    ],
+)
+def test_a_server_whose_labels_cant_be_read_is_told_with_the_reason(
+    changes: dict[str, str | None], reason: str
+) -> None:
+    metadata = {name: value for name, value in {**WRITTEN, **changes}.items() if value is not None}
+    found = instance(attrs.evolve(SERVER, metadata=metadata))
+
+    assert isinstance(found, Mislabelled)
+    assert reason in found.reason
+
+
+def test_a_moment_that_is_none_makes_a_server_unreadable() -> None:
+    found = instance(attrs.evolve(SERVER, description="vmpattern-kept-until=soon"))
+
+    assert isinstance(found, Mislabelled)
+    assert "'soon', which is no time in epoch seconds" in found.reason
+
+
+def test_a_server_of_another_project_isn_t_ours() -> None:
+    here = attrs.evolve(SERVER, tags=("vmpattern",), project="p-1")
+
+    assert (True, False) == (servers.is_ours(here, "p-1"), servers.is_ours(here, "p-2"))
+
+
+def glance(**changes: object) -> GlanceImage:
+    properties = {naming.DEPLOYMENT: "shop", naming.SERVICE: "web", naming.DIGEST: "d1"}
+    made = datetime(2026, 11, 26, tzinfo=UTC)
+    return attrs.evolve(GlanceImage(id="g", status="active", created_at=made, labels=properties), **changes)
+
+
+@pytest.mark.parametrize(
+    ("image", "is_ours"),
+    [
+        pytest.param(glance(owner="p-1"), True, id="the project's own"),
+        pytest.param(glance(owner="p-2"), False, id="shared by another project"),
+        pytest.param(glance(owner="p-1", labels={naming.DEPLOYMENT: "shop"}), False, id="labels that can't be read"),
+    ],
+)
+def test_an_image_is_ours_by_its_labels_and_its_project(image: GlanceImage, is_ours: bool) -> None:
+    assert is_ours == (images.image_of(image, cloud="eu", project="p-1") is not None)
 
 
 @pytest.mark.parametrize(

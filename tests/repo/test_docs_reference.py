@@ -284,7 +284,11 @@ def test_every_field_of_an_outcome_is_documented() -> None:
 def test_every_field_of_a_status_is_documented(deployment: vmp.Deployment) -> None:
     observation = vmp.observe(deployment)
     lost = attrs.evolve(observation.clouds["here"], name="lost", instances=(), error="it is out")
-    observation = attrs.evolve(observation, clouds={**observation.clouds, "lost": lost})
+    odd = vmp.Mislabelled(id="i-1", cloud="lost", deployment="json", reason="no fleet")  # type: ignore[arg-type]
+    lost = attrs.evolve(lost, scope="the same", mislabelled=(odd,))
+    here = attrs.evolve(observation.clouds["here"], scope="the same")
+    twin = attrs.evolve(here, name="twin")
+    observation = attrs.evolve(observation, clouds={"here": here, "twin": twin, "lost": lost})
     document = status_to_json(vmp.survey(deployment, observation), observation)
 
     assert documented("status --json") == paths(document, frozenset({"web", "lost"}), frozenset())

@@ -1,5 +1,7 @@
 """How the kit checks the AWS driver on moto: all faults, strangers, recorded answers."""
 
+import contextlib
+import copy
 import uuid
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -67,13 +69,15 @@ class MotoKit(AwsKit):
     most = 250
     examples: int | None = 5
     may_cost = False
+    region = REGION
 
     def __init__(self, cloud: Cloud) -> None:
         self.where = cloud
         self._planted: set[InstanceId] = set()
 
     def connect(self) -> AwsDriver:
-        return aws(self.where, staging_bucket=self.bucket, spot_prices={self.machine_type: 0.003})
+        prices = {self.machine_type: 0.003}
+        return aws(self.where, region=self.region, staging_bucket=self.bucket, spot_prices=prices)
 
     def connect_with(self, fault: Fault) -> AwsDriver:
         key = f"FAULT{uuid.uuid4().hex}"
@@ -97,6 +101,16 @@ class MotoKit(AwsKit):
         found = call(self.connect(), "DescribeInstances", InstanceId=[id])
         item = found.find("reservationSet/item/instancesSet/item")
         return item.findtext("instanceState/name") == "running" and not item.findall("tagSet/item")
+
+    def relabel(self, id: InstanceId, name: str, value: str) -> None:
+        tag = {"Key": name, **({"Value": value} if value else {})}
+        with contextlib.suppress(DriverError):
+            call(self.connect(), "CreateTags" if value else "DeleteTags", ResourceId=[id], Tag=[tag])
+
+    def elsewhere(self) -> "MotoKit":
+        other = copy.copy(self)
+        other.region, other.zone = "us-west-2", "us-west-2a"  # type: ignore[misc]
+        return other
 
     def plant_image(self) -> ImageId:
         builder = self.plant_stranger(Bench(self, "image").request())

@@ -25,10 +25,16 @@ from vmpattern.errors import (
     Throttled,
     Transient,
 )
-from vmpattern.model import ImageId, InstanceId, LaunchKey, Market, Phase, Standing
+from vmpattern.model import ImageId, Instance, InstanceId, LaunchKey, Market, Phase, Standing
 from vmpattern.testing import Fault
 
 UNLABELLED = "unlabelled"
+
+
+def each(rows, change):
+    """Change the instances of a list; None leaves one out."""
+    changed = (change(row) if isinstance(row, Instance) else row for row in rows)
+    return tuple(row for row in changed if row is not None)
 
 
 class LabelsAfterwards(WholeDriver):
@@ -43,9 +49,11 @@ class LabelsAfterwards(WholeDriver):
 
     def instances(self, selector):
         rows = map(self._labelled, super().instances(Selector(UNLABELLED)))
-        return tuple(row for row in rows if selector.matches(row))
+        return tuple(row for row in rows if not isinstance(row, Instance) or selector.matches(row))
 
     def _labelled(self, row):
+        if not isinstance(row, Instance):
+            return row
         return attrs.evolve(row, deployment=self.place.notes.get("labels", {}).get(row.id, UNLABELLED))
 
 
@@ -99,7 +107,7 @@ class HidesTheEnding(WholeDriver):
     """Takes an accepted end for a done one."""
 
     def instances(self, selector):
-        return tuple(row for row in super().instances(selector) if row.phase.is_live)
+        return each(super().instances(selector), lambda row: row if row.phase.is_live else None)
 
 
 class AdoptsStrangers(WholeDriver):
@@ -124,6 +132,79 @@ class ListsStrangers(WholeDriver):
 
     def instances(self, selector):
         return (*super().instances(selector), *self.cloud.instances(Selector(SOMEBODY)))
+
+
+class KillsWhatItCantRead(WholeDriver):
+    """Takes the deployment's label for all that there is to ours."""
+
+    def terminate(self, ids):
+        for id in ids:
+            self.cloud._world.odd.pop(id, None)
+        super().terminate(ids)
+
+
+class HidesWhatItCantRead(WholeDriver):
+    """Leaves out what it can't read, and says nothing of it."""
+
+    def instances(self, selector):
+        return tuple(row for row in super().instances(selector) if isinstance(row, Instance))
+
+
+class KnowsNoRegion(WholeDriver):
+    """Lists and ends what the whole account has, wherever that is."""
+
+    def instances(self, selector):
+        return (*super().instances(selector), *self.place.elsewhere.cloud.instances(selector))
+
+    def terminate(self, ids):
+        super().terminate(ids)
+        self.place.elsewhere.cloud.terminate(ids)
+
+
+class EndsElsewhere(WholeDriver):
+    """Lists its region, and ends whatever has the id."""
+
+    def terminate(self, ids):
+        super().terminate(ids)
+        self.place.elsewhere.cloud.terminate(ids)
+
+
+class LabelsElsewhere(WholeDriver):
+    """Lists its region, and labels whatever has the id."""
+
+    def label(self, ids, labels):
+        with contextlib.suppress(NotFound):
+            self.place.elsewhere.cloud.label(ids, labels)
+        super().label(ids, labels)
+
+
+class MetersElsewhere(WholeDriver):
+    """Tells the use of whatever has the id."""
+
+    def usage(self, ids):
+        return {**self.place.elsewhere.cloud.usage(ids), **super().usage(ids)}
+
+
+class ListsImagesElsewhere(WholeDriver):
+    """Takes the account's images for the region's."""
+
+    def images(self, selector):
+        return (*super().images(selector), *self.place.elsewhere.cloud.images(selector))
+
+
+class DeletesImagesElsewhere(WholeDriver):
+    """Deletes whatever image has the id."""
+
+    def delete_images(self, ids):
+        super().delete_images(ids)
+        self.place.elsewhere.cloud.delete_images(ids)
+
+
+class NamesItsAccountOnly(WholeDriver):
+    """Says one scope for every region."""
+
+    def scope(self):
+        return "the account"
 
 
 class LacksItsConsole(WholeDriver):
@@ -158,7 +239,7 @@ class DeclaresNoDelay(WholeDriver):
 
     def instances(self, selector):
         now = self.clock.now()
-        return tuple(row for row in super().instances(selector) if row.launched_at + 10 <= now)
+        return each(super().instances(selector), lambda row: row if row.launched_at + 10 <= now else None)
 
 
 class ScopesTooWide(WholeDriver):
@@ -198,7 +279,7 @@ class Renames(WholeDriver):
         return super().launch(other)
 
     def instances(self, selector):
-        return tuple(self._named(row) for row in super().instances(selector))
+        return each(super().instances(selector), self._named)
 
     def _named(self, row):
         return attrs.evolve(row, key=self.place.notes.get(row.key, row.key))
@@ -282,7 +363,8 @@ class NeverFinishes(WholeDriver):
     def instances(self, selector):
         ending = self.place.notes.setdefault("ending", {})
         rows = {row.id: row for row in super().instances(selector)}
-        ending.update({id: row for id, row in rows.items() if row.phase is Phase.TERMINATING})
+        own = {id: row for id, row in rows.items() if isinstance(row, Instance)}
+        ending.update({id: row for id, row in own.items() if row.phase is Phase.TERMINATING})
         stuck = {id: row for id, row in ending.items() if selector.matches(row)}
         return tuple({**rows, **stuck}.values())
 
@@ -362,7 +444,7 @@ class CutsLabels(WholeDriver):
     """Keeps forty signs of a label."""
 
     def instances(self, selector):
-        return tuple(attrs.evolve(row, inputs=row.inputs[:40]) for row in super().instances(selector))
+        return each(super().instances(selector), lambda row: attrs.evolve(row, inputs=row.inputs[:40]))
 
 
 class ForgetsTheFleet(WholeDriver):
@@ -540,7 +622,7 @@ class LetsBuildersGo(WholeDriver):
 
     def instances(self, selector):
         rows = super().instances(selector)
-        self.cloud.terminate([row.id for row in rows if row.phase is Phase.STOPPED])
+        self.cloud.terminate([row.id for row in rows if getattr(row, "phase", None) is Phase.STOPPED])
         return super().instances(selector)
 
 

@@ -1,5 +1,7 @@
 """A driver over the simulated cloud that keeps the contract, made to be broken: an override is one mistake."""
 
+import contextlib
+import copy
 from collections.abc import Callable, Mapping, Sequence
 
 import attrs
@@ -8,6 +10,7 @@ from immutabledict import immutabledict
 from vmpattern.driver import CaptureRequest, Clock, LaunchReport, LaunchRequest, Selector
 from vmpattern.errors import (
     DriverError,
+    NotFound,
     OutcomeUnknown,
     OutOfCapacity,
     QuotaExceeded,
@@ -41,6 +44,7 @@ class Place:
 
     cloud: SimulatedCloud
     notes: dict[str, object] = attrs.field(factory=dict)
+    elsewhere: "Place | None" = None
 
 
 class WholeDriver:
@@ -125,6 +129,9 @@ class WholeDriver:
 
     # -- what it offers besides ---------------------------------------------------------------------------------------
 
+    def scope(self) -> str:
+        return str(id(self.place))
+
     def check(self, requests, balancer):
         return self.cloud.check(requests, balancer)
 
@@ -186,7 +193,9 @@ class WholeKit(Kit):
 
     def __init__(self, made: type[WholeDriver] = WholeDriver, can: Capabilities = CAN) -> None:
         self.made = made
-        self.place = Place(SimulatedCloud(CloudSpec(name=self.cloud, capabilities=can)))
+        near, far = (Place(SimulatedCloud(CloudSpec(name=self.cloud, capabilities=can))) for _ in range(2))
+        near.elsewhere, far.elsewhere = far, near
+        self.place = near
 
     def connect(self) -> WholeDriver:
         return self.made(self.place)
@@ -204,6 +213,16 @@ class WholeKit(Kit):
     def stranger_lives(self, id: InstanceId) -> bool:
         rows = self.place.cloud.instances(Selector(SOMEBODY))
         return any(row.id == id and row.phase.is_live for row in rows)
+
+    def relabel(self, id: InstanceId, name: str, value: str) -> None:
+        with contextlib.suppress(NotFound):
+            self.place.cloud.relabel(id, name, value)
+
+    def elsewhere(self) -> "WholeKit":
+        other = copy.copy(self)
+        assert self.place.elsewhere is not None
+        other.place = self.place.elsewhere
+        return other
 
     def plant_image(self) -> ImageId:
         cloud = self.place.cloud

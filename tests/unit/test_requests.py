@@ -115,7 +115,7 @@ def test_an_instance_in_a_report_is_there_once() -> None:
 def test_rows_of_the_deployment_are_believed() -> None:
     rows = (instance("i1"), instance("i2", fleet="api"))
 
-    assert rows == checked_rows("demo", "shop", rows)
+    assert (rows, ()) == checked_rows("demo", "shop", rows)
 
 
 @pytest.mark.parametrize(

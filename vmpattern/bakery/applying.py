@@ -24,7 +24,7 @@ from vmpattern.model import (
     Recipe,
     Service,
 )
-from vmpattern.planner import Chosen, bakes, chosen_images
+from vmpattern.planner import Chosen, bakes, chosen_images, refuse_overlaps
 
 
 def apply(
@@ -85,7 +85,8 @@ def bake(
         What came of each image; failures of a cloud are in it, never raised.
 
     Raises:
-        SpecError: a service isn't there, its files can't be read, or its base isn't there.
+        SpecError: a service isn't there, its files can't be read, or its base isn't there; or two cloud entries are one
+            account and region.
         Refused: a service has no recipe, or a smoke test's secret can't be had.
     """
     names = _services(deployment, services)
@@ -94,6 +95,7 @@ def bake(
     with opened(deployment) as session:
         # Fleets are left out of this reading: no instance has to be asked for its health here.
         observation = read_clouds(attrs.evolve(deployment, fleets={}), session)
+        refuse_overlaps(observation)
         chosen = chosen_images(deployment, observation, services=names, refresh=refresh)
         settled = [result for each in chosen if (result := _settled(*each, smoke=smoke)) is not None]
         known = {(result.cloud, result.digest) for result in settled}

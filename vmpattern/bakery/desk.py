@@ -85,7 +85,7 @@ class Desk:
         """List what was launched to bake a digest, as far as it exists and nobody ended it, the oldest first."""
         selector = Selector(self.deployment, naming.BUILDERS)
         rows = yield from self._read("instances", lambda: self._driver.instances(selector))
-        found = checked_rows(self._driver.name, self.deployment, rows)
+        found = checked_rows(self._driver.name, self.deployment, rows).instances
         own = (row for row in found if row.fleet == naming.BUILDERS and row.revision == digest and row.phase.is_live)
         return sorted(own, key=lambda row: (row.launched_at, row.id))
 

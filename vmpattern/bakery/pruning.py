@@ -10,7 +10,7 @@ from vmpattern.executor import Session, opened, read_clouds
 from vmpattern.executor.loop import Task
 from vmpattern.executor.session import ignore
 from vmpattern.model import Deployment, Failure, ImageId, Observation
-from vmpattern.planner import ImageUse, image_uses
+from vmpattern.planner import ImageUse, image_uses, refuse_overlaps
 
 KEEP = 3
 """So many images of each service stay, unless somebody says otherwise."""
@@ -33,6 +33,9 @@ def images(deployment: Deployment, *, keep: int = KEEP) -> tuple[tuple[ImageUse,
     """Return every image of the deployment with what it is needed for, and what all of that was told from.
 
     A cloud that couldn't be read is in the observation with its error, and none of its images is told.
+
+    Raises:
+        SpecError: two cloud entries are one account and region.
     """
     with opened(deployment) as session:
         observation = _read(deployment, session)
@@ -44,6 +47,9 @@ def prune(deployment: Deployment, *, keep: int = KEEP) -> Pruned:
 
     Guarantees:
         Never one that an instance runs from, a fleet wants, is being made, or can't be judged.
+
+    Raises:
+        SpecError: two cloud entries are one account and region.
     """
     with opened(deployment) as session:
         observation = _read(deployment, session)
@@ -56,7 +62,9 @@ def prune(deployment: Deployment, *, keep: int = KEEP) -> Pruned:
 
 def _read(deployment: Deployment, session: Session) -> Observation:
     """Read what images and instances there are; fleets are left out, since nobody has to be asked for its health."""
-    return read_clouds(attrs.evolve(deployment, fleets={}), session, images=True)
+    observation = read_clouds(attrs.evolve(deployment, fleets={}), session, images=True)
+    refuse_overlaps(observation)
+    return observation
 
 
 def _delete(desk: Desk, image: ImageId) -> Task[Failure | None]:

@@ -13,6 +13,7 @@ from vmpattern.executor import Session, opened, read_clouds
 from vmpattern.executor.loop import Task
 from vmpattern.executor.session import ignore
 from vmpattern.model import Deployment, Event, EventKind, Instance, InstanceId, Observation
+from vmpattern.planner import refuse_overlaps
 
 
 def end_strays(
@@ -37,11 +38,13 @@ def end_builders(deployment: Deployment) -> tuple[InstanceId, ...]:
 
     Raises:
         DriverError: one can't be ended.
+        SpecError: two cloud entries are one account and region.
     """
     with opened(deployment) as session:
         # Neither fleets nor services: builders are all that has to be read.
         bare = attrs.evolve(deployment, fleets={}, services={})
         observation = read_clouds(bare, session)
+        refuse_overlaps(observation)
         builders = [row for row in observation.instances() if _is_builder(row)]
         desks = {name: Desk(name, deployment.name, session, ignore) for name in session.drivers}
         session.run([desks[row.cloud].terminate([row.id]) for row in builders])

@@ -12,6 +12,8 @@ from vmpattern.driver import Balancer, Checker, Driver, Selector
 from vmpattern.errors import Denied, DriverError, Invalid, Throttled, Transient, Unauthenticated, VmpatternError
 from vmpattern.executor import Session
 from vmpattern.executor.checking import check_fleets
+from vmpattern.executor.observing import scope_of
+from vmpattern.executor.requests import checked_rows
 from vmpattern.executor.session import runtime_for
 from vmpattern.model import (
     Cloud,
@@ -20,10 +22,13 @@ from vmpattern.model import (
     Fleet,
     Instance,
     MachineType,
+    Mislabelled,
+    Observation,
     Placement,
     Resources,
     Secret,
 )
+from vmpattern.planner import WAY_OUT, overlaps
 
 Connect = Callable[[Cloud], AbstractContextManager[Driver]]
 
@@ -54,13 +59,16 @@ _TODO: tuple[tuple[type[Exception], str], ...] = (
 def check_up(deployment: Deployment, connect: Connect) -> Iterator[Check]:
     """Ask everything, secrets first, then cloud by cloud in the file's order; yields each answer as it comes."""
     yield from _secrets(deployment)
+    seen: dict[str, CloudObservation] = {}
     for cloud in deployment.clouds.values():
         try:
             with connect(cloud) as driver:
                 yield Check(cloud.name, "driver", True, f"{driver.name} loads")
-                yield from _cloud(deployment, cloud.name, driver)
+                yield from _cloud(deployment, cloud.name, driver, seen)
         except Exception as error:  # a diagnosis goes on, whatever a driver does
             yield _failed(cloud.name, f"driver {cloud.driver}", error)
+    for one in overlaps(Observation(at=0.0, clouds=seen)):
+        yield Check(one.second, "cloud entry", False, f"clouds.{one.second} {one.finding}", WAY_OUT)
 
 
 def _failed(cloud: str, what: str, error: Exception) -> Check:
@@ -90,11 +98,17 @@ def _secrets(deployment: Deployment) -> Iterator[Check]:
                     )
 
 
-def _cloud(deployment: Deployment, cloud: str, driver: Driver) -> Iterator[Check]:
+def _cloud(deployment: Deployment, cloud: str, driver: Driver, seen: dict[str, CloudObservation]) -> Iterator[Check]:
     found: list[Instance] = []
+    seen[cloud] = CloudObservation(
+        name=cloud, at=0.0, capabilities=driver.capabilities, scope=scope_of(driver), error="not read yet"
+    )
     try:
-        found = [one for one in driver.instances(Selector(deployment.name)) if one.phase.is_live]
+        listed = checked_rows(driver.name, deployment.name, driver.instances(Selector(deployment.name)))
+        found = [one for one in listed.instances if one.phase.is_live]
+        seen[cloud] = attrs.evolve(seen[cloud], instances=tuple(found), error=None)
         yield Check(cloud, "instances", True, f"{len(found)} of this deployment")
+        yield from map(_strange, listed.mislabelled)
     except Exception as error:  # see above
         yield _failed(cloud, "instances", error)
     try:
@@ -111,10 +125,12 @@ def _cloud(deployment: Deployment, cloud: str, driver: Driver) -> Iterator[Check
                 yield from _placement(fleet, placement, resources, driver, types, zones)
         if cloud in fleet.balancer:
             yield _balancer(fleet, cloud, driver)
-    seen = CloudObservation(
-        name=cloud, at=0.0, capabilities=driver.capabilities, instances=tuple(found), machine_types=types
-    )
-    yield from _launches(deployment, cloud, driver, seen)
+    yield from _launches(deployment, cloud, driver, attrs.evolve(seen[cloud], machine_types=types))
+
+
+def _strange(one: Mislabelled) -> Check:
+    todo = "correct its labels with the provider's own tools, or end it there: vmpattern neither counts nor touches it"
+    return Check(one.cloud, f"labels of {one.id}", False, one.reason, todo)
 
 
 def _launches(deployment: Deployment, cloud: str, driver: Driver, seen: CloudObservation) -> Iterator[Check]:

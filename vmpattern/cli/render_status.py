@@ -9,6 +9,7 @@ from rich.text import Text
 from vmpattern.cli import words
 from vmpattern.cli.columns import Column, table
 from vmpattern.model import Health, Observation
+from vmpattern.planner import overlaps
 from vmpattern.planner.survey import FleetSurvey, SurveyRow
 
 HEALTH_STYLES = {Health.HEALTHY: "green", Health.UNHEALTHY: "red", Health.UNKNOWN: "yellow"}
@@ -36,9 +37,21 @@ _COLUMNS: tuple[tuple[str, int, bool, Callable[[SurveyRow, float], tuple[str, st
 )
 
 
-def render_status(surveys: Mapping[str, FleetSurvey], *, now: float, width: int | None) -> RenderableType:
-    """Render the fleets as of `now`, for a terminal of `width` columns; None shows every column."""
-    return Group(*_parts(surveys, now, width))
+def render_status(surveys: Mapping[str, FleetSurvey], observation: Observation, *, width: int | None) -> RenderableType:
+    """Render the fleets as observed, for a terminal of `width` columns; None shows every column.
+
+    Below them stands what belongs to no fleet: VMs whose labels can't be read, and cloud entries that are one cloud.
+    """
+    return Group(*_parts(surveys, observation.at, width), *_strange(observation, width))
+
+
+def _strange(observation: Observation, width: int | None) -> Iterator[RenderableType]:
+    found = [f"{one.cloud}: {one.id} is neither counted nor touched: {one.reason}" for one in observation.mislabelled()]
+    found += [f"clouds.{one.second} {one.message}" for one in overlaps(observation)]
+    if found:
+        yield Text()
+    for text in found:
+        yield from _wrapped(text, width)
 
 
 def _parts(surveys: Mapping[str, FleetSurvey], now: float, width: int | None) -> Iterator[RenderableType]:
@@ -92,6 +105,11 @@ def status_to_json(surveys: Mapping[str, FleetSurvey], observation: Observation)
         "remaining": [f"fleet {name}: {text}" for name, survey in surveys.items() for text in survey.remaining],
         "fleets": {name: _fleet_to_json(survey) for name, survey in surveys.items()},
         "unreadable": unreadable,
+        "mislabelled": [{"cloud": one.cloud, "id": one.id, "reason": one.reason} for one in observation.mislabelled()],
+        "overlaps": [
+            {"clouds": [one.first, one.second], "instances": list(one.shared), "message": one.message}
+            for one in overlaps(observation)
+        ],
     }
 
 

@@ -13,6 +13,7 @@ from vmpattern.driver.contract import (
     DriverFactory,
     Meter,
     Prober,
+    Scoped,
     Timekeeper,
     Watcher,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "LaunchRequest",
     "Meter",
     "Prober",
+    "Scoped",
     "Selector",
     "Timekeeper",
     "TokenBucket",

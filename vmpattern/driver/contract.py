@@ -20,6 +20,7 @@ from vmpattern.model import (
     Instance,
     InstanceId,
     MachineType,
+    Mislabelled,
     Options,
     Standing,
     Usage,
@@ -37,7 +38,11 @@ class Clock(Protocol):
 
 
 class Driver(Protocol):
-    """What every driver offers."""
+    """What every driver offers.
+
+    A driver works in one scope: an account or project, and in it a region. It lists, counts and touches nothing outside
+    of it. Two connections to one scope see the same.
+    """
 
     @property
     def name(self) -> str:
@@ -49,8 +54,11 @@ class Driver(Protocol):
         """What this cloud and this driver can do, as data."""
         ...
 
-    def instances(self, selector: Selector) -> tuple[Instance, ...]:
+    def instances(self, selector: Selector) -> tuple[Instance | Mislabelled, ...]:
         """List every selected instance, every page, terminating ones included; order irrelevant.
+
+        A VM with the deployment's label whose other labels `naming.read_labels` can't read is listed as `Mislabelled`;
+        one that is ending, or of which a selector with a fleet can't tell whether it is of that, may be left out.
 
         Raises:
             DriverError: the list isn't complete. A short list is never returned.
@@ -70,7 +78,9 @@ class Driver(Protocol):
         ...
 
     def terminate(self, ids: Sequence[InstanceId]) -> None:
-        """End these instances: accepted or already gone is success. What lacks our labels is never touched.
+        """End these instances: accepted or already gone is success.
+
+        What lacks our labels, has labels that can't be read, or is outside the driver's scope is never touched.
 
         Raises:
             DriverError: it isn't certain that every one of them will end.
@@ -105,6 +115,18 @@ class Driver(Protocol):
 
     def close(self) -> None:
         """Let go of connections; the driver isn't used afterwards."""
+        ...
+
+
+@runtime_checkable
+class Scoped(Protocol):
+    """A driver that can tell to which account and region it is limited, without a call."""
+
+    def scope(self) -> str:
+        """Return the scope in the driver's own words: two drivers that say the same see the same VMs.
+
+        Empty where that isn't known without a call; never raises.
+        """
         ...
 
 

@@ -2,7 +2,7 @@
 
 from vmpattern.errors import Refused, StalePlan
 from vmpattern.model import FleetPlan, Observation, PendingSlot, Plan, Recipe, Slot
-from vmpattern.planner import recipe_name, refuse_failing
+from vmpattern.planner import recipe_name, refuse_failing, refuse_overlaps
 
 
 def check_fresh(plan: Plan, observation: Observation) -> None:
@@ -12,11 +12,13 @@ def check_fresh(plan: Plan, observation: Observation) -> None:
         StalePlan: instances came or went since, a cloud can be read that couldn't, a recipe's files changed, or an
             image is gone; the text names them.
         Refused: no cloud can be read.
-        SpecError: a driver says that a launch of the plan is bound to fail.
+        SpecError: a driver says that a launch of the plan is bound to fail, or two cloud entries are one account and
+            region.
     """
     if observation.clouds and all(cloud.error for cloud in observation.clouds.values()):
         errors = "; ".join(f"{cloud.name}: {cloud.error}" for cloud in observation.clouds.values())
         raise Refused(f"no cloud can be read, so nothing was touched: {errors}")
+    refuse_overlaps(observation)
     _check_recipes(plan, observation)
     unread = {name for name, cloud in observation.clouds.items() if cloud.error}
     live = {instance.id: instance for instance in observation.instances() if instance.phase.is_live}

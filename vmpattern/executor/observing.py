@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from vmpattern.driver import Checker, Driver, Timekeeper
+from vmpattern.driver import Checker, Driver, Scoped, Timekeeper
 from vmpattern.errors import ContractBroken, DriverError
 from vmpattern.executor.checking import check_fleets
 from vmpattern.executor.imaging import read_images
@@ -61,6 +61,12 @@ def read_clouds(
     return Observation(at=at, clouds={cloud.name: cloud for cloud in clouds}, calls=calls, contents=contents)
 
 
+def scope_of(driver: Driver) -> str:
+    """Return the account and region that a driver is limited to, empty where it can't tell without a call."""
+    said = driver.scope() if isinstance(driver, Scoped) else ""
+    return f"{driver.name} {said}" if said else ""
+
+
 def _most_packed(drivers: Iterable[Driver]) -> int:
     """Return how large files may be at most, 0 where larger ones can be staged everywhere."""
     every = (driver.capabilities for driver in drivers)
@@ -86,8 +92,10 @@ class _Look:
         except ContractBroken:
             raise
         except DriverError as error:
-            now = self.session.runtime.now()
-            return CloudObservation(name=name, at=now, capabilities=driver.capabilities, error=str(error))
+            capabilities, now = driver.capabilities, self.session.runtime.now()
+            return CloudObservation(
+                name=name, at=now, capabilities=capabilities, scope=scope_of(driver), error=str(error)
+            )
 
     def _read(self, name: str, driver: Driver) -> Task[CloudObservation]:
         capabilities = driver.capabilities
@@ -114,6 +122,8 @@ class _Look:
             images=images.images,
             resolved=images.resolved,
             unresolved=images.unresolved,
+            mislabelled=listed.mislabelled,
+            scope=scope_of(driver),
         )
         checks = yield from self._checks(observed, driver)
         return attrs.evolve(observed, checks=checks)

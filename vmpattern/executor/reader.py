@@ -9,9 +9,9 @@ from typing import NamedTuple, TypeVar
 import attrs
 
 from vmpattern.driver import Balancer, Changes, Driver, Prober, Selector, Watcher
-from vmpattern.executor.requests import checked_rows
+from vmpattern.executor.requests import Listing, checked_rows
 from vmpattern.executor.runtime import attempt_now
-from vmpattern.model import Health, HealthCheck, Instance, InstanceId, Options, Standing
+from vmpattern.model import Health, HealthCheck, Instance, InstanceId, Mislabelled, Options, Standing
 
 FRESH_S = 15.0
 """A reading may be acted upon for so long after it was asked for."""
@@ -37,7 +37,7 @@ class FleetReading:
 class Reading(NamedTuple):
     """One reading: the rows, whether they are all (or just what changed), who said what of them, and its duration.
 
-    `took_s` is the cloud's time alone, without the health checks.
+    `took_s` is the cloud's time alone, without the health checks. `mislabelled` are VMs whose labels can't be read.
     """
 
     instances: tuple[Instance, ...]
@@ -46,6 +46,7 @@ class Reading(NamedTuple):
     complete: bool
     cursor: int = 0
     took_s: float = 0.0
+    mislabelled: tuple[Mislabelled, ...] = ()
 
 
 Read = TypeVar("Read")
@@ -104,10 +105,17 @@ class Reader:
         """
         if self._watcher is not None:
             return self._changes(self._watcher.changes(self._selector, self._cursor, self._balancers))
-        rows, listing_s = self._timed(lambda: self._checked(self._driver.instances(self._selector)))
-        probed = self._probes(rows)
+        listed, listing_s = self._timed(lambda: self._checked(self._driver.instances(self._selector)))
+        probed = self._probes(listed.instances)
         members, more_s = self._timed(self._members)
-        return Reading(rows, probed, members, complete=True, took_s=listing_s + more_s)
+        return Reading(
+            listed.instances,
+            probed,
+            members,
+            complete=True,
+            took_s=listing_s + more_s,
+            mislabelled=listed.mislabelled,
+        )
 
     def _timed(self, read: Callable[[], Read]) -> tuple[Read, float]:
         began = self._now()
@@ -150,11 +158,11 @@ class Reader:
 
     def _changes(self, changes: Changes) -> Reading:
         self._count(changes.total)
-        rows, probed, asked = self._checked(changes.instances), changes.probed, self._asked
+        rows, probed, asked = self._checked(changes.instances).instances, changes.probed, self._asked
         words = {row.id: probed[row.id] for row in rows if row.fleet in asked and row.id in probed}
         return Reading(rows, words, changes.members, complete=False, cursor=changes.cursor)
 
-    def _checked(self, rows: object) -> tuple[Instance, ...]:
+    def _checked(self, rows: object) -> Listing:
         return checked_rows(self._driver.name, self._selector.deployment, rows)
 
     def _probes(self, rows: Sequence[Instance]) -> Mapping[InstanceId, Health]:

@@ -6,10 +6,12 @@ import shlex
 from collections.abc import Mapping
 from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
+from vmpattern import naming
 from vmpattern.driver import LaunchReport, LaunchRequest
 from vmpattern.errors import ContractBroken, Refused
-from vmpattern.model import Fleet, Instance, InstanceId, LaunchKey, Revision, Secret, Service, Slot
+from vmpattern.model import Fleet, Instance, InstanceId, LaunchKey, Mislabelled, Revision, Secret, Service, Slot
 
 
 def launch_request(
@@ -71,8 +73,17 @@ _ASKED_FOR = ("deployment", "fleet", "revision", "key", "zone", "machine_type", 
 _asked_for = attrgetter(*_ASKED_FOR)
 
 
-def checked_rows(driver: str, deployment: str, rows: object) -> tuple[Instance, ...]:
+class Listing(NamedTuple):
+    """What a driver listed: the instances, and the VMs whose labels can't be read."""
+
+    instances: tuple[Instance, ...]
+    mislabelled: tuple[Mislabelled, ...] = ()
+
+
+def checked_rows(driver: str, deployment: str, rows: object) -> Listing:
     """Hold a list against its selector.
+
+    An instance with names that no label of ours has counts as mislabelled, whatever its driver makes of it.
 
     Raises:
         ContractBroken: something else than instances, a stranger's instance, a time that is none, or an id twice.
@@ -80,17 +91,34 @@ def checked_rows(driver: str, deployment: str, rows: object) -> tuple[Instance, 
     if not isinstance(rows, tuple):
         raise ContractBroken(f"{driver}: instances returned {type(rows).__name__}, not a tuple of instances")
     ids: set[InstanceId] = set()
+    odd: list[Mislabelled] = []
     for row in rows:
-        if not isinstance(row, Instance):
+        if not isinstance(row, Instance | Mislabelled):
             raise ContractBroken(f"{driver}: instances returned {type(row).__name__} among its instances")
-        if not math.isfinite(row.launched_at) or not math.isfinite(row.kept_until or 0.0):
+        if isinstance(row, Instance) and not _has_times(row):
             raise ContractBroken(f"{driver}: instances returned {row.id} with a time that is none")
         if row.deployment != deployment:
             raise ContractBroken(f"{driver}: instances returned {row.id}, which isn't of {deployment}")
+        if (strange := _mislabelled(row)) is not None:
+            odd.append(strange)
         ids.add(row.id)
     if len(ids) != len(rows):
         raise ContractBroken(f"{driver}: instances returned an id twice")
-    return rows
+    if not odd:
+        return Listing(rows)
+    left_out = {one.id for one in odd}
+    return Listing(tuple(row for row in rows if row.id not in left_out), tuple(odd))
+
+
+def _has_times(row: Instance) -> bool:
+    return math.isfinite(row.launched_at) and math.isfinite(row.kept_until or 0.0)
+
+
+def _mislabelled(row: Instance | Mislabelled) -> Mislabelled | None:
+    if isinstance(row, Mislabelled):
+        return row
+    reason = naming.unreadable(row.fleet, row.revision, row.key, row.inputs, row.previous or "")
+    return Mislabelled(id=row.id, cloud=row.cloud, deployment=row.deployment, reason=reason) if reason else None
 
 
 def resolved_env(service: Service, directory: str) -> dict[str, str]:

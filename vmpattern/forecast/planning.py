@@ -29,6 +29,7 @@ from vmpattern.planner import (
     bakes,
     recipe_name,
     refuse_failing,
+    refuse_overlaps,
     resolve,
 )
 from vmpattern.simulation import SimulatedCloud, UnreadableCloud
@@ -45,8 +46,10 @@ def plan(
 
     Raises:
         SpecError: a fleet isn't there, something written doesn't exist in its cloud, or a driver says of a fleet that
-            would launch that it is bound to fail; every problem at once.
+            would launch that it is bound to fail; every problem at once. Or two cloud entries are one account and
+            region.
     """
+    refuse_overlaps(observation)
     desired = _with_retired(_only(deployment, fleets), observation, known=frozenset(deployment.fleets))
     resolutions = _resolutions(desired, deployment, observation, refresh)
     running = [fleet for fleet in desired.fleets.values() if fleet.size]

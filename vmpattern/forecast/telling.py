@@ -83,6 +83,8 @@ class Told:
         for one in self._observation.instances():
             if one.fleet == naming.BUILDERS and one.phase.is_live and one.revision not in baking:
                 yield f"{one.id} builds an image: if no bake is under way, `vmpattern bake` ends it"
+        for strange in self._observation.mislabelled():
+            yield f"{strange.cloud}: {strange.id} is neither counted nor touched: {strange.reason}"
         for event in self._events(EventKind.UNREADABLE):
             yield f"{event.cloud} couldn't be read: {self._observation.clouds[event.cloud].error or event.message}"
         for check in checks_of(self._observation, self._deployment.fleets):

@@ -62,6 +62,19 @@ class Instance:
 
 
 @attrs.frozen(kw_only=True)
+class Mislabelled:
+    """A VM that has the deployment's label, and whose other labels can't be read: `reason` says why.
+
+    Whether it is one of ours isn't known. So it is neither counted nor touched, and people are shown it.
+    """
+
+    id: InstanceId
+    cloud: str
+    deployment: str
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
 class Image:
     """A VM image that bears our labels: which service it holds, the digest of what was baked, the base it came from.
 
@@ -213,6 +226,9 @@ class CloudObservation:
 
     `images` are the deployment's, read where a service is baked. `resolved` says what bases and existing images, as
     written, stand for there, and `unresolved` why one stands for nothing; both are empty where the driver can't bake.
+
+    `mislabelled` are VMs with the deployment's label that belong to no fleet, since their labels can't be read. `scope`
+    names the account and region as far as that is known without a call: two clouds with the same one are one cloud.
     """
 
     name: str
@@ -226,6 +242,8 @@ class CloudObservation:
     resolved: Mapping[str, ImageId] = attrs.field(factory=immutabledict, converter=immutabledict)
     unresolved: Mapping[str, str] = attrs.field(factory=immutabledict, converter=immutabledict)
     checks: tuple[FleetCheck, ...] = ()
+    mislabelled: tuple[Mislabelled, ...] = ()
+    scope: str = ""
     error: str | None = None
 
     @property
@@ -249,3 +267,7 @@ class Observation:
     def instances(self) -> tuple[Instance, ...]:
         """Return every observed instance, by cloud in the deployment's order, then as listed."""
         return tuple(instance for cloud in self.clouds.values() for instance in cloud.instances)
+
+    def mislabelled(self) -> tuple[Mislabelled, ...]:
+        """Return every VM whose labels can't be read, by cloud in the deployment's order, then as listed."""
+        return tuple(one for cloud in self.clouds.values() for one in cloud.mislabelled)

@@ -16,9 +16,11 @@ from vmpattern.planner.places import covers
 from vmpattern.planner.quotas import apportion, quotas
 from vmpattern.planner.resolve import Resolution, admitted, resolve
 from vmpattern.planner.rows import SKEW_S, Row, State, classify
+from vmpattern.planner.scopes import WAY_OUT, Overlap, counted_once, overlaps, refuse_overlaps
 
 __all__ = [
     "SKEW_S",
+    "WAY_OUT",
     "Assessment",
     "Chosen",
     "Decision",
@@ -29,6 +31,7 @@ __all__ = [
     "Keep",
     "Launch",
     "Limits",
+    "Overlap",
     "Register",
     "Resolution",
     "Row",
@@ -49,9 +52,12 @@ __all__ = [
     "image_uses",
     "lacks",
     "limits",
+    "counted_once",
+    "overlaps",
     "quotas",
     "recipe_name",
     "refuse_failing",
+    "refuse_overlaps",
     "resolve",
     "too_large",
 ]

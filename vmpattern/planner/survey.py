@@ -18,6 +18,7 @@ from vmpattern.model import (
 )
 from vmpattern.planner.assessment import assess, lacks
 from vmpattern.planner.resolve import resolve
+from vmpattern.planner.scopes import counted_once
 
 
 @attrs.frozen(kw_only=True)
@@ -60,9 +61,10 @@ class FleetSurvey:
 def survey(deployment: Deployment, observation: Observation) -> Mapping[str, FleetSurvey]:
     """Tell how every fleet stands, by name in the deployment's order; fleets that the file no longer has come last.
 
-    One observation can't show how long an instance has been healthy: one that is healthy, and was launched at least
-    min_ready ago, counts as ready.
+    A VM that two cloud entries list is counted once. One observation can't show how long an instance has been healthy:
+    one that is healthy, and was launched at least min_ready ago, counts as ready.
     """
+    observation = counted_once(observation)
     retired = sorted(
         {one.fleet for one in observation.instances() if one.phase.is_live} - {*deployment.fleets, naming.BUILDERS}
     )

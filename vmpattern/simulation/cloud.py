@@ -7,7 +7,7 @@ import attrs
 
 from vmpattern import naming
 from vmpattern.driver import CaptureRequest, Changes, Clock, LaunchRequest, Selector
-from vmpattern.errors import Invalid, Problem
+from vmpattern.errors import Invalid, NotFound, Problem
 from vmpattern.model import (
     OUTSIDE,
     CloudObservation,
@@ -16,10 +16,12 @@ from vmpattern.model import (
     ImageId,
     Instance,
     InstanceId,
+    LaunchKey,
     MachineType,
     Membership,
     Options,
     Phase,
+    Revision,
     Standing,
     Usage,
 )
@@ -238,6 +240,7 @@ class SimulatedCloud(DriverVerbs):
         """Return what changed after `cursor`, sorted by id: no API call, no fault of lists; costs what changed.
 
         What has left every list is told as its last row, TERMINATED; a world that was saved tells it for a day only.
+        What can't be read any more, since somebody changed its labels, is told so, too.
         """
         with self._lock:
             world, names = self._world, [self._balancer(balancer) for balancer in balancers]
@@ -246,8 +249,8 @@ class SimulatedCloud(DriverVerbs):
             members: dict[InstanceId, Standing] = {}
             for id in sorted(world.changed_since(cursor)):
                 vm = world.vms.get(id)
-                row = vm.row if vm is not None else world.gone[id][1]
-                if selector.matches(row):
+                row = _shown(world, id)
+                if row is not None and selector.matches(row):
                     rows.append(row)
                     if vm is not None:
                         probed[id] = world.probe(vm)
@@ -277,6 +280,21 @@ class SimulatedCloud(DriverVerbs):
                 balancers.finish_one()
             world.advance(until)
 
+    def relabel(self, id: InstanceId, name: str, value: str) -> None:
+        """Change a label of a VM, as a person might in the provider's console: the fleet, the revision or the key.
+
+        Not for moving a VM to another fleet: those that follow changes aren't told that it left the former one.
+
+        Raises:
+            NotFound: it isn't there.
+            Invalid: another label.
+        """
+        with self._lock:
+            vm = self._world.vms.get(id)
+            if vm is None:
+                raise NotFound(f"there is no instance {id}")
+            self._world.relabel(vm, _relabelled(vm.row, name, value))
+
     def calm_down(self) -> None:
         """End every fault for good; what it did to instances stays."""
         with self._lock:
@@ -289,3 +307,25 @@ class SimulatedCloud(DriverVerbs):
         if self.spec.strict:
             raise Invalid('expected a balancer\'s name, as in { name = "shop-front" }', field="balancer.name")
         return naming.digest(balancer)
+
+
+def _relabelled(row: Instance, name: str, value: str) -> Instance:
+    match name:
+        case naming.FLEET:
+            return attrs.evolve(row, fleet=value)
+        case naming.REVISION:
+            return attrs.evolve(row, revision=Revision(value))
+        case naming.KEY:
+            return attrs.evolve(row, key=LaunchKey(value))
+        case _:
+            raise Invalid(f"the label {name} can't be changed here", field=name)
+
+
+def _shown(world: World, id: InstanceId) -> Instance | None:
+    """Return the row by which a change is told, None where nothing ever showed the VM as ours."""
+    vm, odd = world.vms.get(id), world.odd.get(id)
+    if vm is None:
+        return world.gone[id][1]
+    if odd is None:
+        return vm.row
+    return attrs.evolve(odd.before, phase=Phase.TERMINATED) if odd.before is not None else None

@@ -53,7 +53,7 @@ class Images:
         if found := next((row for row in same if row.digest == request.digest), None):
             return found.id
         vm = self._world.vms.get(request.builder)
-        if vm is None or not vm.row.phase.is_live:
+        if vm is None or request.builder in self._world.odd or not vm.row.phase.is_live:
             raise NotFound(f"there is no builder {request.builder}", field="builder")
         if vm.row.phase is not Phase.STOPPED:
             raise Invalid(f"{request.builder} is {vm.row.phase.value}, not stopped", field="builder")

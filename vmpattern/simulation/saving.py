@@ -1,9 +1,10 @@
 """A world as JSON, and back. What the cloud is and which faults it has isn't in it: whoever loads it says so anew."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import attrs
 import cattrs
+from cattrs.gen import make_dict_structure_fn
 
 from vmpattern.model import Image, ImageId, Instance, InstanceId, LaunchKey
 from vmpattern.simulation.api import Api
@@ -15,6 +16,17 @@ from vmpattern.simulation.vm import Vm
 from vmpattern.simulation.world import World
 
 _CONVERTER = cattrs.Converter(omit_if_default=True)
+_LABELS = ("fleet", "revision", "key")
+"""The fields of an instance that are labels: a VM may lack them, and then it is listed as mislabelled."""
+
+
+def _instance(converter: cattrs.Converter) -> Callable[[Mapping[str, object], type], Instance]:
+    usual = make_dict_structure_fn(Instance, converter)
+    missing = dict.fromkeys(_LABELS, "")
+    return lambda data, kind: usual({**missing, **data}, kind)
+
+
+_CONVERTER.register_structure_hook(Instance, _instance(_CONVERTER))
 
 
 @attrs.frozen(kw_only=True)

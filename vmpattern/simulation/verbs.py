@@ -1,12 +1,12 @@
 """The verbs that every driver has, on a simulated world: let in at the front desk, then carried out."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from vmpattern import naming
 from vmpattern.driver import LaunchReport, LaunchRequest, Selector
 from vmpattern.errors import Invalid, NotFound, Unsupported
-from vmpattern.model import Capabilities, Image, ImageId, Instance, InstanceId, MachineType
+from vmpattern.model import Capabilities, Image, ImageId, Instance, InstanceId, MachineType, Mislabelled
 from vmpattern.simulation import launching
 from vmpattern.simulation.api import Api
 from vmpattern.simulation.faults import FaultKind, Faults
@@ -47,7 +47,7 @@ class DriverVerbs:
 
     # -- the driver's verbs -------------------------------------------------------------------------------------------
 
-    def instances(self, selector: Selector) -> tuple[Instance, ...]:
+    def instances(self, selector: Selector) -> tuple[Instance | Mislabelled, ...]:
         """List every selected instance, as `Driver.instances`; costs one read for each page."""
         with self._lock:
             pages = self.capabilities.pages(self._world.total(selector))
@@ -55,8 +55,17 @@ class DriverVerbs:
             if self._world.past.kept_s and call.strikes(FaultKind.STALE_LIST):
                 late_s = call.draw(FaultKind.STALE_LIST) * self._world.past.kept_s
                 rows = self._world.past.rows(self._world.at - late_s)
-                return tuple(row for row in rows if selector.matches(row))
-            return tuple(vm.row for vm in self._world.vms.values() if selector.matches(vm.row))
+                return tuple(self._listed(row for row in rows if selector.matches(row)))
+            return tuple(self._listed(vm.row for vm in self._world.vms.values() if selector.matches(vm.row)))
+
+    def _listed(self, rows: Iterable[Instance]) -> Iterator[Instance | Mislabelled]:
+        odd = self._world.odd
+        for row in rows:
+            if row.id not in odd:
+                yield row
+            elif row.phase.is_live:
+                reason = odd[row.id].reason
+                yield Mislabelled(id=row.id, cloud=row.cloud, deployment=row.deployment, reason=reason)
 
     def launch(self, request: LaunchRequest) -> LaunchReport:
         """Create or adopt by the key, as `Driver.launch`, by the rules of the declared idempotency."""
@@ -76,14 +85,15 @@ class DriverVerbs:
             return report
 
     def terminate(self, ids: Sequence[InstanceId]) -> None:
-        """End these instances, as `Driver.terminate`; what is of no deployment lacks our labels, and is left alone."""
+        """End these instances, as `Driver.terminate`; what is of no deployment, or mislabelled, is left alone."""
         with self._lock:
             if len(ids) > self.capabilities.max_terminate:
                 raise Invalid(f"expected at most {self.capabilities.max_terminate} ids", field="ids")
             costs = {"terminate": 1, "terminate-instances": len(ids)}
             call = self._api.change("terminate", sorted(ids), costs=costs)
             for id in ids:
-                if (vm := self._world.vms.get(id)) is not None and vm.row.deployment:
+                vm = self._world.vms.get(id)
+                if vm is not None and vm.row.deployment and id not in self._world.odd:
                     self._world.end(vm)
             call.reply()
 
@@ -134,6 +144,8 @@ class DriverVerbs:
     def _vms(self, ids: Sequence[InstanceId]) -> list[Vm]:
         if missing := [id for id in ids if id not in self._world.vms]:
             raise NotFound(f"there is no instance {missing[0]}")
+        if odd := [id for id in ids if id in self._world.odd]:
+            raise NotFound(f"there is no instance {odd[0]} of ours: {self._world.odd[odd[0]].reason}")
         return [self._world.vms[id] for id in ids]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
+from vmpattern import naming
 from vmpattern.driver import Selector
 from vmpattern.model import Health, Instance, InstanceId, Phase
 from vmpattern.simulation.faults import NONE, FaultKind, Faults
@@ -32,13 +33,21 @@ Ahead = tuple[float, int, Vm]
 """A turn that is ahead: when, the number that tells it from turns which were called off, and whose."""
 
 
+@attrs.frozen
+class Odd:
+    """Why a VM's labels can't be read, and the last row that could be; None if none was seen here."""
+
+    reason: str
+    before: Instance | None
+
+
 class World:
     """Everything that exists in one simulated cloud.
 
     `changed` maps ids to the position of their last change, in that order; `gone` holds the last rows of those that no
     list shows any more. `live` counts what isn't ending by zone and machine type, `rows` what lists show by
-    deployment and fleet, and by deployment alone. The turns that are ahead stand in three heaps, by who waits for them:
-    nobody for ends, and hardly anybody for boots.
+    deployment and fleet, and by deployment alone. `odd` has those whose labels can't be read. The turns that are ahead
+    stand in three heaps, by who waits for them: nobody for ends, and hardly anybody for boots.
     """
 
     def __init__(self, spec: CloudSpec, faults: Faults, start: float, at: float) -> None:
@@ -47,6 +56,7 @@ class World:
         self.start = start
         self.at = at
         self.vms: dict[InstanceId, Vm] = {}
+        self.odd: dict[InstanceId, Odd] = {}
         self.gone: dict[InstanceId, tuple[float, Instance]] = {}
         self.changed: dict[InstanceId, int] = {}
         self.position = 0
@@ -72,6 +82,7 @@ class World:
         """Put a VM that was just launched into the world; with a script it is a builder."""
         vm = Vm(row, fate, flaps=fate.flaps, script=script)
         boot_s = self.spec.capabilities.latencies.boot_s
+        self._judge(row, None)
         turn = RUN if script or fate.slow_boot or fate.never_ready else BOOT
         self.place(vm, turn, self.at + (boot_s * SLOW_FACTOR if fate.slow_boot else boot_s))
 
@@ -87,6 +98,7 @@ class World:
         """Put saved VMs back, each with the turn that it had ahead; nothing is told as a change."""
         for vm in vms:
             row = vm.row = self._named(vm.row)
+            self._judge(row, None)
             self._enter(vm)
             if vm.turn is not None:
                 heapq.heappush(self._heap(vm.turn), (vm.due, vm.seq, vm))
@@ -123,6 +135,22 @@ class World:
         health = self._health(vm) if native else UNKNOWN
         vm.row = changed(vm.row, phase=phase, health=health, kept_until=kept_until)
         self._tell(vm.row)
+
+    def relabel(self, vm: Vm, row: Instance) -> None:
+        """Exchange a VM's row for one with other labels, as a person might change them."""
+        before = self.odd[row.id].before if row.id in self.odd else vm.row
+        self._count(vm.row, -1)
+        vm.row = row
+        self._count(row, 1)
+        self._judge(row, before)
+        self._tell(row)
+
+    def _judge(self, row: Instance, before: Instance | None) -> None:
+        """Note whether a row's labels can be read; what is of no deployment is none of ours anyway."""
+        self.odd.pop(row.id, None)
+        reason = naming.unreadable(row.fleet, row.revision, row.key, row.inputs, row.previous or "")
+        if reason and row.deployment:
+            self.odd[row.id] = Odd(reason, before)
 
     def tell(self, id: InstanceId) -> None:
         """Tell a change of something about a VM that its row doesn't show."""
@@ -206,6 +234,7 @@ class World:
 
     def _vanish(self, at: float, id: InstanceId) -> None:
         row = self.vms.pop(id).row
+        self.odd.pop(id, None)
         self._count(row, -1)
         self.gone[id] = (at, row)
         self.past.record(at, id, None)

@@ -4,7 +4,7 @@ import contextlib
 import queue
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn, TypeVar
 
@@ -13,7 +13,17 @@ import attrs
 from vmpattern import naming
 from vmpattern.driver import Driver, LaunchReport, LaunchRequest, Selector
 from vmpattern.errors import DriverError, KeySpent, Throttled
-from vmpattern.model import Idempotency, Image, Instance, InstanceId, LaunchKey, Market, Phase, Revision
+from vmpattern.model import (
+    Idempotency,
+    Image,
+    Instance,
+    InstanceId,
+    LaunchKey,
+    Market,
+    Mislabelled,
+    Phase,
+    Revision,
+)
 from vmpattern.testing.kit import Fault, Kit, NotGiven, Skipped
 
 STEPS = 20
@@ -47,11 +57,12 @@ def told(found: Iterable[object]) -> str:
 class Bench:
     """One check's place of work. Nothing of another check is seen here, and nothing stays afterwards."""
 
-    def __init__(self, kit: Kit, name: str) -> None:
+    def __init__(self, kit: Kit, name: str, *, deployment: str = "") -> None:
         self.kit = kit
-        self.deployment = f"kit-{uuid.uuid4().hex[:8]}-{name}"[:40]
+        self.deployment = deployment or f"kit-{uuid.uuid4().hex[:8]}-{name}"[:40]
         self.selector = Selector(self.deployment)
         self.strangers: list[InstanceId] = []
+        self._name = name
         self._keys = 0
         self._open: list[Driver] = []
         self._others: list[Selector] = []
@@ -70,7 +81,7 @@ class Bench:
         """Return a request with a key of its own."""
         self._keys += 1
         usual = LaunchRequest(
-            key=LaunchKey("k" + naming.digest(self.deployment, self._keys, size=31)),
+            key=LaunchKey("k" + naming.digest(self.deployment, self._name, self._keys, size=31)),
             count=count,
             deployment=self.deployment,
             fleet=FLEET,
@@ -108,7 +119,14 @@ class Bench:
 
     def rows(self, selector: Selector | None = None) -> tuple[Instance, ...]:
         """List, through the bench's own connection; the bench's deployment unless said otherwise."""
-        return self.patiently(lambda: self.driver.instances(selector or self.selector))
+        return tuple(row for row in self._listed(selector or self.selector) if isinstance(row, Instance))
+
+    def mislabelled(self) -> dict[InstanceId, str]:
+        """List the VMs of the bench's deployment whose labels can't be read, each with the reason."""
+        return {row.id: row.reason for row in self._listed(self.selector) if isinstance(row, Mislabelled)}
+
+    def _listed(self, selector: Selector) -> tuple[Instance | Mislabelled, ...]:
+        return self.patiently(lambda: self.driver.instances(selector))
 
     def images(self) -> tuple[Image, ...]:
         """List the bench's images, through its own connection."""
@@ -201,6 +219,16 @@ class Bench:
     def skip(self, reason: str) -> NoReturn:
         """Leave the check, which can't be made here."""
         raise Skipped(reason)
+
+    @contextlib.contextmanager
+    def elsewhere(self) -> Generator["Bench"]:
+        """Lend a bench in another scope of the account, for the same deployment; it is put away afterwards."""
+        other = Bench(self.kit.elsewhere(), "elsewhere", deployment=self.deployment)
+        try:
+            yield other
+        finally:
+            amiss = other.close()
+        expect(not amiss, f"in the other scope: {'; '.join(amiss)}")
 
     # -- afterwards ---------------------------------------------------------------------------------------------------
 

@@ -110,6 +110,17 @@ class Kit:
         """Tell whether a planted VM still runs, and has the labels that it had."""
         _not_given("stranger_lives")
 
+    def relabel(self, id: InstanceId, name: str, value: str) -> None:
+        """Change a label of a VM of ours by hand, behind the driver's back; an empty value takes it away."""
+        _not_given("relabel")
+
+    def elsewhere(self) -> "Kit":
+        """Return a kit for another scope of the same account: another region, project or folder.
+
+        What it says of zone, machine type and image holds there; it isn't closed, this kit is.
+        """
+        _not_given("elsewhere")
+
     def plant_image(self) -> ImageId:
         """Make an image that bears none of our labels."""
         _not_given("plant_image")

@@ -1,5 +1,6 @@
 """How the kit checks this driver: where to connect, what to launch, and the faults that may befall it."""
 
+import copy
 import errno
 import os
 import tempfile
@@ -44,6 +45,7 @@ class ExampleKit(Kit):
     settle_s = 10.0
     examples: int | None = 3
     most = 11
+    inner = ""
     may_cost = False
 
     def connect(self) -> Driver:
@@ -75,6 +77,21 @@ class ExampleKit(Kit):
         """Look for it in the folder."""
         found = {process.id: process for process in Host(self._folder).processes()}
         return id in found and found[id].state is State.RUNNING and not found[id].labels
+
+    def relabel(self, id: InstanceId, name: str, value: str) -> None:
+        """Change the label in the process's record."""
+        host = Host(self._folder)
+        with host.alone():
+            for process in host.processes():
+                if process.id == id:
+                    host.label(process, {name: value})
+
+    def elsewhere(self) -> "ExampleKit":
+        """Use a folder in the folder, which is removed with it."""
+        assert self._temporary
+        other = copy.copy(self)
+        other.inner = "elsewhere"
+        return other
 
     def plant_image(self) -> ImageId:
         """Name an image of the options, which are nobody's to delete."""
@@ -115,7 +132,7 @@ class ExampleKit(Kit):
 
     @property
     def _folder(self) -> Path:
-        return Path(self._temporary.name)
+        return Path(self._temporary.name) / self.inner
 
     def _driver(self, host: Host) -> ExampleDriver:
         usual: Options = immutabledict(images=immutabledict({self.image: COMMAND}), capacity=20, price=0.01)

@@ -20,12 +20,13 @@ from vmpattern.model import (
     Latencies,
     MachineType,
     Market,
+    Mislabelled,
     Options as OptionTable,
 )
 from vmpattern_example.errors import translated
 from vmpattern_example.host import Host, Process
 from vmpattern_example.launching import launch
-from vmpattern_example.rows import MACHINE_TYPE, instance_of, is_ours, process_of
+from vmpattern_example.rows import MACHINE_TYPE, PHASES, is_ours, process_of, row_of
 from vmpattern_example.settings import ExampleOptions
 
 CAN = Capabilities(
@@ -52,10 +53,17 @@ class ExampleDriver:
         self._cloud = cloud
         self._host = host or Host(directory.absolute() / options.path)
 
-    def instances(self, selector: Selector) -> tuple[Instance, ...]:
-        """List every selected instance."""
-        rows = (instance_of(process, cloud=self._cloud) for process in self._ours().values())
-        return tuple(row for row in rows if selector.matches(row))
+    def scope(self) -> str:
+        """Return the folder."""
+        return str(self._host.folder.resolve())
+
+    def instances(self, selector: Selector) -> tuple[Instance | Mislabelled, ...]:
+        """List every selected instance, and every process of the deployment whose labels can't be read."""
+        with translated():
+            processes = self._host.processes()
+        own = [process for process in processes if process.labels.get(naming.DEPLOYMENT) == selector.deployment]
+        rows = ((process, row_of(process, cloud=self._cloud)) for process in own)
+        return tuple(row for process, row in rows if _is_selected(selector, process, row))
 
     def machine_types(self) -> tuple[MachineType, ...]:
         """List the only machine type; a process has no share of its own, so its size is a manner of speaking."""
@@ -146,3 +154,7 @@ class ExampleDriver:
         if strangers := [process.id for process in found if not is_ours(process)]:
             raise Invalid(f"{', '.join(strangers)}: without our labels, so not ours to change", field="ids")
         return found
+
+
+def _is_selected(selector: Selector, process: Process, row: Instance | Mislabelled) -> bool:
+    return selector.matches(row) if isinstance(row, Instance) else PHASES[process.state].is_live

@@ -53,29 +53,29 @@ class Process:
 
 
 class Host:
-    """The folder. Every change is made by who holds the lock of `alone`; reading needs none."""
+    """The cloud in a `folder`. Every change is made by who holds the lock of `alone`; reading needs none."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     @contextmanager
     def alone(self) -> Generator[None]:
         """Keep every other process and thread from changing anything meanwhile."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            lock = filelock.FileLock(self._folder / ".lock", timeout=LOCK_S).acquire()
+            lock = filelock.FileLock(self.folder / ".lock", timeout=LOCK_S).acquire()
         except filelock.Timeout:
-            raise BlockingIOError(errno.EAGAIN, f"another process changes {self._folder}") from None
+            raise BlockingIOError(errno.EAGAIN, f"another process changes {self.folder}") from None
         with lock:
             # What was to end and whose supervisor was killed meanwhile, perhaps with the whole machine.
             for process in self.processes():
                 if process.state is State.GONE:
-                    remove(self._folder / process.name)
+                    remove(self.folder / process.name)
             yield
 
     def processes(self) -> tuple[Process, ...]:
         """List all there are."""
-        found = (self._read(path.parent) for path in sorted(self._folder.glob(f"[!.]*/{RECORD}")))
+        found = (self._read(path.parent) for path in sorted(self.folder.glob(f"[!.]*/{RECORD}")))
         return tuple(process for process in found if process is not None)
 
     def create(self, process: Process, command: str, env: Mapping[str, str], *, grace_s: float) -> None:
@@ -84,7 +84,7 @@ class Host:
         Raises:
             FileExistsError: the name is taken.
         """
-        folder, new = self._folder / process.name, self._folder / f".new-{process.name}"
+        folder, new = self.folder / process.name, self.folder / f".new-{process.name}"
         remove(new)
         new.mkdir()
         _write(new / RECORD, process)
@@ -99,7 +99,7 @@ class Host:
 
     def start(self, name: str, command: str, env: Mapping[str, str], *, grace_s: float) -> None:
         """Start a process that was created, under a supervisor, which holds its locks from the beginning."""
-        folder = self._folder / name
+        folder = self.folder / name
         with (folder / ALIVE).open("wb") as alive, (folder / WATCHED).open("wb") as watched:
             fcntl.flock(alive, fcntl.LOCK_EX)
             fcntl.flock(watched, fcntl.LOCK_EX)
@@ -113,7 +113,7 @@ class Host:
         Raises:
             PermissionError: the supervisor was killed, and the process lives on.
         """
-        folder = self._folder / name
+        folder = self.folder / name
         if not folder.exists():
             return
         (folder / ENDING).touch()
@@ -125,14 +125,14 @@ class Host:
 
     def label(self, process: Process, labels: Mapping[str, str]) -> None:
         """Set labels; an empty value removes one."""
-        folder = self._folder / process.name
+        folder = self.folder / process.name
         kept = {name: value for name, value in {**process.labels, **labels}.items() if value}
         if folder.exists():
             _write(folder / RECORD, attrs.evolve(process, labels=kept))
 
     def console(self, name: str) -> str:
         """Return what a process printed."""
-        return (self._folder / name / CONSOLE).read_text("utf-8", errors="replace")
+        return (self.folder / name / CONSOLE).read_text("utf-8", errors="replace")
 
     def _read(self, folder: Path) -> Process | None:
         try:

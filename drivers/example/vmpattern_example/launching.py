@@ -10,7 +10,7 @@ from vmpattern.errors import DriverError, KeyConflict, KeySpent, OutcomeUnknown,
 from vmpattern.model import Instance
 from vmpattern_example.errors import translated
 from vmpattern_example.host import Host, Process, State
-from vmpattern_example.rows import PHASES, instance_of
+from vmpattern_example.rows import PHASES, row_of
 from vmpattern_example.settings import ExampleOptions
 
 
@@ -39,7 +39,8 @@ def launch(
             running = _started(host, found or process, request, options=options, is_new=found is None)
         except DriverError as error:
             return error
-        return instance_of(running, cloud=cloud)
+        row = row_of(running, cloud=cloud)
+        return row if isinstance(row, Instance) else KeyConflict(f"{process.name}: {row.reason}", field="key")
 
     return _report({process.name: outcome(process) for process in wanted}, new)
 

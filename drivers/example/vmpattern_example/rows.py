@@ -6,7 +6,8 @@ import sys
 
 from vmpattern import naming
 from vmpattern.driver import LaunchRequest
-from vmpattern.model import ImageId, Instance, InstanceId, LaunchKey, Market, Phase, Revision
+from vmpattern.model import ImageId, Instance, InstanceId, Market, Mislabelled, Phase
+from vmpattern.naming import LaunchLabels
 from vmpattern_example.host import Process, State
 
 MACHINE_TYPE = "process"
@@ -38,25 +39,27 @@ def process_of(request: LaunchRequest, ordinal: int, *, at: float) -> Process:
 
 
 def is_ours(process: Process) -> bool:
-    """Tell whether a process bears our labels."""
-    return {naming.DEPLOYMENT, naming.FLEET, naming.REVISION, naming.KEY} <= process.labels.keys()
+    """Tell whether a process has our labels, and they can be read."""
+    return isinstance(naming.read_labels(process.labels), LaunchLabels)
 
 
-def instance_of(process: Process, *, cloud: str) -> Instance:
-    """Return the row of a process of ours."""
-    labels = process.labels
-    previous, kept_until = labels.get(naming.PREVIOUS), labels.get(naming.KEPT_UNTIL)
+def row_of(process: Process, *, cloud: str) -> Instance | Mislabelled:
+    """Return the row of a process with our label: an instance, or why its labels can't be read."""
+    labels = naming.read_labels(process.labels)
+    if isinstance(labels, str):
+        deployment = process.labels.get(naming.DEPLOYMENT, "")
+        return Mislabelled(id=InstanceId(process.id), cloud=cloud, deployment=deployment, reason=labels)
     return Instance(
         id=InstanceId(process.id),
         name=process.name,
         cloud=cloud,
-        deployment=labels[naming.DEPLOYMENT],
-        fleet=labels[naming.FLEET],
-        revision=Revision(labels[naming.REVISION]),
-        key=LaunchKey(labels[naming.KEY]),
-        inputs=labels.get(naming.INPUTS, ""),
-        previous=None if previous is None else Revision(previous),
-        kept_until=None if kept_until is None else float(kept_until),
+        deployment=labels.deployment,
+        fleet=labels.fleet,
+        revision=labels.revision,
+        key=labels.key,
+        inputs=labels.inputs,
+        previous=labels.previous,
+        kept_until=labels.kept_until,
         zone=process.zone,
         machine_type=MACHINE_TYPE,
         market=Market.ON_DEMAND,

@@ -12,7 +12,7 @@ from vmpattern.model import Market, Phase
 from vmpattern_gcp.answers import BackendService, DiskImage, Kind, Operation, SerialOutput, Vm, Zone
 from vmpattern_gcp.errors import TABLE, read_fault
 from vmpattern_gcp.machines import family
-from vmpattern_gcp.names import last, moment
+from vmpattern_gcp.names import last, moment, region_of
 from vmpattern_gcp.parsing import Aggregated, Listed, check_whole, in_page, parsed
 from vmpattern_gcp.rows import address, is_ours, row
 from vmpattern_libcloud import Fault, Reply, Subject
@@ -37,7 +37,7 @@ def test_every_vm_of_an_aggregated_list_is_read() -> None:
 
 
 def test_vms_without_our_labels_are_nobody_s() -> None:
-    assert [] == [vm.name for vm in vms().values() if is_ours(vm)]
+    assert [] == [vm.name for vm in vms().values() if is_ours(vm, region_of(last(vm.zone)))]
 
 
 def test_a_vm_s_row_is_as_it_was_recorded() -> None:

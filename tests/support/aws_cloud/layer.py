@@ -56,6 +56,7 @@ class Vm:
     ended_at: float | None = None
     stopped: bool = False
     reaped: bool = False
+    region: str = "us-east-1"
 
 
 class Refusal(Exception):
@@ -84,6 +85,7 @@ class Asked:
     body: bytes
     service: str
     key: str
+    region: str
 
     @property
     def action(self) -> str:
@@ -196,11 +198,11 @@ class Layer:
 
     def answer(self, environ, body: bytes):
         authorization = environ.get("HTTP_AUTHORIZATION", "")
-        credential = re.search(r"Credential=([^/]+)/\d+/[^/]+/([^/]+)/", authorization)
-        key, service = credential.groups() if credential else ("", "")
+        credential = re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/", authorization)
+        key, region, service = credential.groups() if credential else ("", "", "")
         is_query = service in wire.MODELS
         params = dict(urllib.parse.parse_qsl(body.decode(), keep_blank_values=True)) if is_query else {}
-        asked = Asked(environ, params, body, service, key)
+        asked = Asked(environ, params, body, service, key, region)
         if found := list(self.wrong(asked)):
             self.violations += found
             return self.refused(Refusal(400, "ContractViolation", "; ".join(found)))
@@ -286,19 +288,20 @@ class Layer:
         kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
         return status, [*kept, ("Content-Length", str(len(answer)))], answer
 
-    def moto_call(self, service: str, params: dict, environ: dict) -> ET.Element:
+    def moto_call(self, service: str, params: dict, environ: dict, region: str) -> ET.Element:
         """Make a call of the layer's own."""
-        return self.forwarded(self.own(service, params, environ))
+        return self.forwarded(self.own(service, params, environ, region))
 
-    def own(self, service: str, params: dict, environ: dict) -> Asked:
+    def own(self, service: str, params: dict, environ: dict, region: str = "us-east-1") -> Asked:
         """Return a request of the layer's own."""
         base = {"SERVER_NAME": "127.0.0.1", "SERVER_PORT": "80", "wsgi.url_scheme": "http", "HTTP_HOST": "127.0.0.1"}
         base |= {"wsgi.errors": sys.stderr, "SERVER_PROTOCOL": "HTTP/1.1"}
-        credential = f"AWS4-HMAC-SHA256 Credential=layer/20260101/us-east-1/{service}/aws4_request"
+        credential = f"AWS4-HMAC-SHA256 Credential=layer/20260101/{region}/{service}/aws4_request"
         usual = {"REQUEST_METHOD": "POST", "PATH_INFO": "/", "QUERY_STRING": "", "HTTP_AUTHORIZATION": credential}
         usual["CONTENT_TYPE"] = "application/x-www-form-urlencoded"
         versions = {"ec2": "2016-11-15", "monitoring": "2010-08-01"}
-        return Asked({**base, **environ, **usual}, {"Version": versions[service], **params}, b"", service, "layer")
+        asked = {"Version": versions[service], **params}
+        return Asked({**base, **environ, **usual}, asked, b"", service, "layer", region)
 
     def forwarded(self, asked: Asked) -> ET.Element:
         status, _, body = self.forward(asked)
@@ -323,7 +326,8 @@ class Layer:
                 text = "Value (...) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
                 raise Refusal(400, "InvalidParameterValue", text)
             return answer
-        token = (zone if "SubnetId" in params else "", params.get("ClientToken", str(uuid.uuid4())))
+        place = zone if "SubnetId" in params else asked.region
+        token = (place, params.get("ClientToken", str(uuid.uuid4())))
         if token in self.tokens:
             before, ids, body = self.tokens[token]
             if before != params:
@@ -341,7 +345,7 @@ class Layer:
         root = self.forwarded(asked)
         ids = [item.findtext("instanceId") or "" for item in root.findall("instancesSet/item")]
         for id in ids:
-            self.vms[id] = Vm(zone, kind, self.now(), b"poweroff" in script)
+            self.vms[id] = Vm(zone, kind, self.now(), b"poweroff" in script, region=asked.region)
         self.items |= {item.findtext("instanceId") or "": item for item in stripped(ET.tostring(root)).iter("item")}
         self.items = {id: item for id, item in self.items.items() if id in self.vms}
         self.tokens[token] = (before, ids, ET.tostring(root))
@@ -363,12 +367,12 @@ class Layer:
 
     def zone_of(self, asked: Asked) -> str:
         subnet = asked.params.get("SubnetId") or asked.params.get("NetworkInterface.1.SubnetId")
-        root = self.moto_call("ec2", {"Action": "DescribeSubnets"}, asked.environ)
+        root = self.moto_call("ec2", {"Action": "DescribeSubnets"}, asked.environ, asked.region)
         zones = {
             one.findtext("subnetId"): one.findtext("availabilityZone") or "" for one in root.findall("subnetSet/item")
         }
         if subnet is None:
-            zone = asked.params.get("Placement.AvailabilityZone", "us-east-1a")
+            zone = asked.params.get("Placement.AvailabilityZone", f"{asked.region}a")
             if zone not in zones.values():
                 raise Refusal(400, "InvalidParameterValue", f"Invalid availability zone: [{zone}]")
             return zone
@@ -386,7 +390,7 @@ class Layer:
         if gone:
             text = f"The instance IDs '{', '.join(gone)}' do not exist"
             raise Refusal(400, "InvalidInstanceID.NotFound", text)
-        if missing := [id for id in ids if id not in self.vms]:
+        if missing := [id for id in ids if id not in self.vms or self.vms[id].region != asked.region]:
             text = f"The instance IDs '{', '.join(missing)}' do not exist"
             raise Refusal(400, "InvalidInstanceID.NotFound", text)
         root = ET.Element("TerminateInstancesResponse")
@@ -404,9 +408,10 @@ class Layer:
         due = [id for id, vm in self.vms.items() if not vm.reaped and self.is_gone(id)]
         for id in due:
             self.vms[id].reaped = True
-        if due:
-            numbered = {f"InstanceId.{place}": id for place, id in enumerate(due, 1)}
-            self.moto_call("ec2", {"Action": "TerminateInstances", **numbered}, environ)
+        for region in {self.vms[id].region for id in due}:
+            there = [id for id in due if self.vms[id].region == region]
+            numbered = {f"InstanceId.{place}": id for place, id in enumerate(there, 1)}
+            self.moto_call("ec2", {"Action": "TerminateInstances", **numbered}, environ, region)
 
     def on_DescribeInstances(self, asked: Asked):
         self.stop_builders(asked.environ)
@@ -416,7 +421,8 @@ class Layer:
         first = int(asked.params.get("NextToken", "0"))
         size = min(int(asked.params.get("MaxResults", "1000")), self.settings.page)
         wanted = asked.all_filters()
-        shown = [item for id, item in self.items.items() if self.is_shown(id, item, wanted)]
+        here = ((id, item) for id, item in self.items.items() if self.vms[id].region == asked.region)
+        shown = [item for id, item in here if self.is_shown(id, item, wanted)]
         root = ET.Element("DescribeInstancesResponse")
         reservations = ET.SubElement(root, "reservationSet")
         if page := shown[first : first + size]:
@@ -452,7 +458,7 @@ class Layer:
         ids = [value for name, value in asked.params.items() if name.startswith("ResourceId.") and value in self.items]
         if ids:
             numbered = {f"InstanceId.{place}": id for place, id in enumerate(ids, 1)}
-            root = self.moto_call("ec2", {"Action": "DescribeInstances", **numbered}, asked.environ)
+            root = self.moto_call("ec2", {"Action": "DescribeInstances", **numbered}, asked.environ, asked.region)
             for item in root.findall("reservationSet/item/instancesSet/item"):
                 self.items[item.findtext("instanceId") or ""] = item
         return answer
@@ -465,7 +471,7 @@ class Layer:
 
     def remembered(self, asked: Asked, version: int = 0):
         """Answer from what moto said before, since it takes its time; but not of another version of the world."""
-        question = json.dumps(asked.params, sort_keys=True)
+        question = json.dumps([asked.region, asked.params], sort_keys=True)
         known = self.answers.get(question)
         if known is None or known[0] != version:
             known = self.answers[question] = version, self.forward(asked)
@@ -494,7 +500,7 @@ class Layer:
             due = vm.at + self.settings.boot_s + self.settings.build_s
             if vm.builder and not vm.stopped and vm.ended_at is None and self.now() >= due:
                 vm.stopped = True
-                self.moto_call("ec2", {"Action": "StopInstances", "InstanceId.1": id}, environ)
+                self.moto_call("ec2", {"Action": "StopInstances", "InstanceId.1": id}, environ, vm.region)
 
     def on_DescribeInstanceStatus(self, asked: Asked):
         wanted = asked.filters("instance-status.status")
@@ -530,13 +536,14 @@ class Layer:
                 del asked.params[name]
         name = asked.params["Name"]
         same = {"Action": "DescribeImages", "Owner.1": "self", "Filter.1.Name": "name", "Filter.1.Value.1": name}
-        if self.moto_call("ec2", same, asked.environ).findall("imagesSet/item"):
+        if self.moto_call("ec2", same, asked.environ, asked.region).findall("imagesSet/item"):
             raise Refusal(400, "InvalidAMIName.Duplicate", f"AMI name {name} is already in use")
         root = self.forwarded(asked)
         id = root.findtext("imageId") or ""
         self.images[id] = self.now()
-        for place, snapshot in enumerate(self.snapshots(id, asked.environ), 1):
-            self.moto_call("ec2", {"Action": "CreateTags", f"ResourceId.{place}": snapshot, **tags}, asked.environ)
+        for snapshot in self.snapshots(id, asked):
+            params = {"Action": "CreateTags", "ResourceId.1": snapshot, **tags}
+            self.moto_call("ec2", params, asked.environ, asked.region)
         return self.whole(root)
 
     def on_DescribeImages(self, asked: Asked):
@@ -550,15 +557,16 @@ class Layer:
         return self.whole(root)
 
     def on_DeregisterImage(self, asked: Asked):
-        snapshots = self.snapshots(asked.params["ImageId"], asked.environ)
+        snapshots = self.snapshots(asked.params["ImageId"], asked)
         deletes = asked.params.pop("DeleteAssociatedSnapshots", "false") == "true"
         root = self.forwarded(asked)
         for snapshot in snapshots if deletes else ():
-            self.moto_call("ec2", {"Action": "DeleteSnapshot", "SnapshotId": snapshot}, asked.environ)
+            params = {"Action": "DeleteSnapshot", "SnapshotId": snapshot}
+            self.moto_call("ec2", params, asked.environ, asked.region)
         return self.whole(root)
 
-    def snapshots(self, image: str, environ: dict) -> list[str]:
-        root = self.moto_call("ec2", {"Action": "DescribeImages", "ImageId.1": image}, environ)
+    def snapshots(self, image: str, asked: Asked) -> list[str]:
+        root = self.moto_call("ec2", {"Action": "DescribeImages", "ImageId.1": image}, asked.environ, asked.region)
         found = root.findall("imagesSet/item/blockDeviceMapping/item/ebs/snapshotId")
         return [one.text or "" for one in found]
 

@@ -2,7 +2,7 @@
 
 from gce.methods import method
 from gce.refusal import not_found
-from gce.world import Call, Resource, World
+from gce.world import ELSEWHERE, Call, Resource, World
 
 MACHINE_TYPES = {
     "e2-micro": (2, 1024),
@@ -23,15 +23,15 @@ def furnish(world: World) -> World:
     """Put everything in, and return the world."""
     project = f"projects/{world.project}"
     world.add("project", project, defaultServiceAccount="checker@example.com", quotas=[])
-    region = f"{project}/regions/{world.region}"
-    world.add("region", region, status="UP", quotas=[{"metric": "CPUS", "limit": 500.0, "usage": 0.0}])
     network = world.add("network", f"{project}/global/networks/default", autoCreateSubnetworks=True)
-    world.add(
-        "subnetwork", f"{region}/subnetworks/{SUBNETWORK}", network=network["selfLink"], region=world.link(region)
-    )
-    for zone in world.zones:
+    for name in (world.region, ELSEWHERE):
+        region = f"{project}/regions/{name}"
+        world.add("region", region, status="UP", quotas=[{"metric": "CPUS", "limit": 500.0, "usage": 0.0}])
+        subnetwork = f"{region}/subnetworks/{SUBNETWORK}"
+        world.add("subnetwork", subnetwork, network=network["selfLink"], region=world.link(region))
+    for zone in world.every_zone:
         path = f"{project}/zones/{zone}"
-        world.add("zone", path, status="UP", region=world.link(region))
+        world.add("zone", path, status="UP", region=world.link(f"{project}/regions/{zone.rpartition('-')[0]}"))
         for name, (cpus, memory) in MACHINE_TYPES.items():
             world.add("machineType", f"{path}/machineTypes/{name}", guestCpus=cpus, memoryMb=memory, zone=zone)
         for name in DISK_TYPES:

@@ -1,5 +1,6 @@
 """How the kit checks the driver against an emulator: in the emulator's time, with faults on the way."""
 
+import copy
 import json
 import threading
 import time
@@ -19,7 +20,7 @@ from gce.instances import insert
 from gce.recorded import replayed
 from gce.refusal import Refusal
 from gce.serving import served
-from gce.world import Call
+from gce.world import ELSEWHERE, Call, fingerprint
 from vmpattern.driver import Driver, LaunchRequest
 from vmpattern.model import ImageId, InstanceId, Options
 from vmpattern.testing import Fault, Recorded
@@ -40,6 +41,7 @@ class EmulatorKit(GcpKit):
     most = 1010
     may_cost = False
     balancer: Options | None = immutabledict(backend_service=SERVICE)
+    region = "europe-west1"
 
     @cached_property
     def emulator(self) -> Emulator:
@@ -86,6 +88,20 @@ class EmulatorKit(GcpKit):
                 return False
             return vm["status"] == "RUNNING" and vm["labels"] == {}
 
+    def relabel(self, id: InstanceId, name: str, value: str) -> None:
+        world = self.emulator.world
+        with world.clock.lock:
+            _, vm = world.find(f"projects/{world.project}/{place(id).path}")
+            labels = {key: old for key, old in {**vm["labels"], name: value}.items() if old}
+            vm.update(labels=labels, labelFingerprint=fingerprint(labels))
+
+    def elsewhere(self) -> "EmulatorKit":
+        """Return the kit of the same project's other region; the emulator is the same."""
+        assert self.url
+        other = copy.copy(self)
+        other.region, other.zone = ELSEWHERE, f"{ELSEWHERE}-b"  # type: ignore[misc]
+        return other
+
     def plant_image(self) -> ImageId:
         world = self.emulator.world
         path = f"projects/{world.project}/global/images/somebodys"
@@ -106,7 +122,7 @@ class EmulatorKit(GcpKit):
             assert [] == self.emulator.violations
 
     def _driver(self, url: str) -> GcpDriver:
-        return driver(self.emulator, url, cloud=self.cloud, call_timeout=f"{PATIENCE_S:g}s")
+        return driver(self.emulator, url, cloud=self.cloud, region=self.region, call_timeout=f"{PATIENCE_S:g}s")
 
 
 class Faulty:

@@ -62,7 +62,7 @@ def listed(world: World, call: Call) -> Resource:
 )
 def aggregated(world: World, call: Call) -> Resource:
     collection = call.path.rpartition("/")[2]
-    zones = [zone for zone in world.zones if zone not in world.unreachable]
+    zones = [zone for zone in world.every_zone if zone not in world.unreachable]
     every = [pair for zone in zones for pair in world.within(f"projects/{world.project}/zones/{zone}/{collection}")]
     chosen, token = page(world, call, every)
     scopes: dict[str, dict[str, Any]] = {}

@@ -54,8 +54,14 @@ class Call:
         return self.path.rpartition("/")[0]
 
 
+ELSEWHERE = "us-central1"
+"""A second region, in which the same project may have VMs, too."""
+
+
 class World:
-    """One project. `room` is how many live instances a zone, or a machine type there, has place for.
+    """One project, with two regions: the one that is meant, and another.
+
+    `room` is how many live instances a zone, or a machine type there, has place for.
 
     Zones that are `unreachable` are missing from lists, which say so; what is `unlisted`, and they don't.
     """
@@ -74,6 +80,7 @@ class World:
         self.project = project
         self.region = region
         self.zones = tuple(f"{region}-{letter}" for letter in letters)
+        self.every_zone = (*self.zones, *(f"{ELSEWHERE}-{letter}" for letter in letters[:2]))
         self.clock = clock or Clock()
         self.delays = delays
         self.room = dict(room or {})
@@ -129,11 +136,13 @@ class World:
 
     def instances(self) -> list[tuple[str, Resource]]:
         """Return every instance."""
-        return [pair for zone in self.zones for pair in self.within(f"projects/{self.project}/zones/{zone}/instances")]
+        return [
+            pair for zone in self.every_zone for pair in self.within(f"projects/{self.project}/zones/{zone}/instances")
+        ]
 
     def disks(self) -> list[str]:
         """Return the path of every disk."""
-        zones = [f"projects/{self.project}/zones/{zone}/disks" for zone in self.zones]
+        zones = [f"projects/{self.project}/zones/{zone}/disks" for zone in self.every_zone]
         return [path for zone in zones for path, _ in self.within(zone)]
 
     # -- resources ----------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ def command(app: App, watch: bool) -> int:
     everything is as the file asks for, else 1.
     """
     from vmpattern.cli.render_status import render_status, status_to_json
+    from vmpattern.planner import overlaps
 
     if watch:
         if app.json:
@@ -35,9 +36,9 @@ def command(app: App, watch: bool) -> int:
     else:
         console = app.console()
         width = console.width if console.is_terminal else None
-        console.print(render_status(surveys, now=observation.at, width=width), soft_wrap=width is None)
-    readable = all(cloud.error is None for cloud in observation.clouds.values())
-    return 0 if readable and all(survey.reached for survey in surveys.values()) else FAILED
+        console.print(render_status(surveys, observation, width=width), soft_wrap=width is None)
+    sound = all(cloud.error is None for cloud in observation.clouds.values()) and not overlaps(observation)
+    return 0 if sound and all(survey.reached for survey in surveys.values()) else FAILED
 
 
 def _survey(app: App, deployment: "Deployment") -> "tuple[dict[str, FleetSurvey], Observation]":
@@ -60,7 +61,7 @@ def _watch(app: App) -> int:
     def view() -> RenderableType:
         surveys, observation = _survey(app, deployment)
         title = Text(f"{deployment.name} at {words.moment(observation.at)}, every {INTERVAL_S:g} s; Ctrl-C ends", "dim")
-        return Group(title, Text(), render_status(surveys, now=observation.at, width=console.width))
+        return Group(title, Text(), render_status(surveys, observation, width=console.width))
 
     try:
         with Live(view(), console=console, auto_refresh=False) as live:

@@ -29,8 +29,7 @@ def deletes_what_is_gone(bench: Bench) -> None:
     if not bench.can.baker:
         bench.patiently(lambda: bench.driver.delete_images([ImageId("no-such-image")]))
         return
-    driver = _baker(bench)
-    image = _captured(bench, driver, "gone")
+    image = captured(bench, "gone")
     bench.patiently(lambda: bench.driver.delete_images([image.id]))
     bench.until(lambda: not bench.images(), "a deleted image isn't listed")
     bench.patiently(lambda: bench.driver.delete_images([image.id]))
@@ -44,9 +43,8 @@ def deletes_what_is_gone(bench: Bench) -> None:
 def keeps_images_in_use(bench: Bench) -> None:
     if not bench.can.baker:
         bench.skip("baking isn't declared, and no image is ours that the driver didn't make")
-    driver = _baker(bench)
     bench.need_room(2)
-    used, other = _captured(bench, driver, "used"), _captured(bench, driver, "other")
+    used, other = captured(bench, "used"), captured(bench, "other")
     bench.launched(image=used.id)
     bench.raises(Invalid, "deleting an image in use", lambda: bench.driver.delete_images([other.id, used.id]))
     bench.settle()
@@ -84,7 +82,7 @@ def builders_stop(bench: Bench) -> None:
 def captures_what_can_be_launched(bench: Bench) -> None:
     driver, base = _baker(bench), bench.kit.base
     before = bench.patiently(lambda: driver.resolve(base)) if base else None
-    image = _captured(bench, driver, "whole")
+    image = captured(bench, "whole")
     wanted = (SERVICE, "dwhole", naming.base_label(bench.kit.image), RECIPE, bench.kit.cloud)
     found = (image.service, image.digest, image.base, image.recipe, image.cloud)
     expect(found == wanted, f"the labels of an image are {told(found)}, expected {told(wanted)}")
@@ -237,8 +235,9 @@ def _request(bench: Bench, builder: Instance, name: str) -> CaptureRequest:
     )
 
 
-def _captured(bench: Bench, driver: Baker, name: str) -> Image:
+def captured(bench: Bench, name: str) -> Image:
     """Make an image, end its builder, and return the image as listed."""
+    driver = _baker(bench)
     builder = _stopped(bench, name)
     id = bench.patiently(lambda: driver.capture(_request(bench, builder, name)))
     bench.until(lambda: _state(bench, id) is ImageState.AVAILABLE, "an image is available")
