@@ -36,6 +36,10 @@ SERVICE = "vmpattern-service"
 DIGEST = "vmpattern-digest"
 BASE = "vmpattern-base"
 RECIPE = "vmpattern-recipe"
+BUILDER = "vmpattern-made-of"
+VERIFIED = "vmpattern-verified"
+"""The label of an image that a bake has verified; it is set after everything else, and never removed."""
+YES = "yes"
 
 BUILDERS = "_builders"
 """The fleet of those that images are made of; no fleet of a file can be named so."""
@@ -246,10 +250,23 @@ def base_label(base: ImageId) -> str:
     return base if re.fullmatch("[a-z0-9_-]{1,63}", base) else "h" + digest(base)
 
 
-def image_labels(*, deployment: str, service: str, digest: str, base: ImageId, recipe: str = "") -> dict[str, str]:
+def builder_label(builder: InstanceId) -> str:
+    """Return how a label names the builder that an image was made of: ids fit into no label on some clouds."""
+    return digest("builder", builder)
+
+
+def image_labels(
+    *, deployment: str, service: str, digest: str, base: ImageId, builder: InstanceId, recipe: str = ""
+) -> dict[str, str]:
     """Return the labels that a driver gives to an image."""
     labels = {DEPLOYMENT: deployment, SERVICE: service, DIGEST: digest, BASE: base_label(base), RECIPE: recipe}
+    labels[BUILDER] = builder_label(builder)
     return {name: value for name, value in labels.items() if value}
+
+
+def is_verified(labels: Mapping[str, str]) -> bool:
+    """Return whether an image's labels have the mark of one that a bake has verified."""
+    return labels.get(VERIFIED) == YES
 
 
 def instance_id(key: LaunchKey, ordinal: int) -> InstanceId:

@@ -112,6 +112,8 @@ def image(element: Element, cloud: str) -> Image:
         created_at=moment(text(element, "creationDate")),
         base=labels.get(naming.BASE, ""),
         recipe=labels.get(naming.RECIPE, ""),
+        builder=labels.get(naming.BUILDER, ""),
+        verified=naming.is_verified(labels),
         state=IMAGE_STATES.get(text(element, "imageState"), ImageState.FAILED),
     )
 

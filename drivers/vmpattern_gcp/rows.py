@@ -118,5 +118,7 @@ def image_row(image: DiskImage, cloud: str) -> Image:
         created_at=moment(image.creation_timestamp),
         base=image.labels.get(naming.BASE, ""),
         recipe=image.labels.get(naming.RECIPE, ""),
+        builder=image.labels.get(naming.BUILDER, ""),
+        verified=naming.is_verified(image.labels),
         state=STATES.get(image.status, ImageState.PENDING),
     )

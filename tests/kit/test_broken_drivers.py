@@ -77,9 +77,15 @@ def test_what_is_skipped_of_it_is_only_what_it_declares_otherwise() -> None:
         pytest.param(broken.CapturesWhatRuns, "bake-4", "", id="makes images of what runs"),
         pytest.param(broken.BakesOnBakes, "bake-2", "", id="takes its images for bases"),
         pytest.param(broken.CapturesAnew, "bake-3", "", id="makes an image for each call"),
+        pytest.param(broken.MarksWhatItCaptures, "bake-10", "", id="marks images before they are verified"),
+        pytest.param(broken.MarksOnce, "bake-10", "", id="refuses to mark an image twice"),
+        pytest.param(broken.MarksWhatIsGone, "bake-11", "image-4", id="marks images that are gone"),
+        pytest.param(broken.MarksStrangers, "image-4", "", id="marks images that lack our labels"),
         pytest.param(broken.DeletesWhatItCan, "image-3", "", id="deletes images before it looks at all of them"),
         pytest.param(broken.DeletesStrangersImages, "image-4", "", id="deletes images that lack our labels"),
-        pytest.param(broken.LetsBuildersGo, "bake-1", "bake-2 bake-3 image-2 image-3", id="lets builders vanish"),
+        pytest.param(
+            broken.LetsBuildersGo, "bake-1", "bake-2 bake-3 bake-10 bake-11 image-2 image-3", id="lets builders vanish"
+        ),
         pytest.param(broken.CutsScripts, "bake-6", "", id="cuts scripts"),
         pytest.param(broken.KeepsStaged, "bake-7", "", id="keeps staged data"),
         pytest.param(broken.MetersEverybody, "meter-1", "", id="tells the use of others"),
