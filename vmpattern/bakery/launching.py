@@ -7,11 +7,11 @@ from immutabledict import immutabledict
 
 from vmpattern import naming
 from vmpattern.bakery.desk import Desk
-from vmpattern.bakery.order import BakeFailed, Order, is_for, nonce_of
+from vmpattern.bakery.order import BUILD, SMOKE, BakeFailed, Order, is_for, label, nonce_of
 from vmpattern.driver import LaunchReport, LaunchRequest
 from vmpattern.errors import KeyConflict, KeySpent, OutcomeUnknown
 from vmpattern.executor.loop import Task
-from vmpattern.model import BuildSite, ImageId, Instance, LaunchKey, Market, Revision
+from vmpattern.model import BuildSite, EventKind, ImageId, Instance, LaunchKey, Market, Revision
 
 MOST_ATTEMPTS = 20
 
@@ -29,6 +29,9 @@ def obtained(
 ) -> Task[Instance]:
     """Launch one VM that has to do with the bake, or adopt what its key names.
 
+    A key that came with another request is another job's, or this one's from before: what was launched under it is
+    looked for until a list must show it. That is done once, since all that is older is shown then.
+
     Args:
         script: makes the script from the nonce; none, and the VM runs the service.
 
@@ -36,37 +39,50 @@ def obtained(
         BakeFailed: too many keys are spent.
         DriverError: the cloud has no room, or doesn't do what was asked.
     """
-    attempt = 0
+    attempt, has_waited = 0, False
     for _ in range(MOST_ATTEMPTS):
-        key = _key(desk, order, site, image=image, attempt=attempt)
+        key = _key(desk, order, site, image=image, purpose=purpose, attempt=attempt)
+        request = attrs.evolve(_request(desk, order, site, key), image=image, env=env, port=port)
         request = attrs.evolve(
-            _request(desk, order, site, key), image=image, inputs=purpose + order.bake.service, env=env, port=port
+            request, inputs=label(purpose, order.bake.service, desk.job), script=script(nonce_of(key))
         )
-        request = attrs.evolve(request, script=script(nonce_of(key)))
         try:
             row = yield from _launched(desk, request)
+            if row is None:
+                row = yield from visible(desk, order, purpose, image=image)
         except KeySpent:
             attempt += 1
             continue
         except KeyConflict:
-            # One was asked for under this key with another URL for its files. If it lives, it gets visible.
-            row = yield from visible(desk, order, purpose)
-            attempt += 1
-        if row is None:
-            row = yield from visible(desk, order, purpose)
+            row = yield from visible(desk, order, purpose, image=image, wait=not has_waited)
+            has_waited = True
+            if row is None:
+                text = f"{order.bake.service}: what was launched under the key {key} is gone: takes another key"
+                desk.tell(EventKind.BAKING, text)
+                attempt += 1
         if row is not None:
             return row
     raise BakeFailed(f"no builder could be launched in {MOST_ATTEMPTS} attempts")
 
 
-def visible(desk: Desk, order: Order, purpose: str) -> Task[Instance | None]:
-    """Look until a list must show what was launched before."""
-    until = desk.now() + desk.certain_s
+def visible(
+    desk: Desk, order: Order, purpose: str, *, image: ImageId | None = None, wait: bool = True
+) -> Task[Instance | None]:
+    """Look for what was launched before, this job's own first, until a list must show it.
+
+    Another job's smoke test isn't taken over: its environment may be another one.
+
+    Args:
+        image: what it has to run from, except for a builder, whose base may have moved meanwhile.
+        wait: look until a list must show it; otherwise once.
+    """
+    until = desk.now() + (desk.certain_s if wait else 0.0)
     while True:
         crew = yield from desk.crew(order.bake.digest)
-        found = next((row for row in crew if is_for(row, purpose)), None)
-        if found is not None or desk.now() >= until:
-            return found
+        fitting = [row for row in crew if is_for(row, purpose) and (purpose == BUILD or image in (None, row.image))]
+        found = [row for row in fitting if desk.is_own(row)] or ([] if purpose == SMOKE else fitting)
+        if found or desk.now() >= until:
+            return next(iter(found), None)
         yield from desk.sleep(min(desk.poll_s, until - desk.now()))
 
 
@@ -98,11 +114,12 @@ def _request(desk: Desk, order: Order, site: BuildSite, key: LaunchKey) -> Launc
     )
 
 
-def _key(desk: Desk, order: Order, site: BuildSite, *, image: ImageId, attempt: int) -> LaunchKey:
+def _key(desk: Desk, order: Order, site: BuildSite, *, image: ImageId, purpose: str, attempt: int) -> LaunchKey:
+    """Return a key that is the same for every job: who asks for the same at the same time gets one VM."""
     scope = naming.KeyScope(
         deployment=desk.deployment,
         fleet=naming.BUILDERS,
-        revision=Revision(order.bake.digest),
+        revision=Revision(purpose + order.bake.digest),
         cloud=desk.cloud,
         zone=site.zone,
         machine_type=site.machine_type,

@@ -21,6 +21,7 @@ from vmpattern.model import (
     Instance,
     MachineType,
     Placement,
+    Recipe,
     Resources,
     Secret,
 )
@@ -97,6 +98,8 @@ def _cloud(deployment: Deployment, cloud: str, driver: Driver) -> Iterator[Check
         yield Check(cloud, "instances", True, f"{len(found)} of this deployment")
     except Exception as error:  # see above
         yield _failed(cloud, "instances", error)
+    if any(isinstance(service.image, Recipe) for service in deployment.services.values()):
+        yield _images(deployment, cloud, driver)
     try:
         types = driver.machine_types()
     except Exception as error:  # see above
@@ -115,6 +118,18 @@ def _cloud(deployment: Deployment, cloud: str, driver: Driver) -> Iterator[Check
         name=cloud, at=0.0, capabilities=driver.capabilities, instances=tuple(found), machine_types=types
     )
     yield from _launches(deployment, cloud, driver, seen)
+
+
+def _images(deployment: Deployment, cloud: str, driver: Driver) -> Check:
+    """Count the images that may be launched from, and name those that a bake still has to verify."""
+    try:
+        found = driver.images(Selector(deployment.name))
+    except Exception as error:  # see above
+        return _failed(cloud, "images", error)
+    usable = sum(image.is_usable for image in found)
+    doubtful = ", ".join(sorted(image.id for image in found if not image.verified))
+    rest = f"; not verified, so that only a bake uses them: {doubtful}" if doubtful else ""
+    return Check(cloud, "images", True, f"{usable} of this deployment to launch from{rest}")
 
 
 def _launches(deployment: Deployment, cloud: str, driver: Driver, seen: CloudObservation) -> Iterator[Check]:

@@ -82,7 +82,10 @@ class Told:
         baking = {bake.digest for bake in self._bakes}
         for one in self._observation.instances():
             if one.fleet == naming.BUILDERS and one.phase.is_live and one.revision not in baking:
-                yield f"{one.id} builds an image: if no bake is under way, `vmpattern bake` ends it"
+                yield (
+                    f"{one.id} was launched to bake an image: if no bake is under way, `vmpattern bake` ends it, at"
+                    " once if this machine launched it, else when it is overdue"
+                )
         for event in self._events(EventKind.UNREADABLE):
             yield f"{event.cloud} couldn't be read: {self._observation.clouds[event.cloud].error or event.message}"
         for check in checks_of(self._observation, self._deployment.fleets):
