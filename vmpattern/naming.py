@@ -38,6 +38,10 @@ SERVICE = "vmpattern-service"
 DIGEST = "vmpattern-digest"
 BASE = "vmpattern-base"
 RECIPE = "vmpattern-recipe"
+BUILDER = "vmpattern-made-of"
+VERIFIED = "vmpattern-verified"
+"""The label of an image that a bake has verified; it is set after everything else, and never removed."""
+YES = "yes"
 
 BUILDERS = "_builders"
 """The fleet of those that images are made of; no fleet of a file can be named so."""
@@ -316,9 +320,17 @@ def base_label(base: ImageId) -> str:
     return base if _VALUE.fullmatch(base) else "h" + digest(base)
 
 
-def image_labels(*, deployment: str, service: str, digest: str, base: ImageId, recipe: str = "") -> dict[str, str]:
+def builder_label(builder: InstanceId) -> str:
+    """Return how a label names the builder that an image was made of: ids fit into no label on some clouds."""
+    return digest("builder", builder)
+
+
+def image_labels(
+    *, deployment: str, service: str, digest: str, base: ImageId, builder: InstanceId, recipe: str = ""
+) -> dict[str, str]:
     """Return the labels that a driver gives to an image."""
     labels = {DEPLOYMENT: deployment, SERVICE: service, DIGEST: digest, BASE: base_label(base), RECIPE: recipe}
+    labels[BUILDER] = builder_label(builder)
     return {name: value for name, value in labels.items() if value}
 
 
@@ -331,25 +343,35 @@ class ImageLabels:
     digest: str
     base: str = ""
     recipe: str = ""
+    builder: str = ""
+    verified: bool = False
 
 
 def read_image_labels(labels: Mapping[str, str]) -> ImageLabels | str:
-    """Read an image's labels, those of `image_labels`; others aren't looked at.
+    """Read an image's labels: those of `image_labels`, and `VERIFIED`; others aren't looked at.
 
     Returns:
         What they say, or why they can't be what vmpattern wrote. Such an image is neither listed nor deleted.
     """
-    names = (DEPLOYMENT, SERVICE, DIGEST, BASE, RECIPE)
-    deployment, service, digest, base, recipe = (labels.get(name, "") for name in names)
+    names = (DEPLOYMENT, SERVICE, DIGEST, BASE, RECIPE, BUILDER)
+    deployment, service, digest, base, recipe, builder = (labels.get(name, "") for name in names)
     for name, value in ((DEPLOYMENT, deployment), (SERVICE, service), (DIGEST, digest)):
         if not value:
             return f"it has no label {name}"
     if not is_name(service):
         return f"{_shown(SERVICE, service)}, which is no service's name"
-    for name, value in ((DIGEST, digest), (BASE, base), (RECIPE, recipe)):
+    for name, value in ((DIGEST, digest), (BASE, base), (RECIPE, recipe), (BUILDER, builder)):
         if value and not _VALUE.fullmatch(value):
             return f"{_shown(name, value)}, which vmpattern never writes"
-    return ImageLabels(deployment=deployment, service=service, digest=digest, base=base, recipe=recipe)
+    return ImageLabels(
+        deployment=deployment,
+        service=service,
+        digest=digest,
+        base=base,
+        recipe=recipe,
+        builder=builder,
+        verified=labels.get(VERIFIED) == YES,
+    )
 
 
 def instance_id(key: LaunchKey, ordinal: int) -> InstanceId:

@@ -137,6 +137,10 @@ class AwsDriver:
         """Make an image of a stopped builder."""
         return self._images.capture(request, self._deadline())
 
+    def mark_verified(self, image: ImageId) -> None:
+        """Tag an image that holds what was baked."""
+        self._images.mark_verified(image, self._deadline())
+
     def stage(self, name: str, data: bytes, *, lifetime_s: float) -> str:
         """Put data into the staging bucket."""
         return self._staging.stage(name, data, lifetime_s, self._deadline())

@@ -110,6 +110,18 @@ class Images:
                 raise
             return made
 
+    def mark_verified(self, id: ImageId, deadline: Deadline) -> None:
+        """Tag an image of ours.
+
+        Raises:
+            NotFound: there is no such image of ours.
+        """
+        wanted: Params = {"Owner": ["self"], "Filter": filters(image_id=id, tag_key=naming.DEPLOYMENT)}
+        if not self._described(wanted, deadline):
+            raise NotFound(f"there is no image {id} of ours", code="NoImage", scope=Scope(ScopeKind.REGION))
+        tag: list[Params] = [{"Key": naming.VERIFIED, "Value": naming.YES}]
+        self._api.call("CreateTags", {"ResourceId": [id], "Tag": tag}, deadline)
+
     def _made(self, wanted: list[Params], deadline: Deadline) -> ImageId | None:
         """Return an image that is there and hasn't failed, None if there is none."""
         found = self._described({"Owner": ["self"], "Filter": wanted}, deadline)

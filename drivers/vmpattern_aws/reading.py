@@ -114,6 +114,8 @@ def image(element: Element, cloud: str) -> Image | None:
         created_at=moment(text(element, "creationDate")),
         base=labels.base,
         recipe=labels.recipe,
+        builder=labels.builder,
+        verified=labels.verified,
         state=IMAGE_STATES.get(text(element, "imageState"), ImageState.FAILED),
     )
 

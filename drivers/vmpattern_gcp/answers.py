@@ -116,6 +116,7 @@ class DiskImage:
     status: str = ""
     creation_timestamp: str = ""
     labels: Mapping[str, str] = immutabledict()
+    label_fingerprint: str = ""
     deprecated: Deprecation = Deprecation()
     disk_size_gb: str = "0"
 

@@ -156,6 +156,10 @@ class GcpDriver:
         calls = self._api.calls(f"make an image of {request.builder}", mutating=True)
         return images.capture(calls, request, self._cloud)
 
+    def mark_verified(self, image: ImageId) -> None:
+        """Label an image that holds what was baked."""
+        images.mark_verified(self._api.calls(f"mark the image {image}", mutating=True), image)
+
     def stage(self, name: str, data: bytes, *, lifetime_s: float) -> str:
         """Refuse: a script of `script_bytes` is as much as can be had."""
         raise Unsupported("the driver gcp stages no files: larger ones come by URL", code="NoStaging")

@@ -24,6 +24,7 @@ VENDORS = {
 }
 """The projects of the families whose names begin so."""
 
+DELETING = "DELETING"
 MASK = "items(name,selfLink,status,creationTimestamp,labels,deprecated/state),nextPageToken,warning(code,message)"
 
 
@@ -31,7 +32,7 @@ def of_deployment(calls: Calls, selector: Selector, cloud: str) -> tuple[Image, 
     """List the images of a deployment that were made in the region."""
     text = f'labels.{naming.DEPLOYMENT} = "{selector.deployment}" AND labels.{REGION} = "{calls.region}"'
     found = calls.every(DiskImage, "global/images", filter=text, fields=MASK)
-    rows = (image_row(image, cloud, calls.region) for image in found if image.status != "DELETING")
+    rows = (image_row(image, cloud, calls.region) for image in found if image.status != DELETING)
     return tuple(row for row in rows if row is not None)
 
 
@@ -115,6 +116,28 @@ def capture(calls: Calls, request: CaptureRequest, cloud: str) -> ImageId:
     return ImageId(path)
 
 
+def mark_verified(calls: Calls, id: ImageId) -> None:
+    """Set a label of an image of ours; the rest of its labels stay.
+
+    Raises:
+        NotFound: there is no such image of ours.
+        Transient: another caller changed labels at the same time; nothing of theirs was lost.
+    """
+    path = image_path(id, calls.project)
+    image = calls.find(DiskImage, path)
+    is_ours = path.startswith(f"projects/{calls.project}/") and image.labels.get(naming.DEPLOYMENT)
+    if not is_ours or image.status == DELETING:
+        text = f"{calls.subject.what}: {path} " + ("is being deleted" if is_ours else "lacks our labels")
+        raise NotFound(text, code="notFound", field="image")
+    body = {
+        "labels": {**image.labels, naming.VERIFIED: naming.YES},
+        "labelFingerprint": image.label_fingerprint,
+    }
+    operation = calls.change("POST", f"{path.removeprefix(f'projects/{calls.project}/')}/setLabels", body)
+    if (failed := calls.raised(operation)) is not None:
+        raise failed
+
+
 def _disk(calls: Calls, builder: InstanceId, cloud: str) -> str:
     vm = by_path(calls, place(builder).path)
     if vm is None or not is_ours(vm, calls.region):
@@ -137,6 +160,6 @@ def _adopted(calls: Calls, path: str, bears: dict[str, str], taken: DriverError)
         image = calls.find(DiskImage, path)
     except NotFound as error:
         raise Transient(f"{calls.subject.what}: {path} is there and isn't", code=taken.code) from error
-    if any(image.labels.get(name) != value for name, value in bears.items()):
+    if any(image.labels.get(name) != value for name, value in bears.items() if name != naming.BUILDER):
         raise taken
     return ImageId(path)

@@ -125,5 +125,7 @@ def image_row(image: DiskImage, cloud: str, region: str) -> Image | None:
         created_at=moment(image.creation_timestamp),
         base=labels.base,
         recipe=labels.recipe,
+        builder=labels.builder,
+        verified=labels.verified,
         state=STATES.get(image.status, ImageState.PENDING),
     )

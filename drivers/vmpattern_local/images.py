@@ -10,7 +10,7 @@ import attrs
 
 from vmpattern import naming
 from vmpattern.driver import CaptureRequest
-from vmpattern.errors import Invalid
+from vmpattern.errors import Invalid, NotFound
 from vmpattern.model import Image, ImageId
 from vmpattern_local import files
 from vmpattern_local.disks import IMAGES, Source, link
@@ -71,6 +71,19 @@ class Images:
         """Return the image of a deployment under a digest, None where there is none."""
         return next((image.id for image in self.listed(deployment) if image.digest == digest), None)
 
+    def mark_verified(self, id: ImageId) -> None:
+        """Write the mark beside an image's other labels.
+
+        Raises:
+            NotFound: there is no such image of ours.
+        """
+        with files.locked(self._folder):
+            record = next((one for one in self._ours() if one.id == id), None)
+            if record is None:
+                raise NotFound(f"there is no image {id} of ours", code="NoImage", field="image")
+            labels = {**record.labels, naming.VERIFIED: naming.YES}
+            files.write_value(self._folder / record.id / RECORD, attrs.evolve(record, labels=labels))
+
     def delete(self, ids: Sequence[ImageId], used: Callable[[], Collection[str]]) -> None:
         """Delete images of ours that nothing runs from; those that aren't ours stay.
 
@@ -107,6 +120,8 @@ class Images:
             digest=labels.digest,
             base=labels.base,
             recipe=labels.recipe,
+            builder=labels.builder,
+            verified=labels.verified,
             created_at=record.created_at,
         )
 

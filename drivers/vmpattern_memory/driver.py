@@ -157,6 +157,11 @@ class MemoryDriver:
         with self._keeper.changing() as cloud:
             return cloud.capture(request)
 
+    def mark_verified(self, image: ImageId) -> None:
+        """Mark an image that holds what was baked."""
+        with self._keeper.changing() as cloud:
+            cloud.mark_verified(image)
+
     def stage(self, name: str, data: bytes, *, lifetime_s: float) -> str:
         """Note that data was staged."""
         with self._keeper.changing() as cloud:

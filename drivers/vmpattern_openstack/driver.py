@@ -174,6 +174,10 @@ class OpenStackDriver:
             raise NotFound(f"there is no builder {request.builder} of {request.deployment}", code="NoBuilder")
         return images.capture(calls, request, builder)
 
+    def mark_verified(self, image: ImageId) -> None:
+        """Set the property of an image that holds what was baked."""
+        images.mark_verified(self.calls(f"mark the image {image}", mutating=True), image, cloud=self._cloud)
+
     def upload(self, disk: Path, *, name: str) -> ImageId:
         """Return the image of a disk of this machine, which is uploaded unless the same is there.
 

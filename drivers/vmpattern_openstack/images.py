@@ -1,5 +1,6 @@
 """Images: Glance's rows as ours, how one is found by what a file calls it, and how one is made of a builder."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 
@@ -22,8 +23,12 @@ STATES: Mapping[str, ImageState] = {
 }
 """What isn't here never becomes one that can be launched."""
 
+LEAVING = ("deleted", "pending_delete")
+
 FAMILY = re.compile(r"([a-z]+)-?([0-9][0-9.]*)")
 INSTANCE = "instance_uuid"
+PATCHES = "application/openstack-images-v2.1-json-patch"
+"""The form in which Glance takes changes of an image."""
 
 
 def image_of(row: GlanceImage, *, cloud: str, project: str | None) -> Image | None:
@@ -46,6 +51,8 @@ def image_of(row: GlanceImage, *, cloud: str, project: str | None) -> Image | No
         created_at=row.created_at.timestamp(),
         base=read.base,
         recipe=read.recipe,
+        builder=read.builder,
+        verified=read.verified,
         state=STATES.get(row.status, ImageState.FAILED),
     )
 
@@ -55,7 +62,7 @@ def images(calls: Calls, selector: Selector, *, cloud: str) -> tuple[Image, ...]
     project = calls.project()
     labelled = {naming.DEPLOYMENT: selector.deployment, **({"owner": project} if project else {})}
     rows = calls.every(GlanceImage, "image", "/images", labelled, key="images")
-    there = (row for row in rows if row.status not in ("deleted", "pending_delete"))
+    there = (row for row in rows if row.status not in LEAVING)
     found = (image_of(row, cloud=cloud, project=project) for row in there)
     return tuple(image for image in found if image is not None and image.deployment == selector.deployment)
 
@@ -94,9 +101,27 @@ def capture(calls: Calls, request: CaptureRequest, builder: Server) -> ImageId:
         text = f"the builder {builder.id} is {builder.status}, and an image is made of one that is SHUTOFF"
         raise Invalid(text, code="BuilderRuns", field="builder")
     name = f"{request.deployment}-{request.service}-{request.digest[:12]}"
-    image = {"name": name, "metadata": {**request.labels, labels.BUILDER: builder.id}}
+    # A snapshot inherits the properties of what its server ran from, which may be an image that was verified.
+    metadata = {**request.labels, labels.BUILDER: builder.id, naming.VERIFIED: "no"}
+    image = {"name": name, "metadata": metadata}
     made = calls.change("compute", "POST", f"/servers/{builder.id}/action", {"createImage": image})
     return ImageId(str(made["image_id"]))
+
+
+def mark_verified(calls: Calls, id: ImageId, *, cloud: str) -> None:
+    """Set a property of an image of ours.
+
+    Raises:
+        NotFound: there is no such image of ours.
+    """
+    found = calls.find("image", f"/images/{id}")
+    row = calls.parsed(GlanceImage, found) if found is not None else None
+    if row is None or row.status in LEAVING or image_of(row, cloud=cloud, project=calls.project()) is None:
+        raise NotFound(f"there is no image {id} of ours", code="NoImage", field="image")
+    patch = [{"op": "add", "path": f"/{naming.VERIFIED}", "value": naming.YES}]
+    calls.exchange(
+        "image", "PATCH", f"/images/{id}", headers={"Content-Type": PATCHES}, body=json.dumps(patch).encode()
+    )
 
 
 def delete(calls: Calls, ids: Sequence[ImageId], *, cloud: str) -> None:

@@ -128,7 +128,8 @@ def test_only_the_services_of_a_fleet_are_baked_on_request(call) -> None:
     assert 1 == len(call("bake", "--fleet", "shop", "--json").document["images"])
 
 
-def test_a_bake_that_is_interrupted_ends_its_builder(folder: Path, call) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_bake_that_is_interrupted_ends_its_builder(number: signal.Signals, folder: Path, call) -> None:
     write(folder, speed=20)
     process = subprocess.Popen(
         [sys.executable, "-m", "vmpattern", "bake", "--json"],
@@ -142,14 +143,68 @@ def test_a_bake_that_is_interrupted_ends_its_builder(folder: Path, call) -> None
     while "builds" not in process.stderr.readline():
         assert process.poll() is None
     time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, _ = process.communicate(timeout=60)
     write(folder)
     notes = call("plan", "--json").document["notes"]
 
-    assert 130 == process.returncode
+    assert 128 + number == process.returncode
     assert '"state": "interrupted"' in out
     assert [] == notes
+
+
+@pytest.mark.parametrize("command", ["bake --smoke", "apply --yes"])
+def test_a_bake_that_was_killed_is_taken_up_and_nothing_runs_from_what_it_left(
+    command: str, folder: Path, call
+) -> None:
+    write(folder, speed=20)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vmpattern", *command.split(), "--json"],
+        cwd=folder,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not (folder / "demo.json").exists() or '"own-' not in (folder / "demo.json").read_text("utf-8"):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait(60)
+    write(folder)
+    planned, images = call("plan", "--json"), call("images", "--json")
+    shown, doctor = call("images").out, " ".join(call("doctor").out.split())
+    applied = call("apply", "--yes", "--json")
+    after = call("images", "--json")
+    left = call("plan", "--json")
+
+    assert ["shop"] == [bake["service"] for bake in planned.document["bakes"]]
+    assert [False] == [image["verified"] for image in images.document["images"]]
+    assert "pending" in shown or "not verified" in shown
+    assert f"not verified, so that only a bake uses them: {images.document['images'][0]['id']}" in doctor
+    assert 0 == applied.status
+    assert [True] == [image["verified"] for image in after.document["images"]]
+    assert ([], 0) == (left.document["notes"], left.status)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="because there is no nohup on Windows")
+def test_a_hangup_that_was_ignored_stays_so(folder: Path, call) -> None:
+    write(folder, speed=50)
+    process = subprocess.Popen(
+        ["nohup", sys.executable, "-m", "vmpattern", "bake", "--json"],
+        cwd=folder,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    while "builds" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGHUP)
+    out, _ = process.communicate(timeout=60)
+
+    assert 0 == process.returncode
+    assert '"state": "baked"' in out
 
 
 def test_two_bakes_at_the_same_time_make_one_image(folder: Path, call) -> None:
@@ -172,6 +227,39 @@ def test_two_bakes_at_the_same_time_make_one_image(folder: Path, call) -> None:
     assert [0, 0] == [bake.returncode for bake in bakes]
     assert ["baked", "present"] == states
     assert 1 == len(ids) == len(call("images", "--json").document["images"])
+
+
+@pytest.mark.parametrize("interrupted", ["the first", "the second"])
+def test_of_two_machines_one_is_interrupted_and_the_other_gets_its_image(interrupted: str, folder: Path, call) -> None:
+    """Another state folder has other locks, as another machine has."""
+    write(folder, speed=10)
+    bakes = [begun(folder, state="one", until="builds"), begun(folder, state="two", until="launched by another job")]
+    cut, other = bakes if interrupted == "the first" else reversed(bakes)
+    cut.send_signal(signal.SIGINT)
+    words = [bake.communicate(timeout=120) for bake in (cut, other)]
+    write(folder)
+    images = call("images", "--json").document["images"]
+
+    assert [130, 0] == [cut.returncode, other.returncode], words
+    assert [True] == [image["verified"] for image in images]
+    if interrupted == "the second":
+        assert "left to the job that launched it" in words[0][0]
+
+
+def begun(folder: Path, *, state: str, until: str) -> "subprocess.Popen[str]":
+    """Begin a bake, and return when it has printed some words."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vmpattern", "bake", "--json"],
+        cwd=folder,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "XDG_STATE_HOME": str(folder / state)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    while until not in process.stderr.readline():
+        assert process.poll() is None
+    return process
 
 
 def test_destroy_ends_a_builder_that_was_kept(folder: Path, call) -> None:

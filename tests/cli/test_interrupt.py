@@ -1,4 +1,4 @@
-"""Ctrl-C on a terminal: the first lets what is in flight end, the second leaves at once; both are status 130."""
+"""Signals on a terminal: the first lets what is in flight end, the second leaves at once; both have their status."""
 
 import os
 import re
@@ -70,10 +70,10 @@ class Terminal:
         self.text += data.decode("utf-8", "replace")
         return bool(data)
 
-    def interrupt(self, *, times: int = 1) -> None:
-        """Send Ctrl-C; a reader of lines may miss one that comes just before it waits, as on any terminal."""
+    def interrupt(self, number: int = signal.SIGINT, *, times: int = 1) -> None:
+        """Send a signal; a reader of lines may miss one that comes just before it waits, as on any terminal."""
         for _ in range(times):
-            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(number)
             try:
                 self.process.wait(0.5 if times > 1 else 0)
                 return
@@ -87,27 +87,38 @@ class Terminal:
         return self.process.wait(20)
 
 
-def test_the_first_lets_what_is_in_flight_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_lets_what_is_in_flight_end(number: int, status: int, tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, 0.3, "apply", "--yes")
     terminal.wait_for("i-new0")
-    terminal.interrupt()
+    terminal.interrupt(number)
     terminal.wait_for("Stopping: what is in flight is let end")
 
-    assert terminal.end() == 130
+    assert terminal.end() == status
     assert "Interrupted in 6 min 12 s" in terminal.plain
     assert "1 launch without an answer" in terminal.plain
 
 
-def test_the_second_leaves_at_once_and_gives_the_cursor_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_second_leaves_at_once_and_gives_the_cursor_back(number: int, status: int, tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, 60, "apply", "--yes")
     terminal.wait_for("i-new0")
     terminal.interrupt()
     terminal.wait_for("Stopping")
-    terminal.interrupt()
+    terminal.interrupt(number)
 
-    assert terminal.end() == 130
+    assert terminal.end() == status
     assert "Left at once" in terminal.plain
     assert terminal.text.rindex("\x1b[?25h") > terminal.text.rindex("\x1b[?25l")
+
+
+def test_a_terminal_that_is_closed_lets_the_apply_come_to_its_end(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path, 0.3, "apply", "--yes")
+    terminal.wait_for("i-new0")
+    terminal.interrupt(signal.SIGHUP)
+    os.close(terminal.ours)
+
+    assert 129 == terminal.process.wait(20)
 
 
 @pytest.mark.parametrize(("answer", "status"), [("yes", 130), ("no", 1), ("", 1)])

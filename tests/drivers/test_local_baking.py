@@ -1,14 +1,18 @@
 """Bakes in real VMs: what a recipe's own script does wrong, and a disk that gets full, leave a clear word only."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from local_vms import OURS, cleared, local, needs_qemu, one_vm, pretended
 
 import vmpattern as vmp
+from vmpattern.bakery import images
 from vmpattern.driver import CaptureRequest
 from vmpattern.errors import QuotaExceeded
-from vmpattern.model import BakeResult, BakeState, ImageId, InstanceId
+from vmpattern.model import BakeResult, BakeState, ImageId, InstanceId, Result
 from vmpattern_local import parts
 
 FILE = one_vm("""\
@@ -70,6 +74,73 @@ def test_what_a_script_left_running_does_not_keep_its_image_from_being_made(fold
 
     assert BakeState.BAKED is result.state
     assert [result.image] == left(folder)
+
+
+@needs_qemu
+def test_an_interruption_while_an_image_is_booted_to_see_what_it_holds_deletes_it(folder: Path) -> None:
+    """The script powers off by itself: the builder stops without its last words, and without a start program."""
+    (folder / "provision.sh").write_text("#!/bin/sh\necho off\npoweroff\nsleep 30\n")
+    stop = vmp.StopSwitch()
+
+    def ask(event: vmp.Event) -> None:
+        if "booted to see what it holds" in event.message:
+            stop.ask()
+
+    (result,) = vmp.bake(vmp.load(folder / "vmpattern.toml"), locks=folder, on_event=ask, stop=stop).results
+
+    assert BakeState.INTERRUPTED is result.state
+    assert "wasn't verified yet and was deleted" in result.message
+    assert [] == left(folder)
+
+
+@needs_qemu
+def test_what_a_killed_bake_left_is_run_by_no_apply_and_found_wrong_by_the_next(folder: Path) -> None:
+    (folder / "provision.sh").write_text("#!/bin/sh\necho off\npoweroff\nsleep 30\n")
+    killed(folder, "bake", at="booted to see what it holds")
+    plan = vmp.plan(deployment := vmp.load(folder / "vmpattern.toml"), vmp.observe(deployment))
+    (image,) = [use.image for use in images(deployment)[0]]
+    stop = vmp.StopSwitch()
+
+    def ask(event: vmp.Event) -> None:
+        if "is there, and isn't verified yet" in event.message:
+            stop.ask()
+
+    outcome = vmp.apply(plan, locks=folder / "state/vmpattern/locks", on_event=ask, stop=stop)
+
+    assert not image.is_usable
+    assert ["web"] == [bake.service for bake in plan.bakes]
+    assert Result.INTERRUPTED is outcome.result
+    assert [] == left(folder)
+
+
+@needs_qemu
+def test_an_image_whose_smoke_test_was_killed_is_verified_before_anything_runs_from_it(folder: Path) -> None:
+    (folder / "provision.sh").write_text("#!/bin/sh\ntrue\n")
+    killed(folder, "bake", "--smoke", at="to see whether it serves")
+    plan = vmp.plan(deployment := vmp.load(folder / "vmpattern.toml"), vmp.observe(deployment))
+    (result,) = vmp.bake(deployment, locks=folder / "state/vmpattern/locks").results
+    (image,) = [use.image for use in images(deployment)[0]]
+
+    assert ["web"] == [bake.service for bake in plan.bakes]
+    assert (BakeState.BAKED, True) == (result.state, image.is_usable)
+    assert [image.id] == left(folder)
+
+
+def killed(folder: Path, *words: str, at: str) -> None:
+    """Kill a command as soon as it prints these words."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vmpattern", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "XDG_STATE_HOME": str(folder / "state")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    while at not in process.stderr.readline():
+        assert process.poll() is None
+    process.kill()
+    process.communicate(timeout=60)
 
 
 def test_a_disk_that_gets_full_while_an_image_is_made_leaves_no_part_of_it(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from vmpattern.model import (
     Phase,
     Recipe,
 )
+from vmpattern.naming import BUILDERS
 from vmpattern.planner import image_uses, recipe_name, resolve
 from vmpattern.simulation import EC2_LIKE, machine_types
 
@@ -35,7 +36,7 @@ IDS = [ImageId(f"img-{number}") for number in range(8)]
 
 images = st.lists(
     st.builds(
-        lambda id, made, age, base, state: Image(
+        lambda id, made, age, base, state, verified: Image(
             id=id,
             cloud="demo",
             deployment="shop",
@@ -44,21 +45,29 @@ images = st.lists(
             created_at=NOW - 100.0 * age,
             base=base,
             state=state,
+            verified=verified,
         ),
         st.sampled_from(IDS),
         st.sampled_from(MADE),
         st.integers(0, 4),
         st.sampled_from(IDS),
         st.sampled_from([ImageState.AVAILABLE, ImageState.AVAILABLE, *ImageState]),
+        st.sampled_from([True, True, False]),
     ),
     unique_by=lambda image: image.id,
 )
 instances = st.lists(
     st.builds(
-        lambda number, image, phase: attrs.evolve(instance(f"i-{number}"), image=image, phase=phase),
+        lambda number, image, phase, bakes: attrs.evolve(
+            instance(f"i-{number}", fleet=BUILDERS if bakes else "web"),
+            revision=bakes or "r1",
+            image=image,
+            phase=phase,
+        ),
         st.integers(0, 99),
         st.sampled_from(IDS),
         st.sampled_from(Phase),
+        st.none() | st.sampled_from([digest for _, digest in MADE]),
     ),
     max_size=5,
     unique_by=lambda one: one.id,
@@ -118,8 +127,11 @@ def test_what_may_go_is_nothing_that_anybody_needs(
     assert not go & {base, existing}
     assert not go & launched_from(whole, observed, *whole.services)
     for service in {image.service for image in found}:
-        made = [image.id for image in by_age if image.service == service and image.state is ImageState.AVAILABLE]
+        made = [image.id for image in by_age if image.service == service and image.is_usable]
         assert not go & set(made[:keep])
+    baking = {one.revision for one in running if one.fleet == BUILDERS and one.phase.is_live}
+    being_verified = [image for image in found if image.digest in baking and image.state is ImageState.AVAILABLE]
+    assert not go & {image.id for image in being_verified if not image.verified}
     for name, service in whole.services.items():
         if isinstance(service.image, Recipe):
             for image in launched_from(whole, observed, name):
@@ -143,7 +155,7 @@ def launched_from(whole: Deployment, observed: Observation, *services: str) -> s
 
 def had_before(wanted: ImageId, service: str, found: Sequence[Image], running: Sequence[Instance]) -> set[ImageId]:
     """The youngest older image of the service, where no instance runs from another of its images than the wanted."""
-    alike = [image for image in found if image.state is ImageState.AVAILABLE and image.service == service]
+    alike = [image for image in found if image.is_usable and image.service == service]
     others = [image for image in alike if image.id != wanted]
     one = next((image for image in alike if image.id == wanted), None)
     if one is None or {image.id for image in others} & {row.image for row in running if row.phase.is_live}:

@@ -11,6 +11,8 @@ from immutabledict import immutabledict
 from situations import deployment, fleet
 
 from vmpattern import naming
+from vmpattern.bakery.jobs import SIZE
+from vmpattern.bakery.order import SMOKE, label
 from vmpattern.model import Cloud, Recipe
 from vmpattern.planner import recipe_name
 from vmpattern.recipe import contents_of
@@ -136,13 +138,20 @@ def test_labels_of_images_fit_everywhere(base: str, name: str) -> None:
         base, Recipe(base={"": base}, run=RUN, variables={"V": "1"}), attrs.evolve(contents(), files=files)
     ).text
     labels = naming.image_labels(
-        deployment="d" * 40, service="s" * 40, digest=naming.refreshed(base, "b"), base="x", recipe=text
+        deployment="d" * 40,
+        service="s" * 40,
+        digest=naming.refreshed(base, "b"),
+        base="x",
+        builder="i-" + base,
+        recipe=text,
     )
+    labels[naming.VERIFIED] = naming.YES
+    ours = label(SMOKE, "s" * 40, "0" * SIZE)
 
     assert len(labels) <= 10
     assert all(
         0 < len(value) <= 63 and set(value) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-")
-        for value in labels.values()
+        for value in (*labels.values(), ours)
     )
 
 

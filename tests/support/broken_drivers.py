@@ -599,6 +599,42 @@ class CapturesAnew(WholeDriver):
         return made
 
 
+class MarksWhatItCaptures(WholeDriver):
+    """Marks an image before a bake has verified it."""
+
+    def capture(self, request):
+        image = super().capture(request)
+        self.cloud.mark_verified(image)
+        return image
+
+
+class MarksOnce(WholeDriver):
+    """Refuses to mark an image that is marked already."""
+
+    def mark_verified(self, image):
+        if any(row.verified for row in self.cloud._images.rows.values() if row.id == image):
+            raise Invalid(f"{image} is marked already")
+        super().mark_verified(image)
+
+
+class MarksWhatIsGone(WholeDriver):
+    """Takes an image that is gone for marked."""
+
+    def mark_verified(self, image):
+        with contextlib.suppress(NotFound):
+            super().mark_verified(image)
+
+
+class MarksStrangers(WholeDriver):
+    """Marks whatever image it is told to."""
+
+    def mark_verified(self, image):
+        if image in self.cloud._images.rows:
+            self.cloud._images.rows[image] = attrs.evolve(self.cloud._images.rows[image], verified=True)
+        else:
+            super().mark_verified(image)
+
+
 class DeletesWhatItCan(WholeDriver):
     """Deletes one image after the other, as far as it gets."""
 

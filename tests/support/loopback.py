@@ -74,7 +74,7 @@ def loopback(answer: Callable[[Asked], Answer | Bad], *, tls: ssl.SSLContext | N
             elif given is Bad.SILENCE:
                 done.get()
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = serve
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = serve
 
         def log_message(self, format: str, *args: object) -> None:
             pass

@@ -63,7 +63,16 @@ instances = st.builds(
     breakdown=st.none() | st.builds(Breakdown, message=texts, lacking=st.booleans()),
 )
 baked_images = st.builds(
-    Image, id=image_ids, cloud=names, deployment=names, service=names, digest=texts, created_at=instants, base=texts
+    Image,
+    id=image_ids,
+    cloud=names,
+    deployment=names,
+    service=names,
+    digest=texts,
+    created_at=instants,
+    base=texts,
+    builder=texts,
+    verified=st.booleans(),
 )
 machine_types = st.builds(
     MachineType,

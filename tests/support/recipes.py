@@ -4,12 +4,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import attrs
+from hands import Listed
 from situations import deployment, fleet
 
 from vmpattern import naming
 from vmpattern.bakery import Policy, bake_all
-from vmpattern.driver import Driver, Selector
+from vmpattern.driver import CaptureRequest, Driver, Selector
 from vmpattern.executor import Session, VirtualRuntime, read_clouds
+from vmpattern.executor.applying import apply_in
+from vmpattern.forecast import plan
 from vmpattern.model import (
     Bake,
     BakeOutcome,
@@ -17,8 +20,12 @@ from vmpattern.model import (
     Deployment,
     Event,
     Image,
+    ImageId,
     Instance,
+    InstanceId,
     Observation,
+    Outcome,
+    Plan,
     Recipe,
 )
 from vmpattern.planner import bakes
@@ -33,6 +40,33 @@ RECIPE = Recipe(
 def never() -> bool:
     """Ask nobody to stop."""
     return False
+
+
+class Crash(BaseException):
+    """The process dies."""
+
+
+class Dying:
+    """A driver whose process dies before or after one of its calls."""
+
+    def __init__(self, cloud: object, *, at: int, before: bool) -> None:
+        self._cloud, self._left, self._before = cloud, at, before
+
+    def __getattr__(self, name: str) -> object:
+        found = getattr(self._cloud, name)
+        if not callable(found) or name in ("advance", "next_at"):
+            return found
+
+        def call(*words: object, **more: object) -> object:
+            self._left -= 1
+            if self._left == 0 and self._before:
+                raise Crash
+            answer = found(*words, **more)
+            if self._left == 0:
+                raise Crash
+            return answer
+
+        return call
 
 
 class Oven:
@@ -91,6 +125,7 @@ class Oven:
         on_event: Callable[[Event], None] = lambda event: None,
         stop: Callable[[], bool] = never,
         planned: tuple[Bake, ...] | None = None,
+        job: str = "job-1",
     ) -> BakeOutcome:
         """Bake whatever is to be baked, in virtual time, by other drivers where some are given."""
         self.events.clear()
@@ -106,8 +141,26 @@ class Oven:
             policy=policy or Policy(),
             tell=tell,
             stop=stop,
-            locks=self.folder / "locks",
+            locks=self.folder / f"locks-{job}",
+            job=job,
         )
+
+    def plan(self) -> Plan:
+        """Forecast an apply."""
+        return plan(self.deployment(), self.observe())
+
+    def apply(self, *, drivers: Mapping[str, Driver] | None = None, job: str = "job-1") -> Outcome:
+        """Plan, and apply what was planned, in virtual time."""
+
+        def bake_plan(
+            plan: Plan, session: Session, *, tell: Callable[[Event], None], stop: Callable[[], bool], locks: Path | None
+        ) -> BakeOutcome:
+            folder = self.folder / f"locks-{job}"
+            return bake_all(
+                plan.deployment, plan.bakes, session, policy=Policy(), tell=tell, stop=stop, locks=folder, job=job
+            )
+
+        return apply_in(self.session(drivers), self.plan(), bake=bake_plan)
 
     def images(self) -> list[Image]:
         """Return every image in every cloud, whatever lists show."""
@@ -122,3 +175,43 @@ class Oven:
     def staged(self) -> set[str]:
         """Return the names of the data that is staged."""
         return {name for cloud in self.clouds.values() for name in cloud._images.staged}
+
+
+class Baking(Listed):
+    """A bare driver that bakes; `after` has what comes between a verb's effect and its answer."""
+
+    def __init__(self, cloud: SimulatedCloud, *, after: dict | None = None, capabilities=None) -> None:
+        steps = after or {}
+        super().__init__(
+            cloud,
+            after=lambda verb, answer: steps[verb](verb, answer) if verb in steps else answer,
+            capabilities=capabilities,
+        )
+
+    def resolve(self, base: str) -> ImageId:
+        return self._call("resolve", base, lambda: self.cloud.resolve(base))
+
+    def capture(self, request: CaptureRequest) -> ImageId:
+        return self._call("capture", request, lambda: self.cloud.capture(request))
+
+    def mark_verified(self, image: ImageId) -> None:
+        self._call("mark_verified", image, lambda: self.cloud.mark_verified(image))
+
+    def stage(self, name: str, data: bytes, *, lifetime_s: float) -> str:
+        return self._call("stage", name, lambda: self.cloud.stage(name, data, lifetime_s=lifetime_s))
+
+    def unstage(self, names) -> None:
+        self._call("unstage", tuple(names), lambda: self.cloud.unstage(names))
+
+    def console(self, instance: InstanceId) -> str:
+        return self._call("console", instance, lambda: self.cloud.console(instance))
+
+    def images(self, selector):
+        return self._call("images", selector, lambda: self.cloud.images(selector))
+
+    def delete_images(self, ids) -> None:
+        self._call("delete_images", tuple(ids), lambda: self.cloud.delete_images(ids))
+
+
+def noise(size: int) -> str:
+    return "".join(naming.digest(number, size=64) for number in range(size // 64))

@@ -156,6 +156,9 @@ class WholeDriver:
     def resolve(self, base: str) -> ImageId:
         return self.cloud.resolve(base)
 
+    def mark_verified(self, image: ImageId) -> None:
+        self.request(lambda: self.cloud.mark_verified(image))
+
     def capture(self, request: CaptureRequest) -> ImageId:
         return self.request(lambda: self.cloud.capture(request))
 

@@ -8,6 +8,7 @@ import pytest
 import vmpattern as vmp
 from vmpattern.bakery import images, prune
 from vmpattern.errors import Refused, SpecError, StalePlan
+from vmpattern.executor.lease import locked
 from vmpattern.model import BakeState, EventKind, Result
 
 FILE = """
@@ -168,20 +169,47 @@ def test_pruning_deletes_what_nothing_needs(folder: Path) -> None:
     assert 2 == len(left)
 
 
-def test_a_builder_of_another_recipe_is_ended_once_it_is_overdue(folder: Path) -> None:
+def kept_builder(folder: Path) -> str:
+    """Leave a builder that failed, of a recipe that changes afterwards."""
     deployment = load(folder, bad='"img-debian-12"')
     kept = vmp.bake(deployment, keep_builder=True, deadline_s=60.0, locks=folder).results[0].builder
+    assert kept is not None
     (folder / "app").write_text("two", "utf-8")
+    return kept
+
+
+def builders(folder: Path) -> list[str]:
+    return [one.id for one in vmp.observe(load(folder)).instances() if one.phase.is_live]
+
+
+def test_a_builder_of_another_recipe_is_ended_by_the_next_bake_of_this_machine_as_the_plan_says(folder: Path) -> None:
+    kept = kept_builder(folder)
     notes = planned(folder).notes
     vmp.bake(load(folder), locks=folder)
-    with vmp.connect(deployment.clouds["demo"]) as driver:
-        driver.advance(driver.clock.now() + 3600.0)  # type: ignore[attr-defined]
-    vmp.bake(load(folder), locks=folder)
-    builders = [one.id for one in vmp.observe(deployment).instances() if one.phase.is_live]
+    text = "was launched to bake an image: if no bake is under way, `vmpattern bake` ends it"
 
-    assert kept is not None
-    assert kept not in builders
-    assert [f"{kept} builds an image: if no bake is under way, `vmpattern bake` ends it"] == list(notes)
+    assert [f"{kept} {text}, at once if this machine launched it, else when it is overdue"] == list(notes)
+    assert [] == builders(folder)
+
+
+def test_a_builder_of_another_machine_is_ended_once_it_is_overdue(folder: Path) -> None:
+    kept = kept_builder(folder)
+    vmp.bake(load(folder), locks=folder / "elsewhere")
+    first = builders(folder)
+    with vmp.connect(load(folder).clouds["demo"]) as driver:
+        driver.advance(driver.clock.now() + 3600.0)  # type: ignore[attr-defined]
+    vmp.bake(load(folder), locks=folder / "elsewhere")
+
+    assert ([kept], []) == (first, builders(folder))
+
+
+def test_a_builder_that_another_bake_of_this_machine_works_with_goes_on(folder: Path) -> None:
+    kept = kept_builder(folder)
+    digest = next(one.revision for one in vmp.observe(load(folder)).instances() if one.id == kept)
+    with locked([f"shop.demo.{digest}"], folder=folder, wait_s=0.0, refused=lambda name: None):
+        vmp.bake(load(folder), locks=folder)
+
+    assert [kept] == builders(folder)
 
 
 def test_what_isnt_baked_is_refused_by_name(folder: Path) -> None:

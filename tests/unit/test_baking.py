@@ -5,15 +5,13 @@ from pathlib import Path
 
 import attrs
 import pytest
-from hands import Listed
-from recipes import Oven
+from recipes import Baking, Oven, noise
 
 from vmpattern import naming
 from vmpattern.bakery import Policy
-from vmpattern.driver import CaptureRequest
 from vmpattern.errors import Denied, SpecError, StalePlan
 from vmpattern.executor.lease import locked
-from vmpattern.model import BakeState, EventKind, Idempotency, ImageId, ImageState, InstanceId
+from vmpattern.model import BakeState, EventKind, Idempotency, ImageId, ImageState
 from vmpattern.simulation import CloudSpec, FaultKind, Faults, SimulatedCloud, Window
 
 
@@ -96,39 +94,6 @@ def test_an_image_that_is_on_its_way_is_waited_for(oven: Oven) -> None:
     assert [] == oven.builders()
 
 
-class Baking(Listed):
-    """A bare driver that bakes; `after` has what comes between a verb's effect and its answer."""
-
-    def __init__(self, cloud: SimulatedCloud, *, after: dict | None = None, capabilities=None) -> None:
-        steps = after or {}
-        super().__init__(
-            cloud,
-            after=lambda verb, answer: steps[verb](verb, answer) if verb in steps else answer,
-            capabilities=capabilities,
-        )
-
-    def resolve(self, base: str) -> ImageId:
-        return self._call("resolve", base, lambda: self.cloud.resolve(base))
-
-    def capture(self, request: CaptureRequest) -> ImageId:
-        return self._call("capture", request, lambda: self.cloud.capture(request))
-
-    def stage(self, name: str, data: bytes, *, lifetime_s: float) -> str:
-        return self._call("stage", name, lambda: self.cloud.stage(name, data, lifetime_s=lifetime_s))
-
-    def unstage(self, names) -> None:
-        self._call("unstage", tuple(names), lambda: self.cloud.unstage(names))
-
-    def console(self, instance: InstanceId) -> str:
-        return self._call("console", instance, lambda: self.cloud.console(instance))
-
-    def images(self, selector):
-        return self._call("images", selector, lambda: self.cloud.images(selector))
-
-    def delete_images(self, ids) -> None:
-        self._call("delete_images", tuple(ids), lambda: self.cloud.delete_images(ids))
-
-
 def says(text: str):
     return lambda verb, answer: text
 
@@ -206,10 +171,6 @@ def test_files_that_are_too_large_for_a_script_are_staged_and_removed_afterwards
     assert outcome.ok
     assert Counter(stage=1, unstage=1) == Counter(verb for verb in bare.verbs() if "stage" in verb)
     assert set() == oven.staged()
-
-
-def noise(size: int) -> str:
-    return "".join(naming.digest(number, size=64) for number in range(size // 64))
 
 
 def test_files_that_are_too_large_and_cant_be_staged_are_refused_by_the_plan_with_the_way_out(tmp_path: Path) -> None:
@@ -314,7 +275,7 @@ def test_files_that_changed_since_they_were_planned_are_refused(oven: Oven) -> N
 def test_another_process_that_bakes_the_same_is_waited_for(oven: Oven) -> None:
     (wanted,) = planned = oven.bakes()
     name = f"shop.demo.{wanted.digest}"
-    with locked([name], folder=oven.folder / "locks", wait_s=0.0, refused=lambda name: None):
+    with locked([name], folder=oven.folder / "locks-job-1", wait_s=0.0, refused=lambda name: None):
         outcome = oven.bake(planned=planned, stop=lambda: bool(oven.events))
 
     assert [BakeState.INTERRUPTED] == [result.state for result in outcome.results]

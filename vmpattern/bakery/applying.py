@@ -104,7 +104,8 @@ def bake(
         switch.wakes(session.runtime)
         policy = Policy(deadline_s=deadline_s, keep_builder=keep_builder, smoke=smoke)
         outcome = bake_all(deployment, wanted, session, policy=policy, tell=tell, stop=switch, locks=locks)
-        end_strays(deployment, observation, session, besides={bake.digest for bake in every}, tell=tell)
+        besides = {bake.digest for bake in every}
+        end_strays(deployment, observation, session, besides=besides, tell=tell, locks=locks)
     calls = observation.calls + outcome.api_calls
     return attrs.evolve(outcome, results=(*settled, *outcome.results), api_calls=calls)
 

@@ -1,26 +1,29 @@
-"""One bake from beginning to end: look, build, capture, wait, check, clean up. Begun again anywhere, it converges."""
+"""One bake from beginning to end: look, build, capture, verify, clean up. Begun again anywhere, it converges.
+
+An image may be launched from once it is marked as verified, which is the last thing that a bake does before it cleans
+up. What was marked stays so; what isn't is verified by the next bake, or deleted and made again.
+"""
 
 import attrs
 
+from vmpattern import naming
 from vmpattern.bakery.building import has_said_so, stopped_builder
 from vmpattern.bakery.desk import Desk
-from vmpattern.bakery.launching import obtained
-from vmpattern.bakery.order import BUILD, CHECK, BakeFailed, Order, SmokeTest, Traces, is_for
-from vmpattern.bakery.script import check_script
+from vmpattern.bakery.leftovers import clean_up, is_over, named
+from vmpattern.bakery.order import BUILD, SMOKE, BakeFailed, Gone, Order, Traces, is_for
 from vmpattern.bakery.smoke import pass_smoke_test
+from vmpattern.bakery.verifying import best_image, delete_unverified, verify
 from vmpattern.driver import CaptureRequest
 from vmpattern.errors import DriverError
 from vmpattern.executor.loop import Stopped, Task
-from vmpattern.model import BakeResult, BakeState, EventKind, Image, ImageId, ImageState, Phase
+from vmpattern.model import BakeResult, BakeState, EventKind, Image, ImageId, ImageState, Instance, InstanceId
 
-CAPTURE_S = 3600.0
-"""How long a cloud may take to make an image."""
-CHECK_S = 600.0
-"""How long the first boot of a new image may take."""
+MOST_ROUNDS = 3
+"""How often a bake begins, where what another job made is gone before it could be used."""
 
 
 def bake_image(desk: Desk, order: Order) -> Task[BakeResult]:
-    """Make the image unless it is there, and leave no builder behind; never raises for what a cloud does."""
+    """Make the image unless it is there, and leave no builder of its own; never raises for what a cloud does."""
     began, traces = desk.now(), Traces()
     try:
         state, image = yield from _made(desk, order, traces)
@@ -36,16 +39,16 @@ def bake_image(desk: Desk, order: Order) -> Task[BakeResult]:
 
 
 def _ended(desk: Desk, order: Order, traces: Traces, error: Exception) -> Task[BakeResult]:
-    """Clean up, and tell what went wrong; what goes wrong with cleaning up never hides it."""
+    """Clean up, and say what went wrong; what goes wrong with cleaning up never hides it."""
     stopped = isinstance(error, Stopped)
     code, message = ("Interrupted", "interrupted") if stopped else (getattr(error, "code", ""), str(error))
-    builder = None
+    kept, builder = None, traces.builder
     try:
-        if order.keep_builder and not stopped and traces.builder is not None:
-            builder = traces.builder
-            message += f"; the builder {builder} is kept for a look: the next `vmpattern bake` ends it"
+        if order.keep_builder and not stopped and builder is not None and desk.is_own(builder):
+            kept = builder.id
+            message += f"; the builder {kept} is kept for a look: the next `vmpattern bake` ends it"
         else:
-            yield from _clean(desk, order, traces)
+            message += yield from _cleaned(desk, order, traces, stopped=stopped)
     except DriverError as trouble:
         message += f"; what it left couldn't be cleaned up ({trouble}): the next `vmpattern bake` tries again"
     return BakeResult(
@@ -56,111 +59,94 @@ def _ended(desk: Desk, order: Order, traces: Traces, error: Exception) -> Task[B
         code=code,
         message=message,
         console=error.console if isinstance(error, BakeFailed) else "",
-        builder=builder,
+        builder=kept,
     )
+
+
+def _cleaned(desk: Desk, order: Order, traces: Traces, *, stopped: bool) -> Task[str]:
+    """End what this job launched, and return what is to be said of the rest.
+
+    An image that wasn't verified goes with an interruption, unless another job still works on it.
+    """
+    left = yield from clean_up(desk, order, traces, is_verified=False)
+    words = f"; left to the job that launched it: {named(left)}" if left else ""
+    image = (yield from best_image(desk, order)) if stopped or traces.image is not None else None
+    if image is None or image.is_usable or image.state is ImageState.FAILED:
+        return words
+    if stopped and not left:
+        deleted = yield from delete_unverified(desk, image.id)
+        return words + (f"; the image {image.id} wasn't verified yet and was deleted" if deleted else "")
+    return words + f"; the image {image.id} isn't verified: the next bake goes on with it, and nothing else uses it"
 
 
 def _made(desk: Desk, order: Order, traces: Traces) -> Task[tuple[BakeState, ImageId]]:
-    there = yield from _image(desk, order)
-    if there is not None and there.state is ImageState.FAILED:
-        yield from desk.delete_image(there.id)
-        there = None
-    if there is not None:
-        yield from _until_available(desk, order, there.id)
-        yield from _settle(desk, order, there.id, traces)
+    """Look, and do what is lacking; begin again where another job took away what this one waited for."""
+    for _ in range(MOST_ROUNDS - 1):
+        try:
+            return (yield from _once(desk, order, traces))
+        except Gone as gone:
+            if traces.builder is not None and desk.is_own(traces.builder):
+                found = yield from best_image(desk, order)
+                if found is None or found.state is ImageState.FAILED:
+                    raise
+            desk.tell(EventKind.BAKING, f"{order.bake.service}: {gone.message}; begins again")
+            traces.builder = traces.image = None
+    return (yield from _once(desk, order, traces))
+
+
+def _once(desk: Desk, order: Order, traces: Traces) -> Task[tuple[BakeState, ImageId]]:
+    found = yield from best_image(desk, order)
+    if found is not None and found.is_usable:
+        yield from clean_up(desk, order, traces, is_verified=True)
         if order.smoke is not None:
-            yield from pass_smoke_test(desk, order, order.smoke, there.id)
-        return BakeState.PRESENT, there.id
-    builder = yield from stopped_builder(desk, order, traces)
-    is_sure = yield from has_said_so(desk, order, builder)
+            yield from _try_again(desk, order, found.id)
+        return BakeState.PRESENT, found.id
+    if found is not None and found.state is ImageState.FAILED:
+        yield from desk.delete_image(found.id)
+        found = None
+    builder = yield from (stopped_builder(desk, order, traces) if found is None else _left(desk, order, found))
+    is_sure = builder is not None and (yield from has_said_so(desk, order, builder))
+    traces.image = found.id if found else None
+    if found is None and builder is not None:
+        traces.image = yield from _captured(desk, order, builder)
+    assert traces.image is not None, "it was found, or captured"
+    yield from verify(desk, order, traces.image, builder=builder if is_sure else None)
+    yield from clean_up(desk, order, traces, is_verified=True)
+    return BakeState.BAKED, traces.image
+
+
+def _captured(desk: Desk, order: Order, builder: Instance) -> Task[ImageId]:
     desk.tell(EventKind.BAKING, f"{order.bake.service}: is done, and its image is being made", builder.id)
-    image = yield from desk.capture(
-        CaptureRequest(
-            builder=builder.id,
-            deployment=desk.deployment,
-            service=order.bake.service,
-            digest=order.bake.digest,
-            base=builder.image,
-            recipe=order.bake.recipe,
-        )
+    request = CaptureRequest(
+        builder=builder.id,
+        deployment=desk.deployment,
+        service=order.bake.service,
+        digest=order.bake.digest,
+        base=builder.image,
+        recipe=order.bake.recipe,
     )
-    yield from _until_available(desk, order, image)
-    if not is_sure:
-        yield from _check(desk, order, image)
-    if order.smoke is not None:
-        yield from _pass_or_delete(desk, order, order.smoke, image)
-    yield from _clean(desk, order, traces)
-    return BakeState.BAKED, image
+    return (yield from desk.capture(request))
 
 
-def _pass_or_delete(desk: Desk, order: Order, test: SmokeTest, image: ImageId) -> Task[None]:
-    """Let a new image pass the smoke test; one that doesn't is deleted, so that nothing is launched from it."""
+def _left(desk: Desk, order: Order, image: Image) -> Task[Instance | None]:
+    """Return the builder that an image was made of, if it is there; end what is over, or an earlier smoke test left."""
+    desk.tell(EventKind.BAKING, f"{order.bake.service}: the image {image.id} is there, and isn't verified yet")
+    crew = yield from desk.crew(order.bake.digest)
+    useless: list[InstanceId] = []
+    for row in crew:
+        is_test = is_for(row, SMOKE) and desk.is_own(row)
+        if not is_for(row, BUILD) and (is_test or (yield from is_over(desk, row))):
+            useless.append(row.id)
+    if useless:
+        yield from desk.terminate(useless)
+    return next((row for row in crew if is_for(row, BUILD) and naming.builder_label(row.id) == image.builder), None)
+
+
+def _try_again(desk: Desk, order: Order, image: ImageId) -> Task[None]:
+    """Let an image that was verified before pass the smoke test; it stays, since instances may run from it."""
+    assert order.smoke is not None, "only a bake with a smoke test tries an image again"
     try:
-        yield from pass_smoke_test(desk, order, test, image)
+        yield from pass_smoke_test(desk, order, order.smoke, image)
     except BakeFailed as failure:
-        yield from desk.delete_image(image)
-        raise BakeFailed(
-            f"{failure.message}; the image was deleted", console=failure.console, code=failure.code
-        ) from None
-
-
-def _image(desk: Desk, order: Order) -> Task[Image | None]:
-    """Return the image of the digest, one that is good or may get so before one that failed."""
-    images = yield from desk.images()
-    own = [image for image in images if image.digest == order.bake.digest]
-    return min(own, key=lambda image: (image.state is ImageState.FAILED, image.created_at, image.id), default=None)
-
-
-def _until_available(desk: Desk, order: Order, id: ImageId) -> Task[None]:
-    until = desk.now() + CAPTURE_S
-    while True:
-        images = yield from desk.patiently(desk.images())
-        state = next((image.state for image in images or () if image.id == id), ImageState.PENDING)
-        if state is ImageState.AVAILABLE:
-            return
-        if state is ImageState.FAILED:
-            raise BakeFailed(f"{desk.cloud} couldn't make the image {id}: try again, or ask the provider why")
-        if desk.now() >= until:
-            raise BakeFailed(f"the image {id} isn't available after {CAPTURE_S / 60:.0f} minutes")
-        yield from desk.sleep(desk.poll_s)
-
-
-def _settle(desk: Desk, order: Order, image: ImageId, traces: Traces) -> Task[None]:
-    """Finish what a bake that was cut short left: an image isn't trusted while its builder is still there."""
-    crew = yield from desk.crew(order.bake.digest)
-    builder = next((row for row in crew if is_for(row, BUILD) and row.phase is Phase.STOPPED), None)
-    if builder is not None and not (yield from has_said_so(desk, order, builder)):
-        yield from _check(desk, order, image)
-    if crew:
-        yield from _clean(desk, order, traces)
-
-
-def _check(desk: Desk, order: Order, image: ImageId) -> Task[None]:
-    """Boot the image with a script that stops it if it holds what was baked.
-
-    Raises:
-        BakeFailed: it doesn't; the image is deleted.
-    """
-    desk.tell(EventKind.BAKING, f"{order.bake.service}: no console tells; {image} is booted to see what it holds")
-    script, until = check_script(order.bake.digest), desk.now() + CHECK_S
-    checker = yield from obtained(
-        desk, order, order.bake.sites[0], image=image, purpose=CHECK, script=lambda nonce: script
-    )
-    while desk.now() < until:
-        crew = yield from desk.patiently(desk.crew(order.bake.digest))
-        if any(row.id == checker.id and row.phase is Phase.STOPPED for row in crew or ()):
-            return
-        yield from desk.sleep(desk.poll_s)
-    yield from desk.terminate([checker.id])
-    yield from desk.delete_image(image)
-    raise BakeFailed(f"the image {image} doesn't hold what was baked, so it was deleted")
-
-
-def _clean(desk: Desk, order: Order, traces: Traces) -> Task[None]:
-    """Unstage and end all that this bake made: staged data first, since a builder shows that there is some."""
-    if order.staged:
-        yield from desk.unstage(order.staged_as)
-    crew = yield from desk.crew(order.bake.digest)
-    ids = sorted({*(row.id for row in crew), *filter(None, [traces.builder])})
-    if ids:
-        yield from desk.terminate(ids)
+        text = f"{failure.message}; it was verified by an earlier bake and stays, and applies launch from it"
+        raise BakeFailed(text, console=failure.console, code=failure.code) from None

@@ -4,7 +4,8 @@ import math
 
 from vmpattern.bakery.desk import Desk
 from vmpattern.bakery.launching import obtained, visible
-from vmpattern.bakery.order import BUILD, BakeFailed, Order, Traces, is_for, nonce_of
+from vmpattern.bakery.leftovers import is_over
+from vmpattern.bakery.order import BUILD, BakeFailed, Gone, Order, Traces, is_for, nonce_of
 from vmpattern.bakery.script import baked_line, failed_line
 from vmpattern.errors import DriverError, OutOfCapacity
 from vmpattern.executor.loop import Task
@@ -26,18 +27,20 @@ def stopped_builder(desk: Desk, order: Order, traces: Traces) -> Task[Instance]:
     """Return a builder that has stopped.
 
     Raises:
-        BakeFailed: it said that it failed, went away, or isn't done within the deadline.
+        BakeFailed: it said that it failed, or isn't done within the deadline.
+        Gone: something else ended it.
         DriverError: the cloud didn't do what was asked.
     """
     found = yield from _found(desk, order)
     if found is None:
-        found = yield from _new(desk, order, traces)
+        found = yield from _new(desk, order)
         began = desk.now()
         desk.tell(EventKind.BAKING, f"{order.bake.service}: builds {order.bake.digest}", found.id)
     else:
-        desk.tell(EventKind.BAKING, f"{order.bake.service}: is there already, and goes on", found.id)
+        whose = "" if desk.is_own(found) else ", launched by another job"
+        desk.tell(EventKind.BAKING, f"{order.bake.service}: is there already{whose}, and goes on", found.id)
         began = min(desk.now(), found.launched_at + SKEW_S)
-    traces.builder = found.id
+    traces.builder = found
     return (yield from _until_stopped(desk, order, found, began + order.deadline_s))
 
 
@@ -61,15 +64,17 @@ def has_said_so(desk: Desk, order: Order, builder: Instance) -> Task[bool]:
 
 
 def _found(desk: Desk, order: Order) -> Task[Instance | None]:
-    """Return the oldest builder that is there; those that failed, are overdue or too many are ended."""
+    """Return the oldest builder that is there; those that are over are ended, and other ones of this job's own."""
     crew = yield from desk.crew(order.bake.digest)
     kept: Instance | None = None
     useless: list[Instance] = []
     for row in crew:
-        if kept is not None or not is_for(row, BUILD) or (yield from is_over(desk, row, order.deadline_s)):
+        if (yield from is_over(desk, row, order.deadline_s)):
             useless.append(row)
-        else:
+        elif kept is None and is_for(row, BUILD):
             kept = row
+        elif desk.is_own(row):
+            useless.append(row)
     if useless:
         ids = [row.id for row in useless]
         desk.tell(EventKind.BAKING, f"{order.bake.service}: ends what an earlier bake left", *ids)
@@ -77,16 +82,7 @@ def _found(desk: Desk, order: Order) -> Task[Instance | None]:
     return kept
 
 
-def is_over(desk: Desk, row: Instance, deadline_s: float) -> Task[bool]:
-    """Tell whether nothing comes of a builder any more: its deadline is past, or its console says that it failed."""
-    # When it was launched is the cloud's word, and the clocks differ.
-    if row.launched_at + SKEW_S + deadline_s <= desk.now():
-        return True
-    text = yield from desk.console(row.id)
-    return failed_line(nonce_of(row.key)) in text
-
-
-def _new(desk: Desk, order: Order, traces: Traces) -> Task[Instance]:
+def _new(desk: Desk, order: Order) -> Task[Instance]:
     if desk.capabilities.idempotency is Idempotency.NONE:
         # Sent twice it launches twice: only a list that must show an earlier launch makes a new one safe.
         found = yield from visible(desk, order, BUILD)
@@ -95,7 +91,6 @@ def _new(desk: Desk, order: Order, traces: Traces) -> Task[Instance]:
     url = ""
     if order.staged:
         url = yield from _staged(desk, order)
-        traces.staged = True
     last: DriverError | None = None
     for site in order.bake.sites:
         try:
@@ -123,7 +118,7 @@ def _staged(desk: Desk, order: Order) -> Task[str]:
             f"the files are {size:,} bytes packed, {too_large(desk.cloud, order.script_bytes)}", code="TooLarge"
         )
     desk.tell(EventKind.BAKING, f"{order.bake.service}: stages {size:,} bytes")
-    return (yield from desk.stage(order.staged_as, order.payload, lifetime_s=order.deadline_s))
+    return (yield from desk.stage(order.staged_as(desk.deployment), order.payload, lifetime_s=order.deadline_s))
 
 
 def _until_stopped(desk: Desk, order: Order, builder: Instance, deadline: float) -> Task[Instance]:
@@ -140,7 +135,7 @@ def _until_stopped(desk: Desk, order: Order, builder: Instance, deadline: float)
             if row.phase is Phase.RUNNING and looks % LOOKS_PER_CONSOLE == 0:
                 _check_console((yield from desk.console(row.id)), row)
         elif crew is not None and desk.now() >= seen_at + desk.certain_s:
-            raise BakeFailed(f"the builder {builder.id} is gone: something else has ended it")
+            raise Gone(f"the builder {builder.id} is gone: something else has ended it")
         if desk.now() >= deadline:
             text = yield from desk.console(builder.id)
             minutes = math.ceil(order.deadline_s / 60)

@@ -31,11 +31,14 @@ LOOKS = 40
 
 
 class Desk:
-    """One cloud and one deployment, for the tasks that bake there."""
+    """One cloud and one deployment, for the tasks that bake there; `job` is in the labels of what they launch."""
 
-    def __init__(self, cloud: str, deployment: str, session: Session, tell: Callable[[Event], None]) -> None:
+    def __init__(
+        self, cloud: str, deployment: str, session: Session, tell: Callable[[Event], None], *, job: str
+    ) -> None:
         self.cloud = cloud
         self.deployment = deployment
+        self.job = job
         self._driver = session.drivers[cloud]
         self._runtime = session.runtime
         self._tell = tell
@@ -54,6 +57,10 @@ class Desk:
     def certain_s(self) -> float:
         """After how many seconds a list shows whatever was launched before it."""
         return self.capabilities.staleness_s + self.capabilities.call_timeout_s
+
+    def is_own(self, row: Instance) -> bool:
+        """Return whether a job of this name launched it, and so whoever holds the lock of its digest may end it."""
+        return bool(self.job) and row.inputs.endswith(f"-{self.job}")
 
     def now(self) -> float:
         """Return the executor's moment."""
@@ -128,6 +135,10 @@ class Desk:
     def capture(self, request: CaptureRequest) -> Task[ImageId]:
         """Make an image of a stopped builder."""
         return (yield from self._act("capture", request.digest, lambda: self._baker.capture(request), {"image": 1}))
+
+    def mark_verified(self, id: ImageId) -> Task[None]:
+        """Mark an image as verified: from then on, instances may be launched from it."""
+        yield from self._act("mark_verified", id, lambda: self._baker.mark_verified(id), {"image": 1})
 
     def stage(self, name: str, data: bytes, *, lifetime_s: float) -> Task[str]:
         """Put data where a builder finds it."""

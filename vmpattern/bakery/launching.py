@@ -7,7 +7,7 @@ from immutabledict import immutabledict
 
 from vmpattern import naming
 from vmpattern.bakery.desk import Desk
-from vmpattern.bakery.order import BakeFailed, Order, is_for, nonce_of
+from vmpattern.bakery.order import BUILD, SMOKE, BakeFailed, Order, is_for, label, nonce_of
 from vmpattern.driver import LaunchReport, LaunchRequest
 from vmpattern.errors import KeyConflict, KeySpent, OutcomeUnknown
 from vmpattern.executor.loop import Task
@@ -29,6 +29,9 @@ def obtained(
 ) -> Task[Instance]:
     """Launch one VM that has to do with the bake, or adopt what its key names.
 
+    A key that came with another request is another job's, or this one's from before: what was launched under it is
+    looked for until a list must show it. That is done once, since all that is older is shown then.
+
     Args:
         script: makes the script from the nonce; none, and the VM runs the service.
 
@@ -36,38 +39,51 @@ def obtained(
         BakeFailed: too many keys are spent.
         DriverError: the cloud has no room, or doesn't do what was asked.
     """
-    attempt, refused = 0, ""
+    attempt, has_waited, refused = 0, False, ""
     for _ in range(MOST_ATTEMPTS):
         key = _key(desk, order, site, image=image, attempt=attempt, also=(purpose, sorted(env), port))
+        request = attrs.evolve(_request(desk, order, site, key), image=image, env=env, port=port)
         request = attrs.evolve(
-            _request(desk, order, site, key), image=image, inputs=purpose + order.bake.service, env=env, port=port
+            request, inputs=label(purpose, order.bake.service, desk.job), script=script(nonce_of(key))
         )
-        request = attrs.evolve(request, script=script(nonce_of(key)))
         try:
             row = yield from _launched(desk, request)
+            if row is None:
+                row = yield from visible(desk, order, purpose, image=image)
         except KeySpent:
             attempt += 1
             continue
         except KeyConflict as conflict:
-            # One was asked for under this key with another URL for its files, or another secret: it may be there yet.
-            refused, row = str(conflict), None
-            desk.tell(EventKind.BAKING, f"{order.bake.service}: looks for what has the launch key ({conflict})")
-            attempt += 1
-        if row is None:
-            row = yield from visible(desk, order, purpose)
+            refused = str(conflict)
+            row = yield from visible(desk, order, purpose, image=image, wait=not has_waited)
+            has_waited = True
+            if row is None:
+                text = f"{order.bake.service}: what was launched under the key {key} is gone: takes another key"
+                desk.tell(EventKind.BAKING, text)
+                attempt += 1
         if row is not None:
             return row
     raise BakeFailed(f"no builder could be launched in {MOST_ATTEMPTS} attempts{refused and f': {refused}'}")
 
 
-def visible(desk: Desk, order: Order, purpose: str) -> Task[Instance | None]:
-    """Look until a list must show what was launched before."""
-    until = desk.now() + desk.certain_s
+def visible(
+    desk: Desk, order: Order, purpose: str, *, image: ImageId | None = None, wait: bool = True
+) -> Task[Instance | None]:
+    """Look for what was launched before, this job's own first, until a list must show it.
+
+    Another job's smoke test isn't taken over: its environment may be another one.
+
+    Args:
+        image: what it has to run from, except for a builder, whose base may have moved meanwhile.
+        wait: look until a list must show it; otherwise once.
+    """
+    until = desk.now() + (desk.certain_s if wait else 0.0)
     while True:
         crew = yield from desk.crew(order.bake.digest)
-        found = next((row for row in crew if is_for(row, purpose)), None)
-        if found is not None or desk.now() >= until:
-            return found
+        fitting = [row for row in crew if is_for(row, purpose) and (purpose == BUILD or image in (None, row.image))]
+        found = [row for row in fitting if desk.is_own(row)] or ([] if purpose == SMOKE else fitting)
+        if found or desk.now() >= until:
+            return next(iter(found), None)
         yield from desk.sleep(min(desk.poll_s, until - desk.now()))
 
 
@@ -102,7 +118,10 @@ def _request(desk: Desk, order: Order, site: BuildSite, key: LaunchKey) -> Launc
 def _key(
     desk: Desk, order: Order, site: BuildSite, *, image: ImageId, attempt: int, also: tuple[object, ...]
 ) -> LaunchKey:
-    """Return the key of a launch: all that is written of the request is in it, `also` what only some of them have."""
+    """Return a key that is the same for every job: jobs that ask for the same at the same time get one VM.
+
+    All that is written of the request is in it, `also` what only some of them have.
+    """
     scope = naming.KeyScope(
         deployment=desk.deployment,
         fleet=naming.BUILDERS,

@@ -7,10 +7,13 @@ import attrs
 from vmpattern import naming
 from vmpattern.bakery.script import Payload, builder_script
 from vmpattern.errors import VmpatternError
-from vmpattern.model import Bake, HealthCheck, Instance, InstanceId, LaunchKey, RemoteFile
+from vmpattern.model import Bake, HealthCheck, ImageId, Instance, LaunchKey, RemoteFile
 
 BUILD, CHECK, SMOKE = "build-", "check-", "smoke-"
-"""What the label with the inputs begins with, of those that bake: what they are for, before the service's name."""
+"""What the label with the inputs begins with, of those that bake: what they are for.
+
+The service's name follows, and the name of the job that launched them.
+"""
 TAIL = 30
 """So many lines of a console are told."""
 
@@ -23,6 +26,10 @@ class BakeFailed(VmpatternError):
         self.message = message
         self.console = "\n".join(console.rstrip().splitlines()[-TAIL:])
         self.code = code
+
+
+class Gone(BakeFailed):
+    """What a bake waited for was ended or deleted by something else: another job may be done with it, or gave up."""
 
 
 @attrs.frozen(kw_only=True)
@@ -57,10 +64,9 @@ class Order:
         """Whether the files are too large for the script."""
         return len(self.script("0" * NONCE_SIZE).encode()) > self.script_bytes
 
-    @property
-    def staged_as(self) -> str:
-        """The name of the staged files."""
-        return f"vmpattern-{self.bake.digest}.tar.gz"
+    def staged_as(self, deployment: str) -> str:
+        """Return the name of the staged files: of one deployment, so that no other removes them."""
+        return f"vmpattern-{deployment}-{self.bake.digest}.tar.gz"
 
     def script(self, nonce: str, url: str = "") -> str:
         """Return the builder's script."""
@@ -88,9 +94,14 @@ def is_for(row: Instance, purpose: str) -> bool:
     return row.inputs.startswith(purpose)
 
 
+def label(purpose: str, service: str, job: str) -> str:
+    """Return the label with the inputs of what a job launches to bake."""
+    return f"{purpose}{service}-{job}"
+
+
 @attrs.define
 class Traces:
-    """What a bake has made so far and has to clean up."""
+    """What a bake has made or found so far: the builder, and the image that it hasn't verified yet."""
 
-    builder: InstanceId | None = None
-    staged: bool = False
+    builder: Instance | None = None
+    image: ImageId | None = None

@@ -54,7 +54,7 @@ def prune(deployment: Deployment, *, keep: int = KEEP) -> Pruned:
     with opened(deployment) as session:
         observation = _read(deployment, session)
         useless = [use.image for use in image_uses(deployment, observation, keep=keep) if not use.needed]
-        desks = {name: Desk(name, deployment.name, session, ignore) for name in session.drivers}
+        desks = {name: Desk(name, deployment.name, session, ignore, job="") for name in session.drivers}
         results = session.run([_delete(desks[image.cloud], image.id) for image in useless])
     gone = tuple(image.id for image, failure in zip(useless, results, strict=True) if failure is None)
     return Pruned(deleted=gone, failures=_told(results))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vmpattern.bakery.baking import bake_image
 from vmpattern.bakery.desk import Desk
+from vmpattern.bakery.jobs import job_name, lock_name
 from vmpattern.bakery.orders import Policy, orders_of
 from vmpattern.errors import Locked
 from vmpattern.executor import Session
@@ -24,10 +25,14 @@ def bake_all(
     tell: Callable[[Event], None],
     stop: Callable[[], bool],
     locks: Path | None = None,
+    job: str = "",
 ) -> BakeOutcome:
     """Make every image that isn't there yet, all at the same time, and return what came of it.
 
     A digest that another process on this machine bakes is waited for; one that another machine bakes is adopted.
+
+    Args:
+        job: the name in the labels of builders; by default that of all jobs which share the locks, see `jobs`.
 
     Raises:
         StalePlan: files have changed since the bakes were planned.
@@ -38,7 +43,7 @@ def bake_all(
     began, calls_before = runtime.now(), session.calls
     capabilities = {name: driver.capabilities for name, driver in session.drivers.items()}
     orders = orders_of(deployment, bakes, capabilities, policy)
-    names = sorted({f"{deployment.name}.{bake.cloud}.{bake.digest}" for bake in bakes})
+    names = sorted({lock_name(deployment.name, bake.cloud, bake.digest) for bake in bakes})
 
     told: set[str] = set()
 
@@ -49,7 +54,10 @@ def bake_all(
             tell(Event(at=runtime.now(), kind=EventKind.BAKING, message=text))
         return Locked(text) if stop() else None
 
-    desks = {name: Desk(name, deployment.name, session, tell) for name in session.drivers}
+    desks = {
+        name: Desk(name, deployment.name, session, tell, job=job or job_name(name, folder=locks))
+        for name in session.drivers
+    }
     try:
         with locked(names, folder=locks, wait_s=WAIT_S, refused=refused):
             results = session.run(

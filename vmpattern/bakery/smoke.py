@@ -2,13 +2,11 @@
 
 from vmpattern.bakery.desk import Desk
 from vmpattern.bakery.launching import obtained
+from vmpattern.bakery.leftovers import READY_S
 from vmpattern.bakery.order import SMOKE, BakeFailed, Order, SmokeTest
 from vmpattern.executor.loop import Task
 from vmpattern.executor.probe import NetworkProber
 from vmpattern.model import EventKind, Health, ImageId, Instance, Phase
-
-READY_S = 900.0
-"""How long the instance may take: as long as one of a fleet by default."""
 
 
 def pass_smoke_test(desk: Desk, order: Order, test: SmokeTest, image: ImageId) -> Task[None]:

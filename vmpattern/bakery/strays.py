@@ -1,15 +1,18 @@
-"""What bakes left that nobody will take up again: builders of recipes that have changed since."""
+"""What bakes left that no other will take up again: builders of recipes that have changed since."""
 
 from collections.abc import Callable, Collection
+from contextlib import ExitStack
+from pathlib import Path
 
 import attrs
 
 from vmpattern import naming
-from vmpattern.bakery.building import is_over
 from vmpattern.bakery.desk import Desk
-from vmpattern.bakery.orders import DEADLINE_S
-from vmpattern.errors import DriverError
+from vmpattern.bakery.jobs import job_name, lock_name
+from vmpattern.bakery.leftovers import is_over
+from vmpattern.errors import DriverError, Locked
 from vmpattern.executor import Session, opened, read_clouds
+from vmpattern.executor.lease import locked
 from vmpattern.executor.loop import Task
 from vmpattern.executor.session import ignore
 from vmpattern.model import Deployment, Event, EventKind, Instance, InstanceId, Observation
@@ -23,14 +26,32 @@ def end_strays(
     *,
     besides: Collection[str],
     tell: Callable[[Event], None],
+    locks: Path | None = None,
 ) -> None:
-    """End builders that failed or are overdue, `besides` those of digests that somebody looks after.
+    """End what earlier bakes of this machine left, and what is over, `besides` that of digests that are looked after.
 
-    Others may still be at work for another machine. What can't be ended now is told, and left to the next bake.
+    What other machines launched and isn't over may still be at work. What can't be ended now is reported, and left to
+    the next bake.
     """
     strays = [row for row in observation.instances() if _is_builder(row) and row.revision not in besides]
-    desks = {name: Desk(name, deployment.name, session, tell) for name in session.drivers}
-    session.run([_end(desks[row.cloud], row) for row in strays], tell=tell)
+    if not strays:
+        return
+    desks = {
+        name: Desk(name, deployment.name, session, tell, job=job_name(name, folder=locks)) for name in session.drivers
+    }
+    with ExitStack() as held:
+        free = [row for row in strays if desks[row.cloud].is_own(row) and _lock(held, deployment, row, locks)]
+        session.run([_end(desks[row.cloud], row, left=row in free) for row in strays], tell=tell)
+
+
+def _lock(held: ExitStack, deployment: Deployment, row: Instance, locks: Path | None) -> bool:
+    """Take the lock of a builder's digest, and return whether it could be had: no bake of this machine is at it."""
+    name = lock_name(deployment.name, row.cloud, row.revision)
+    try:
+        held.enter_context(locked([name], folder=locks, wait_s=0.0, refused=lambda name: Locked(name)))
+    except Locked:
+        return False
+    return True
 
 
 def end_builders(deployment: Deployment) -> tuple[InstanceId, ...]:
@@ -46,7 +67,7 @@ def end_builders(deployment: Deployment) -> tuple[InstanceId, ...]:
         observation = read_clouds(bare, session)
         refuse_overlaps(observation)
         builders = [row for row in observation.instances() if _is_builder(row)]
-        desks = {name: Desk(name, deployment.name, session, ignore) for name in session.drivers}
+        desks = {name: Desk(name, deployment.name, session, ignore, job="") for name in session.drivers}
         session.run([desks[row.cloud].terminate([row.id]) for row in builders])
     return tuple(row.id for row in builders)
 
@@ -55,9 +76,9 @@ def _is_builder(row: Instance) -> bool:
     return row.fleet == naming.BUILDERS and row.phase.is_live
 
 
-def _end(desk: Desk, row: Instance) -> Task[None]:
+def _end(desk: Desk, row: Instance, *, left: bool) -> Task[None]:
     try:
-        if (yield from is_over(desk, row, DEADLINE_S)):
+        if left or (yield from is_over(desk, row)):
             yield from desk.terminate([row.id])
             desk.tell(EventKind.TERMINATED, "was left by an earlier bake", row.id)
     except DriverError as error:

@@ -1,6 +1,5 @@
 """How bakes are shown: while they go on, how they ended, and as a document."""
 
-import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -10,7 +9,7 @@ from rich.text import Text
 
 from vmpattern.cli import words
 from vmpattern.cli.command import App
-from vmpattern.cli.interrupt import interruptible
+from vmpattern.cli.interrupt import Interruption, interruptible, write
 from vmpattern.cli.progress import ALARMING
 from vmpattern.executor import StopSwitch
 from vmpattern.model import BakeOutcome, BakeResult, BakeState, Event
@@ -21,13 +20,16 @@ MARKS = {
     BakeState.FAILED: ("✗", "bold red", "failed"),
     BakeState.INTERRUPTED: ("✗", "bold yellow", "interrupted"),
 }
-STOPPING = "Stopping: builders are ended. Ctrl-C again leaves at once.\n"
+STOPPING = "Stopping: what was launched for it is ended first. Ctrl-C again leaves at once.\n"
 LEFT = "\nLeft at once; builders may be left. The next `vmpattern bake` goes on with them, or ends them.\n"
 
 
 @contextmanager
-def watching_bakes(app: App) -> Generator[tuple[Callable[[Event], None], StopSwitch], None, None]:
-    """Show what happens on standard error while the context is open: what takes the events, and what Ctrl-C asks."""
+def watching_bakes(app: App) -> Generator[tuple[Callable[[Event], None], StopSwitch, Interruption], None, None]:
+    """Show what happens on standard error while the context is open.
+
+    The value is what takes the events, what a signal asks to stop, and which signal that was.
+    """
     console, stop = app.console(err=True), StopSwitch()
     began: list[float] = []
 
@@ -39,17 +41,13 @@ def watching_bakes(app: App) -> Generator[tuple[Callable[[Event], None], StopSwi
 
     def first() -> None:
         stop.ask()
-        os.write(2, STOPPING.encode())
+        write(2, STOPPING)
 
     with (
-        interruptible(on_first=first, on_second=lambda: _write(LEFT)),
+        interruptible(on_first=first, on_second=lambda: write(2, LEFT)) as interruption,
         console.status("Baking") if console.is_terminal else nullcontext(),
     ):
-        yield note, stop
-
-
-def _write(text: str) -> None:
-    os.write(2, text.encode())
+        yield note, stop, interruption
 
 
 def render_bakes(outcome: BakeOutcome, *, command: str) -> RenderableType:
@@ -62,8 +60,8 @@ def _lines(outcome: BakeOutcome, command: str) -> Iterator[RenderableType]:
         yield Text("No service has a recipe: there is nothing to bake.")
     for result in outcome.results:
         yield from _result(result)
-    if not outcome.ok:
-        yield Text(f"Mend what the errors name, then:  {command} bake", "yellow")
+    if any(result.state is BakeState.FAILED for result in outcome.results):
+        yield Text(f"Fix the errors above, then run:  {command} bake", "yellow")
 
 
 def _result(result: BakeResult) -> Iterator[RenderableType]:

@@ -1,7 +1,6 @@
 """Carrying out a plan: show it, ask, watch it, tell how it ended. Shared by apply, scale and destroy."""
 
 import json
-import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
@@ -44,26 +43,27 @@ def carry_out(app: App, plan: "Plan", *, ask: Callable[[], None] | None) -> int:
         )
     if plan.changes and ask is not None:
         ask()
-    outcome = _apply(app, plan)
+    outcome, interrupted = _apply(app, plan)
     app.show(render_outcome(outcome, command=app.command))
     if app.json:
         from vmpattern.forms import outcome_to_json
 
         app.document(outcome_to_json(outcome))
-    return exit_status(outcome)
+    return exit_status(outcome, interrupted=interrupted)
 
 
-def exit_status(outcome: "Outcome") -> int:
-    """Return 0 for success, 130 for an interruption, else 1."""
+def exit_status(outcome: "Outcome", *, interrupted: int = INTERRUPTED) -> int:
+    """Return 0 for success, `interrupted` for an interruption, else 1."""
     from vmpattern.model import Result
 
     if outcome.result is Result.INTERRUPTED:
-        return INTERRUPTED
+        return interrupted
     return 0 if outcome.ok else FAILED
 
 
-def _apply(app: App, plan: "Plan") -> "Outcome":
-    from vmpattern.cli.interrupt import interruptible
+def _apply(app: App, plan: "Plan") -> "tuple[Outcome, int]":
+    """Return the outcome, and the exit status of an interruption."""
+    from vmpattern.cli.interrupt import interruptible, write
     from vmpattern.cli.progress import STOPPING, watching
     from vmpattern.executor import StopSwitch
 
@@ -73,15 +73,15 @@ def _apply(app: App, plan: "Plan") -> "Outcome":
         stop.ask()
         # A live view tells it itself. Elsewhere: no console, whose lock another thread may hold.
         if not console.is_terminal:
-            os.write(2, f"{STOPPING.strip()}\n".encode())
+            write(2, f"{STOPPING.strip()}\n")
 
     def second() -> None:
-        os.write(2, f"\n{LEFT}\n".encode())
+        write(2, f"\n{LEFT}\n")
         if app.json:
-            os.write(1, json.dumps({"error": {"code": "Interrupted", "message": LEFT, "problems": []}}).encode())
+            write(1, json.dumps({"error": {"code": "Interrupted", "message": LEFT, "problems": []}}))
 
     with (
-        interruptible(on_first=first, on_second=second),
+        interruptible(on_first=first, on_second=second) as interruption,
         watching(console, plan, stop=stop, verbose=app.verbose) as on_event,
     ):
-        return app.engine.apply(plan, on_event=on_event, stop=stop)
+        return app.engine.apply(plan, on_event=on_event, stop=stop), interruption.status

@@ -25,6 +25,7 @@ from vmpattern.model import (
     Mislabelled,
     Observation,
     Placement,
+    Recipe,
     Resources,
     Secret,
 )
@@ -111,6 +112,8 @@ def _cloud(deployment: Deployment, cloud: str, driver: Driver, seen: dict[str, C
         yield from map(_strange, listed.mislabelled)
     except Exception as error:  # see above
         yield _failed(cloud, "instances", error)
+    if any(isinstance(service.image, Recipe) for service in deployment.services.values()):
+        yield _images(deployment, cloud, driver)
     try:
         types = driver.machine_types()
     except Exception as error:  # see above
@@ -131,6 +134,18 @@ def _cloud(deployment: Deployment, cloud: str, driver: Driver, seen: dict[str, C
 def _strange(one: Mislabelled) -> Check:
     todo = "correct its labels with the provider's own tools, or end it there: vmpattern neither counts nor touches it"
     return Check(one.cloud, f"labels of {one.id}", False, one.reason, todo)
+
+
+def _images(deployment: Deployment, cloud: str, driver: Driver) -> Check:
+    """Count the images that may be launched from, and name those that a bake still has to verify."""
+    try:
+        found = driver.images(Selector(deployment.name))
+    except Exception as error:  # see above
+        return _failed(cloud, "images", error)
+    usable = sum(image.is_usable for image in found)
+    doubtful = ", ".join(sorted(image.id for image in found if not image.verified))
+    rest = f"; not verified, so that only a bake uses them: {doubtful}" if doubtful else ""
+    return Check(cloud, "images", True, f"{usable} of this deployment to launch from{rest}")
 
 
 def _launches(deployment: Deployment, cloud: str, driver: Driver, seen: CloudObservation) -> Iterator[Check]:

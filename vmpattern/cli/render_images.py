@@ -9,7 +9,7 @@ from vmpattern.bakery import Pruned
 from vmpattern.cli import words
 from vmpattern.cli.columns import Column, table
 from vmpattern.forms import to_json
-from vmpattern.model import ImageState, Observation
+from vmpattern.model import Image, ImageState, Observation
 from vmpattern.planner import ImageUse
 
 
@@ -33,14 +33,17 @@ def _columns(uses: Sequence[ImageUse], now: float) -> list[Column]:
         Column("cloud", 3, tuple((image.cloud, "") for image in images)),
         Column("digest", 4, tuple((image.digest, "") for image in images)),
         Column("base", 6, tuple((image.base, "dim") for image in images)),
-        Column("state", 5, tuple((image.state.value, _style(image.state)) for image in images)),
+        Column("state", 5, tuple(_state(image) for image in images)),
         Column("age", 3, ages, right=True),
         Column("needed", 2, tuple((use.needed or "no", "green" if use.needed else "yellow") for use in uses)),
     ]
 
 
-def _style(state: ImageState) -> str:
-    return {ImageState.AVAILABLE: "green", ImageState.FAILED: "red"}.get(state, "yellow")
+def _state(image: Image) -> tuple[str, str]:
+    """Return an image's state with its style; what is available and can't be used yet is shown as not verified."""
+    if image.state is ImageState.AVAILABLE:
+        return (image.state.value, "green") if image.is_usable else ("not verified", "yellow")
+    return image.state.value, "red" if image.state is ImageState.FAILED else "yellow"
 
 
 def render_pruned(pruned: Pruned | None) -> RenderableType:
@@ -64,6 +67,7 @@ def images_to_json(uses: Sequence[ImageUse], observation: Observation) -> dict[s
                 "digest": use.image.digest,
                 "base": use.image.base,
                 "state": use.image.state.value,
+                "verified": use.image.verified,
                 "created_at": words.timestamp(use.image.created_at),
                 "needed": use.needed,
             }

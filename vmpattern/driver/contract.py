@@ -211,11 +211,21 @@ class Baker(Protocol):
     def capture(self, request: CaptureRequest) -> ImageId:
         """Make an image of a stopped builder, with its labels in the same call; it may be PENDING for a while.
 
+        It isn't verified until `mark_verified`, whatever it was made from.
+
         An image of the deployment with that digest is returned as it is, unless it has FAILED.
 
         Raises:
             Invalid: the builder isn't STOPPED.
             NotFound: there is no such builder.
+        """
+        ...
+
+    def mark_verified(self, image: ImageId) -> None:
+        """Set the label `naming.VERIFIED` of an image of ours, and change nothing else; again is success.
+
+        Raises:
+            NotFound: there is no such image of ours; nothing was changed.
         """
         ...
 

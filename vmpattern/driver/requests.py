@@ -100,6 +100,7 @@ class CaptureRequest:
             service=self.service,
             digest=self.digest,
             base=self.base,
+            builder=self.builder,
             recipe=self.recipe,
         )
 

@@ -10,7 +10,7 @@ def check_fresh(plan: Plan, observation: Observation) -> None:
 
     Raises:
         StalePlan: instances came or went since, a cloud can be read that couldn't, a recipe's files changed, or an
-            image is gone; the text names them.
+            image is gone or isn't verified; the text names them.
         Refused: no cloud can be read.
         SpecError: a driver says that a launch of the plan is bound to fail, or two cloud entries are one account and
             region.
@@ -60,8 +60,9 @@ def _check_recipes(plan: Plan, observation: Observation) -> None:
 def _check_images(fleet: FleetPlan, observation: Observation) -> None:
     for slot in fleet.slots:
         cloud = observation.clouds[slot.cloud]
-        is_gone = isinstance(slot, Slot) and slot.image not in {image.id for image in cloud.images}
-        if cloud.error is None and is_gone:
-            raise StalePlan(
-                f"the image {slot.image} is gone from {slot.cloud} since the plan was made: make a new plan"
-            )
+        if cloud.error is not None or not isinstance(slot, Slot):
+            continue
+        image = next((image for image in cloud.images if image.id == slot.image), None)
+        if image is None or not image.is_usable:
+            what = "is gone from" if image is None else "can't be used yet in"
+            raise StalePlan(f"the image {slot.image} {what} {slot.cloud} since the plan was made: make a new plan")

@@ -82,7 +82,10 @@ class Told:
         baking = {bake.digest for bake in self._bakes}
         for one in self._observation.instances():
             if one.fleet == naming.BUILDERS and one.phase.is_live and one.revision not in baking:
-                yield f"{one.id} builds an image: if no bake is under way, `vmpattern bake` ends it"
+                yield (
+                    f"{one.id} was launched to bake an image: if no bake is under way, `vmpattern bake` ends it, at"
+                    " once if this machine launched it, else when it is overdue"
+                )
         for strange in self._observation.mislabelled():
             yield f"{strange.cloud}: {strange.id} is neither counted nor touched: {strange.reason}"
         for event in self._events(EventKind.UNREADABLE):

@@ -79,7 +79,8 @@ class Image:
     """A VM image that bears our labels: which service it holds, the digest of what was baked, the base it came from.
 
     `base` is as the label has it (see `naming.base_label`), `recipe` tells the recipe's parts apart (see
-    `naming.recipe`).
+    `naming.recipe`), `builder` tells what it was made of (see `naming.builder_label`). `verified` is the mark that a
+    bake sets once it knows that the image holds what was baked.
     """
 
     id: ImageId
@@ -90,7 +91,14 @@ class Image:
     created_at: float
     base: str = ""
     recipe: str = ""
+    builder: str = ""
     state: ImageState = ImageState.AVAILABLE
+    verified: bool = False
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether instances may be launched from it; every command asks this, and nothing else."""
+        return self.verified and self.state is ImageState.AVAILABLE
 
 
 @attrs.frozen(kw_only=True)

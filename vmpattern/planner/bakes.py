@@ -116,7 +116,14 @@ def _sites(deployment: Deployment, service: Service, cloud: CloudObservation) ->
 def _reasons(
     path: str, service: Service, cloud: CloudObservation, contents: Contents, chosen: Chosen
 ) -> Iterator[Reason]:
-    """Compare with the newest image of the service: what differs in the recipe, or that there was none."""
+    """Compare with the newest image of the service: what differs in the recipe, or that there was none.
+
+    An image of the digest itself that no bake has verified is the reason alone.
+    """
+    there = [row for row in cloud.images if row.digest == chosen.written and row.state is ImageState.AVAILABLE]
+    if there and chosen.to_bake:
+        yield Reason(field=path, before=f"{there[0].id}, not verified", after=chosen.written, count=1)
+        return
     before = latest(cloud.images, service.name, chosen.written)
     if before is None:
         yield Reason(field=path, before=None, after=chosen.written, count=1)
@@ -125,10 +132,6 @@ def _reasons(
 
 
 def latest(images: Sequence[Image], service: str, digest: str) -> Image | None:
-    """Return the newest image of a service that is available and of another digest."""
-    made = [
-        image
-        for image in images
-        if image.service == service and image.state is ImageState.AVAILABLE and image.digest != digest
-    ]
+    """Return the newest image of a service that is usable and of another digest."""
+    made = [image for image in images if image.service == service and image.is_usable and image.digest != digest]
     return max(made, key=lambda image: (image.created_at, image.id), default=None)

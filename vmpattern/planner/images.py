@@ -96,7 +96,9 @@ def _baked(recipe: Recipe, path: str, cloud: CloudObservation, contents: Content
     name = recipe_name(recipe, cloud.name, contents)
     made = family(cloud.images, name.digest)
     resolved = cloud.resolved.get(base, ImageId(""))
-    newest = made[-1] if made else None
+    usable = [image for image in made if image.is_usable]
+    # One that isn't usable yet takes the place of none that is: a bake may be under way, or was cut short.
+    newest = next(reversed(usable or made), None)
     digest = newest.digest if newest else name.digest
     notes: tuple[str, ...] = ()
     if newest is not None and resolved and newest.base != naming.base_label(resolved):
@@ -104,7 +106,9 @@ def _baked(recipe: Recipe, path: str, cloud: CloudObservation, contents: Content
             digest = naming.refreshed(name.digest, resolved)
         else:
             notes = (f"the base {base} has moved from {newest.base} to {resolved}: --refresh bakes it anew",)
-    ready = [image for image in made if image.digest == digest and image.state is ImageState.AVAILABLE]
+    ready = [image for image in usable if image.digest == digest]
+    if not ready:
+        notes += tuple(_unverified(made, digest))
     if not ready and cloud.error is None:
         _check_can_bake(base, path, cloud, contents)
     return Chosen(
@@ -115,6 +119,13 @@ def _baked(recipe: Recipe, path: str, cloud: CloudObservation, contents: Content
         resolved=resolved,
         notes=notes,
     )
+
+
+def _unverified(made: Sequence[Image], digest: str) -> Iterator[str]:
+    """Yield what a plan says of images that are there and aren't used, since no bake has verified them."""
+    for image in made:
+        if image.digest == digest and image.state is ImageState.AVAILABLE:
+            yield f"the image {image.id} isn't verified, since its bake was cut short or goes on: nothing runs from it"
 
 
 def too_large(cloud: str, script_bytes: int) -> str:
@@ -151,6 +162,9 @@ def _existing(written: str | None, path: str, cloud: CloudObservation, fleet: Fl
     if written is None:
         raise NoImage(Problem(path.removesuffix(f".{cloud.name}"), f"names no image for the cloud {cloud.name}"))
     resolved, missing = cloud.resolved.get(written), cloud.unresolved.get(written)
+    baked = next((image for image in cloud.images if image.id == (resolved or written)), None)
+    if baked is not None and not baked.is_usable:
+        raise NoImage(Problem(path, f"{baked.id} can't be launched from: no bake has verified it yet"))
     shown = _shown(written, cloud.instances, fleet) if resolved or missing else None
     if shown is None and missing:
         raise NoImage(Problem(path, missing))

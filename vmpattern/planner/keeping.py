@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import attrs
 
+from vmpattern import naming
 from vmpattern.model import CloudObservation, Contents, Deployment, Image, ImageId, ImageState, Observation, Recipe
 from vmpattern.planner.images import NoImage, choose
 
@@ -21,8 +22,9 @@ def image_uses(deployment: Deployment, observation: Observation, *, keep: int) -
     """Judge every image of the clouds that could be read, by cloud, service and age, the newest first.
 
     Needed is what an instance runs from, what a fleet wants, and the one before that, to roll back to; what is being
-    made, what another image is to be made from, and the `keep` newest of each service in each cloud. Where it can't be
-    told what a service wants, all of its images are needed.
+    made or verified, what another image is to be made from, and the `keep` newest of each service in each cloud. What
+    isn't verified counts as none of these newest. Where it can't be told what a service wants, all of its images are
+    needed.
     """
     found: list[ImageUse] = []
     for cloud in observation.clouds.values():
@@ -58,17 +60,24 @@ def _all_reasons(
                 yield wanted, f"wanted by {service.name}"
                 before = _before(wanted, service.name, cloud.images, running)
                 yield from ((image, "to roll back to") for image in before)
+            yield from (
+                (image.id, f"to be verified for {service.name}")
+                for image in _unverified(cloud.images)
+                if image.digest == chosen.written and chosen.to_bake
+            )
         except NoImage as none:
             unknown = f"nobody can tell what {service.name} wants: {none.problem.message}"
             yield from ((image.id, unknown) for image in cloud.images if image.service == service.name)
     yield from ((image.id, "being made") for image in cloud.images if image.state is ImageState.PENDING)
+    baking = {row.revision for row in cloud.instances if row.fleet == naming.BUILDERS and row.phase.is_live}
+    yield from ((image.id, "being verified") for image in _unverified(cloud.images) if image.digest in baking)
     yield from ((image, "a base") for image in cloud.resolved.values())
     yield from ((image.id, f"one of the {keep} newest") for image in _newest(cloud.images, keep))
 
 
 def _before(wanted: ImageId, service: str, images: Sequence[Image], running: Collection[ImageId]) -> Iterator[ImageId]:
     """Yield the image that the service had before the wanted one; none while some still run from another."""
-    made = [image.id for image in _by_age(images) if image.service == service and image.state is ImageState.AVAILABLE]
+    made = [image.id for image in _by_age(images) if image.service == service and image.is_usable]
     if wanted in made and not (set(made) - {wanted}) & set(running):
         yield from made[made.index(wanted) + 1 :][:1]
 
@@ -76,10 +85,15 @@ def _before(wanted: ImageId, service: str, images: Sequence[Image], running: Col
 def _newest(images: Sequence[Image], keep: int) -> Iterator[Image]:
     by_service: dict[str, list[Image]] = defaultdict(list)
     for image in _by_age(images):
-        if image.state is ImageState.AVAILABLE:
+        if image.is_usable:
             by_service[image.service].append(image)
     for made in by_service.values():
         yield from made[:keep]
+
+
+def _unverified(images: Sequence[Image]) -> Iterator[Image]:
+    """Yield what could be launched, and isn't, until a bake has verified it."""
+    return (image for image in images if image.state is ImageState.AVAILABLE and not image.verified)
 
 
 def _by_age(images: Sequence[Image]) -> list[Image]:

@@ -214,6 +214,13 @@ class SimulatedCloud(DriverVerbs):
             call.reply()
             return id
 
+    def mark_verified(self, image: ImageId) -> None:
+        """Mark an image, as `Baker.mark_verified`."""
+        with self._lock:
+            call = self._api.change("mark_verified", image, costs={"image": 1})
+            self._images.mark_verified(image)
+            call.reply()
+
     def stage(self, name: str, data: bytes, *, lifetime_s: float) -> str:
         """Note that data was staged: the builders of a simulated cloud fetch nothing."""
         with self._lock:

@@ -67,9 +67,16 @@ class Images:
             created_at=self._world.at,
             base=naming.base_label(request.base),
             recipe=request.recipe,
+            builder=naming.builder_label(request.builder),
         )
         self.ready[id] = self._world.at + self._world.spec.capabilities.latencies.capture_s
         return id
+
+    def mark_verified(self, id: ImageId) -> None:
+        """Mark an image that was made here, as `Baker.mark_verified`."""
+        if id not in self.rows or not self.rows[id].deployment:
+            raise NotFound(f"there is no image {id} of ours", field="image")
+        self.rows[id] = attrs.evolve(self.rows[id], verified=True)
 
     def delete(self, ids: Sequence[ImageId]) -> None:
         """Delete images, as `Driver.delete_images`."""

@@ -96,6 +96,7 @@ def every_verb(gcp: GcpDriver, emulator: Emulator) -> None:
     world.clock.advance(60)
     capture = CaptureRequest(builder=builder.id, deployment="shop", service="web", digest="d", base=base)
     image = gcp.capture(capture)
+    gcp.mark_verified(image)
     gcp.terminate([row.id, builder.id])
     world.clock.advance(60)
     gcp.delete_images([image])

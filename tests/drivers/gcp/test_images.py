@@ -1,14 +1,16 @@
 """Images: bases by name, family and vendor; one image for each digest; nothing in use is deleted."""
 
+import attrs
 import pytest
 from gce.catalog import BASES, FAMILY, VENDOR
 from gce.clouds import request
 from gce.emulator import Emulator
 from gce.faults import Fault, Where
+from gce.refusal import Refusal
 
 from vmpattern import naming
 from vmpattern.driver import CaptureRequest, Selector
-from vmpattern.errors import Invalid, KeyConflict, NotFound
+from vmpattern.errors import Invalid, KeyConflict, NotFound, Transient
 from vmpattern.model import ImageId, ImageState, InstanceId
 from vmpattern_gcp import GcpDriver
 
@@ -61,6 +63,29 @@ def test_an_image_of_the_same_digest_isn_t_made_twice(gcp: GcpDriver, emulator: 
     first, second = builder(gcp, emulator, "one"), builder(gcp, emulator, "two")
 
     assert capture(gcp, first) == capture(gcp, second)
+
+
+def test_a_mark_leaves_the_other_labels_and_a_change_in_between_loses_none(gcp: GcpDriver, emulator: Emulator) -> None:
+    id = capture(gcp, builder(gcp, emulator))
+    emulator.world.clock.advance(600)
+    (before,) = gcp.images(SHOP)
+    refused = Refusal(412, "conditionNotMet", "labels have changed")
+    emulator.world.faults.append(Fault("compute.images.setLabels", refusal=refused))
+    with pytest.raises(Transient):
+        gcp.mark_verified(id)
+    gcp.mark_verified(id)
+
+    assert not before.verified
+    assert (attrs.evolve(before, verified=True),) == gcp.images(SHOP)
+
+
+def test_an_image_that_another_caller_made_and_marked_meanwhile_is_adopted(gcp: GcpDriver, emulator: Emulator) -> None:
+    first, second = builder(gcp, emulator, "one"), builder(gcp, emulator, "two")
+    id = capture(gcp, first)
+    gcp.mark_verified(id)
+    emulator.world.unlisted.add(id)
+
+    assert id == capture(gcp, second)
 
 
 def test_an_image_that_failed_is_made_anew(gcp: GcpDriver, emulator: Emulator) -> None:

@@ -38,6 +38,16 @@ def newest(world: World, path: str) -> Resource:
     return max(found, key=lambda one: (one["creationTimestamp"], one["id"]))
 
 
+@method("compute.images.setLabels")
+def set_labels(world: World, call: Call) -> Resource:
+    path, image = world.find(call.parent)
+    if call.body["labelFingerprint"] != image["labelFingerprint"]:
+        raise Refusal(412, "conditionNotMet", "Labels fingerprint either invalid or resource labels have changed")
+    labels = call.body.get("labels", {})
+    image.update(labels=labels, labelFingerprint=fingerprint([labels, image["labelFingerprint"]]))
+    return world.begin(call, "setLabels", path, world.delays.other_s, lambda: None)
+
+
 @method("compute.images.delete")
 def delete(world: World, call: Call) -> Resource:
     path, image = world.find(call.path)

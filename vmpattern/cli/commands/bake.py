@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmpattern.cli.command import App, Command
-from vmpattern.cli.failures import FAILED, INTERRUPTED, WrongUsage
+from vmpattern.cli.failures import FAILED, WrongUsage
 
 if TYPE_CHECKING:
     from vmpattern.model import BakeOutcome
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def command(app: App, services: tuple[str, ...], refresh: bool, smoke: bool, keep_builder: bool) -> int:
     """Make the images of SERVICE, or of all services that have a recipe, in every cloud that runs them.
 
-    What is there already isn't made again. An apply bakes what it needs by itself. Ctrl-C ends the builders; a second
-    one leaves at once.
+    What is there already isn't made again. An apply bakes what it needs by itself. Ctrl-C, SIGTERM or SIGHUP ends the
+    builders and deletes what isn't verified yet; a second one leaves at once.
     """
     from vmpattern.cli.bakes import bakes_to_json, render_bakes, watching_bakes
 
@@ -28,7 +28,7 @@ def command(app: App, services: tuple[str, ...], refresh: bool, smoke: bool, kee
     if services and app.fleets:
         raise WrongUsage("bake takes services or the fleets that run them: leave one of them away")
     chosen = services or tuple(dict.fromkeys(deployment.fleets[name].service for name in app.fleets))
-    with watching_bakes(app) as (on_event, stop):
+    with watching_bakes(app) as (on_event, stop, interruption):
         outcome = app.engine.bake(
             deployment,
             chosen,
@@ -41,12 +41,12 @@ def command(app: App, services: tuple[str, ...], refresh: bool, smoke: bool, kee
     app.document(bakes_to_json(outcome))
     if not app.json:
         app.show(render_bakes(outcome, command=app.command))
-    return _status(outcome)
+    return _status(outcome, interruption.status)
 
 
-def _status(outcome: "BakeOutcome") -> int:
+def _status(outcome: "BakeOutcome", interrupted: int) -> int:
     from vmpattern.model import BakeState
 
     if any(result.state is BakeState.INTERRUPTED for result in outcome.results):
-        return INTERRUPTED
+        return interrupted
     return 0 if outcome.ok else FAILED

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from vmpattern.cli.command import App, Branch, Command
-from vmpattern.cli.failures import FAILED, INTERRUPTED, WrongUsage
+from vmpattern.cli.failures import FAILED, WrongUsage
 
 if TYPE_CHECKING:
     from vmpattern.cli.capability import Ability
@@ -63,16 +63,26 @@ def check(app: App, driver: str, options: tuple[str, ...], clauses: tuple[str, .
     if kit.may_cost and not yes:
         app.confirm(f"This launches up to {kit.most} instances at a time in {kit.zone}, which may cost money.")
     with checking(app, len(some)) as on_result:
-        report = _run(app, lambda: run(kit, clauses=some, on_result=on_result, driver=driver))
+        report, interrupted = _run(app, lambda: run(kit, clauses=some, on_result=on_result, driver=driver))
     if report is None:
-        return INTERRUPTED
+        return interrupted
     app.document(report_to_json(report))
     app.show(render_summary(report))
     return 0 if report.ok else FAILED
 
 
-def _run(app: App, work: "Callable[[], Report]") -> "Report | None":
-    """Return the report, or None after a Ctrl-C; a second one leaves what the first would have ended."""
+def _run(app: App, work: "Callable[[], Report]") -> "tuple[Report | None, int]":
+    """Return the report, or None and the exit status after Ctrl-C, SIGTERM or SIGHUP.
+
+    A second one leaves what the first would have ended.
+    """
+    from vmpattern.cli.interrupt import raising
+
+    with raising() as interruption:
+        return _report(app, work), interruption.status
+
+
+def _report(app: App, work: "Callable[[], Report]") -> "Report | None":
     try:
         return work()
     except KeyboardInterrupt as stop:

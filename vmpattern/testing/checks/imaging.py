@@ -4,6 +4,8 @@ import contextlib
 from collections.abc import Sequence
 from itertools import cycle, islice
 
+import attrs
+
 from vmpattern import naming
 from vmpattern.driver import Baker, CaptureRequest
 from vmpattern.errors import DriverError, Invalid, NotFound, OutcomeUnknown, Unsupported
@@ -52,11 +54,14 @@ def keeps_images_in_use(bench: Bench) -> None:
     expect(left == {used.id, other.id}, f"of two images, one in use, {told(left)} is left")
 
 
-@clause("image-4", "`delete_images` never touches what lacks our labels.")
+@clause("image-4", "`delete_images` never touches what lacks our labels; `mark_verified` of it is `NotFound`.")
 def strangers_images_stay(bench: Bench) -> None:
     stranger = bench.kit.plant_image()
     with contextlib.suppress(DriverError):
         bench.patiently(lambda: bench.driver.delete_images([stranger]))
+    driver = bench.driver
+    if bench.can.baker and isinstance(driver, Baker):
+        bench.raises(NotFound, "marking an image without our labels", lambda: driver.mark_verified(stranger))
     bench.settle()
     expect(bench.kit.image_lives(stranger), f"the image {stranger} lacks our labels and was deleted")
 
@@ -82,9 +87,11 @@ def builders_stop(bench: Bench) -> None:
 def captures_what_can_be_launched(bench: Bench) -> None:
     driver, base = _baker(bench), bench.kit.base
     before = bench.patiently(lambda: driver.resolve(base)) if base else None
-    image = captured(bench, "whole")
-    wanted = (SERVICE, "dwhole", naming.base_label(bench.kit.image), RECIPE, bench.kit.cloud)
-    found = (image.service, image.digest, image.base, image.recipe, image.cloud)
+    builder = _stopped(bench, "whole")
+    image = captured(bench, "whole", builder)
+    made_of, base_label = naming.builder_label(builder.id), naming.base_label(bench.kit.image)
+    wanted = (SERVICE, "dwhole", base_label, RECIPE, made_of, bench.kit.cloud)
+    found = (image.service, image.digest, image.base, image.recipe, image.builder, image.cloud)
     expect(found == wanted, f"the labels of an image are {told(found)}, expected {told(wanted)}")
     (row,) = bench.launched(image=image.id)
     expect(row.image == image.id, f"launched from {image.id}, it is listed with {row.image}")
@@ -187,6 +194,7 @@ def undeclared_baking_is_refused(bench: Bench) -> None:
     )
     bench.raises(Unsupported, "resolve, which isn't declared,", lambda: driver.resolve(NOWHERE))
     bench.raises(Unsupported, "capture, which isn't declared,", lambda: driver.capture(request))
+    bench.raises(Unsupported, "a mark, which isn't declared,", lambda: driver.mark_verified(ImageId("none")))
 
 
 @clause("bake-9", "The same `stage` again is success, and so is `unstage` of what is gone.", exercises="staging")
@@ -199,6 +207,35 @@ def stages_twice(bench: Bench) -> None:
     expect(all(urls), "staged data has no URL")
     for _ in range(2):
         bench.patiently(lambda: driver.unstage([name]))
+
+
+@clause(
+    "bake-10",
+    "A captured image isn't verified until `mark_verified`, which changes nothing else; again is success.",
+    exercises="baker",
+)
+def marks_what_is_verified(bench: Bench) -> None:
+    driver = _baker(bench)
+    before = captured(bench, "marked")
+    expect(not before.verified, f"{before.id} is verified, and it was only captured")
+    for _ in range(2):
+        bench.patiently(lambda: driver.mark_verified(before.id))
+    bench.until(lambda: all(image.verified for image in bench.images()), "an image that was marked is verified")
+    after = bench.images()
+    expect(after == (attrs.evolve(before, verified=True),), f"{before} was marked, and now it is {told(after)}")
+
+
+@clause(
+    "bake-11",
+    "`mark_verified` of an image that is gone is `NotFound`.",
+    exercises="baker",
+)
+def marks_only_what_is_there(bench: Bench) -> None:
+    driver = _baker(bench)
+    image = captured(bench, "deleted")
+    bench.patiently(lambda: bench.driver.delete_images([image.id]))
+    bench.until(lambda: not bench.images(), "a deleted image isn't listed")
+    bench.raises(NotFound, "marking an image that is gone", lambda: driver.mark_verified(image.id))
 
 
 def _baker(bench: Bench) -> Baker:
@@ -235,10 +272,10 @@ def _request(bench: Bench, builder: Instance, name: str) -> CaptureRequest:
     )
 
 
-def captured(bench: Bench, name: str) -> Image:
-    """Make an image, end its builder, and return the image as listed."""
+def captured(bench: Bench, name: str, builder: Instance | None = None) -> Image:
+    """Make an image of a builder, of a new one unless it is given, end that, and return the image as listed."""
     driver = _baker(bench)
-    builder = _stopped(bench, name)
+    builder = builder or _stopped(bench, name)
     id = bench.patiently(lambda: driver.capture(_request(bench, builder, name)))
     bench.until(lambda: _state(bench, id) is ImageState.AVAILABLE, "an image is available")
     bench.terminate([builder.id])

@@ -23,6 +23,7 @@ METHODS = {
         compute.globalOperations.aggregatedList compute.globalOperations.get compute.globalOperations.wait
         compute.healthChecks.get compute.healthChecks.insert
         compute.images.delete compute.images.get compute.images.getFromFamily compute.images.insert compute.images.list
+        compute.images.setLabels
         compute.instanceGroups.addInstances compute.instanceGroups.get compute.instanceGroups.insert
         compute.instanceGroups.listInstances compute.instanceGroups.removeInstances
         compute.instances.aggregatedList compute.instances.bulkInsert compute.instances.delete compute.instances.get
