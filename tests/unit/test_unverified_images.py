@@ -12,8 +12,7 @@ from vmpattern import naming
 from vmpattern.bakery import Policy
 from vmpattern.errors import Denied, Invalid, SpecError, StalePlan
 from vmpattern.executor.freshness import check_fresh
-from vmpattern.model import BakeState, Existing, ImageId, Phase, Revision
-from vmpattern.planner import UNBAKED
+from vmpattern.model import BakeState, Existing, ImageId, Phase, Revision, Unbaked
 
 UNVERIFIED = image("own-1", verified=False)
 
@@ -30,7 +29,7 @@ def test_nothing_is_launched_of_one_and_it_is_baked_with_the_reason() -> None:
     (bake,) = planned(cloud(UNVERIFIED))
     found = slots(cloud(UNVERIFIED))
 
-    assert {UNBAKED + DIGEST} == {slot.image for slot in found.slots}
+    assert {Unbaked(DIGEST)} == {slot.image for slot in found.slots}
     assert [("services.shop.image", "own-1, not verified", DIGEST)] == [
         (reason.field, reason.before, reason.after) for reason in bake.reasons
     ]
