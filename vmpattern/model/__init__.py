@@ -16,7 +16,7 @@ from vmpattern.model.observed import (
     RequestBudget,
     Usage,
 )
-from vmpattern.model.outcome import Event, EventKind, Failure, FleetOutcome, Outcome, Result
+from vmpattern.model.outcome import UNENDING, Event, EventKind, Failure, FleetOutcome, Outcome, Result
 from vmpattern.model.planned import Action, FleetPlan, Forecast, Plan, Slot, Step
 from vmpattern.model.service import (
     Existing,
@@ -53,6 +53,7 @@ from vmpattern.model.words import (
 __all__ = [
     "NAME_RULE",
     "OUTSIDE",
+    "UNENDING",
     "Action",
     "Bake",
     "BakeOutcome",

@@ -12,9 +12,10 @@ from vmpattern.planner.images import UNBAKED, Chosen, image_reasons, recipe_name
 from vmpattern.planner.index import FleetIndex, Transition
 from vmpattern.planner.keeping import ImageUse, image_uses
 from vmpattern.planner.limits import Limits, limits
+from vmpattern.planner.overlaps import UNRESOLVED
 from vmpattern.planner.places import covers
 from vmpattern.planner.quotas import apportion, quotas
-from vmpattern.planner.resolve import UNRESOLVED, Resolution, admitted, resolve
+from vmpattern.planner.resolve import Resolution, admitted, resolve
 from vmpattern.planner.rows import Row, State, classify
 
 __all__ = [

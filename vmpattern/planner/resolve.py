@@ -20,18 +20,20 @@ from vmpattern.model import (
 )
 from vmpattern.planner.images import Chosen, NoImage, choose
 from vmpattern.planner.limits import limits
+from vmpattern.planner.overlaps import UNRESOLVED, without_overlaps
 from vmpattern.planner.quotas import apportion
-
-UNRESOLVED = "unknown"
-"""The zone, machine type or image of a slot in a cloud that couldn't be read and isn't written out in full."""
 
 
 @attrs.frozen
 class Resolution:
-    """A fleet's slots, in the order of its placements and zones, and what a person should know about them."""
+    """A fleet's slots, in the order of its placements and zones, and what a person should know about them.
+
+    `retired`: the file has no such fleet any more.
+    """
 
     slots: tuple[Slot, ...]
     notes: tuple[str, ...] = ()
+    retired: bool = False
 
 
 def resolve(deployment: Deployment, fleet: Fleet, observation: Observation, *, refresh: bool = False) -> Resolution:
@@ -39,11 +41,15 @@ def resolve(deployment: Deployment, fleet: Fleet, observation: Observation, *, r
 
     A machine type that in-date instances show is used again; with `refresh` it is chosen anew: the smallest that fits,
     by vCPUs, memory, price, what is special about it, disk, name. The same holds for what an image as written stands
-    for. A cloud that couldn't be read gets slots only for what is written in full.
+    for. A cloud that couldn't be read gets slots only for what is written in full. A fleet of size 0 needs no slots,
+    and has no problems: what is wrong with a file never keeps its instances from being ended.
 
     Raises:
-        SpecError: a zone, machine type or image that isn't there, or resources that no type fits; all at once.
+        SpecError: a zone, machine type or image that isn't there, resources that no type fits, or placements that can't
+            be told apart; all at once.
     """
+    if not fleet.size:
+        return Resolution(())
     problems: list[Problem] = []
     notes: list[str] = []
     slots: list[Slot] = []
@@ -56,9 +62,10 @@ def resolve(deployment: Deployment, fleet: Fleet, observation: Observation, *, r
         chosen = _image(service, fleet, cloud, contents, problems, refresh)
         notes += [note for note in chosen.notes if note not in notes]
         slots += _slots(service, fleet, number, placement, cloud, path, problems, notes, refresh, chosen)
-    if problems:
-        raise SpecError(problems)
-    return Resolution(tuple(_ranked(slots, fleet.place)), tuple(notes))
+    kept, overlapping = without_overlaps(fleet, _ranked(slots, fleet.place))
+    if problems or overlapping:
+        raise SpecError([*problems, *overlapping])
+    return Resolution(tuple(kept), tuple(notes))
 
 
 def _slots(
@@ -193,11 +200,11 @@ def _image(
     problems: list[Problem],
     refresh: bool,
 ) -> Chosen:
-    """Choose the image; a fleet that vanishes needs none, and in a cloud that couldn't be read nobody knows its id."""
+    """Choose the image; in a cloud that couldn't be read its id isn't known."""
     try:
         chosen = choose(service, cloud, contents, fleet=fleet, refresh=refresh)
     except NoImage as none:
-        if fleet.size and none.problem not in problems:
+        if none.problem not in problems:
             problems.append(none.problem)
         return Chosen(written="", id=ImageId(UNRESOLVED))
     unknown = chosen.to_bake and cloud.error is not None
