@@ -134,9 +134,9 @@ class Told:
         if there != fleet.size:
             field = f"fleets.{fleet.name}.size"
             yield Reason(field=field, before=there, after=fleet.size, count=abs(there - fleet.size))
-        # Of a fleet that the file wants empty, the size says it all.
-        compared = [live[i] for i in gone] if slots or self._resolutions[fleet.name].retired else []
-        counts = Differences(self._observation, self._bakes, fleet, slots).counted(compared)
+        if not fleet.size and not self._resolutions[fleet.name].retired:
+            return  # of a fleet that is wanted empty, the size says it all
+        counts = Differences(self._observation, self._bakes, fleet, slots).counted([live[i] for i in gone])
         for (field, before, after), count in sorted(counts.items(), key=lambda item: (-item[1], str(item[0]))):
             yield Reason(field=field, before=before, after=after, count=count)
         failed = {i for event in self._events(EventKind.FAILED, fleet=fleet.name) for i in event.instances}

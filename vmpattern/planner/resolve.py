@@ -80,6 +80,7 @@ def _slots(
     refresh: bool,
     chosen: Chosen,
 ) -> list[Slot]:
+    known = len(problems)
     if placement.market not in cloud.capabilities.markets:
         offered = ", ".join(sorted(market.value for market in cloud.capabilities.markets))
         problems.append(Problem(f"{path}.market", f"{cloud.name} offers {offered}, not {placement.market.value}"))
@@ -92,9 +93,9 @@ def _slots(
         zones = placement.zones or (UNRESOLVED,)
     elif unknown := [zone for zone in zones if zone not in cloud.zones]:
         expected = f"expected some of {', '.join(cloud.zones)}"
-        problems.append(Problem(f"{path}.zones", f"{cloud.name} has no zone {unknown[0]}; {expected}"))
-        return []
-    slots = []
+        problems.append(Problem(f"{path}.zones", f"{cloud.name} has no zone {', '.join(unknown)}; {expected}"))
+        zones = tuple(zone for zone in zones if zone in cloud.zones)
+    slots: list[Slot] = []
     for zone in zones:
         types = admitted(cloud, placement, service.resources, zone)
         kind = _chosen(cloud, types, inputs, placement, refresh)
@@ -120,6 +121,8 @@ def _slots(
                 options=placement.options,
             )
         )
+    if not slots and len(problems) == known and cloud.error is None:
+        problems.append(_no_type(path, cloud, placement, service.resources, ""))
     return slots
 
 
@@ -212,18 +215,18 @@ def _image(
 
 
 def _no_type(path: str, cloud: CloudObservation, placement: Placement, need: Resources, zone: str) -> Problem:
+    """Tell that no type fits in a zone, or, where it has no name, in any."""
+    where = f"in zone {zone}" if zone else "in any zone"
     if placement.machine_type is not None:
-        names = sorted({kind.name for kind in cloud.machine_types if zone in kind.zones})
-        expected = f"expected one of {', '.join(names)}"
-        return Problem(
-            f"{path}.machine_type", f"{cloud.name} offers no {placement.machine_type} in zone {zone}; {expected}"
-        )
+        names = sorted({kind.name for kind in cloud.machine_types if not zone or zone in kind.zones})
+        expected = f"expected one of {', '.join(names)}" if names else "it offers nothing at all there"
+        return Problem(f"{path}.machine_type", f"{cloud.name} offers no {placement.machine_type} {where}; {expected}")
     wanted = f"{need.vcpus} vCPUs and {need.memory_mib} MiB"
     if need.disk_gib and not _sizes_disks(cloud, placement) and any(kind.disk_gib for kind in cloud.machine_types):
         wanted = f"{need.vcpus} vCPUs, {need.memory_mib} MiB and a disk of {need.disk_gib} GiB"
         if option := cloud.capabilities.disk_option:
             wanted += f"; the placement's option `{option}` gives a disk of any size"
-    return Problem(path, f"no machine type of {cloud.name} in zone {zone} has {wanted}")
+    return Problem(path, f"no machine type of {cloud.name} {where} has {wanted}")
 
 
 def _ranked(slots: list[Slot], place: Place) -> list[Slot]:
