@@ -46,6 +46,7 @@ class LocalKit(Kit):
     most = 5
     examples: int | None = 2
     may_cost = False
+    deaf = ImageId("alpine")
     base = "alpine"
     balancer: Options | None = immutabledict(port=FRONT)
     accelerator: ClassVar[bytes] = b""

@@ -42,6 +42,7 @@ def test_what_is_skipped_of_it_is_only_what_it_declares_otherwise() -> None:
         pytest.param(
             broken.ListsStrangers, "own-3", "model-1 balance-1 balance-2 balance-4", id="lists a stranger's VM"
         ),
+        pytest.param(broken.HearsEverybody, "probe-4", "", id="calls healthy what doesn't listen"),
         pytest.param(broken.LacksItsConsole, "fact-4", "", id="declares a console that it lacks"),
         pytest.param(broken.DeclaresLargerBatches, "launch-10", "list-2 launch-14 end-4", id="declares larger batches"),
         pytest.param(broken.SellsNoSpot, "launch-15", "", id="declares a market that it lacks"),

@@ -25,7 +25,7 @@ from vmpattern.errors import (
     Throttled,
     Transient,
 )
-from vmpattern.model import ImageId, InstanceId, LaunchKey, Market, Phase, Standing
+from vmpattern.model import Health, ImageId, InstanceId, LaunchKey, Market, Phase, Standing
 from vmpattern.testing import Fault
 
 UNLABELLED = "unlabelled"
@@ -124,6 +124,13 @@ class ListsStrangers(WholeDriver):
 
     def instances(self, selector):
         return (*super().instances(selector), *self.cloud.instances(Selector(SOMEBODY)))
+
+
+class HearsEverybody(WholeDriver):
+    """Whatever answers for the service takes every connection."""
+
+    def probe(self, ids, check):
+        return dict.fromkeys(self.cloud.probe(ids, check), Health.HEALTHY)
 
 
 class LacksItsConsole(WholeDriver):

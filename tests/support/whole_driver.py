@@ -180,13 +180,16 @@ class WholeKit(Kit):
     examples: int | None = 10
     may_cost = False
     balancer = immutabledict(name="front")
+    deaf = ImageId("img-deaf")
     base = "debian-13"
     made: type[WholeDriver] = WholeDriver
     can: Capabilities = CAN
 
     def __init__(self, made: type[WholeDriver] = WholeDriver, can: Capabilities = CAN) -> None:
         self.made = made
-        self.place = Place(SimulatedCloud(CloudSpec(name=self.cloud, capabilities=can)))
+        self.place = Place(
+            SimulatedCloud(CloudSpec(name=self.cloud, capabilities=can, bad_images=frozenset({self.deaf})))
+        )
 
     def connect(self) -> WholeDriver:
         return self.made(self.place)
