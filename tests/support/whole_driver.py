@@ -187,9 +187,8 @@ class WholeKit(Kit):
 
     def __init__(self, made: type[WholeDriver] = WholeDriver, can: Capabilities = CAN) -> None:
         self.made = made
-        self.place = Place(
-            SimulatedCloud(CloudSpec(name=self.cloud, capabilities=can, bad_images=frozenset({self.deaf})))
-        )
+        spec = CloudSpec(name=self.cloud, capabilities=can, bad_images=frozenset({self.deaf}))
+        self.place = Place(SimulatedCloud(spec))
 
     def connect(self) -> WholeDriver:
         return self.made(self.place)

@@ -47,7 +47,7 @@ def undeclared_probes_are_refused(bench: Bench) -> None:
 
 @clause(
     "probe-4",
-    "An instance whose service doesn't listen is never healthy: neither by `probe`, nor by a connection to its address.",
+    "An instance whose service doesn't listen is never healthy, neither by `probe` nor by a connection to its address.",
     exercises="probes",
 )
 def nothing_is_heard_where_nothing_listens(bench: Bench) -> None:
