@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from vmpattern.errors import Transient
+from vmpattern.model.jsontext import parse_json
 
 SOCKET = "qmp.sock"
 TIMEOUT_S = 5.0
@@ -96,7 +97,7 @@ def _answer(stream: _Lines, folder: Path) -> object:
 
 def _message(line: bytes, folder: Path) -> Mapping[str, object]:
     try:
-        found: object = json.loads(line)
+        found: object = parse_json(line)
     except ValueError:
         found = None
     if not isinstance(found, dict):
