@@ -69,8 +69,8 @@ def check_up(deployment: Deployment, connect: Connect, *, fleets: Sequence[str] 
     """Ask everything: secrets first, then cloud by cloud in the file's order, then a plan; yields each answer at once.
 
     Guarantees:
-        All are ok only if a plan of these fleets wouldn't be refused, and isn't bound to fail. No command is run, and no
-        value of a secret is read.
+        All are ok only if a plan of these fleets wouldn't be refused, and isn't bound to fail. No command is run, and
+        no value of a secret is read.
     """
     yield from _secrets(deployment)
     try:
