@@ -69,6 +69,8 @@ def from_json(kind: type[T], data: Json) -> T:
     """
     try:
         return _CONVERTER.structure(data, kind)
+    except RecursionError as error:
+        raise SpecError([Problem("$", "is nested too deeply")]) from error
     except Exception as error:  # a group of whatever its hooks and the model's validators raised
         told = (line.rpartition(" @ ") for line in transform_error(error, format_exception=_tell))
         raise SpecError([Problem(path, message) for message, _, path in told]) from error
@@ -155,6 +157,8 @@ def outcome_to_json(outcome: Outcome) -> dict[str, Json]:
 
 def _tell(error: BaseException, kind: type | None) -> str:
     """Tell what is wrong with a part; what can't even be looked into, an array or object would have been."""
+    if isinstance(error, RecursionError):
+        return "is nested too deeply"
     if isinstance(error, TypeError | AttributeError):
         return "expected an array" if get_origin(kind) in (tuple, frozenset) else "expected an object"
     return str(error) if isinstance(error, ValueError) and error.args else format_exception(error, kind)

@@ -1,6 +1,5 @@
 """What Google says when it refuses, at once or in an operation that fails later, and what is to be made of it."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import cast
@@ -18,6 +17,7 @@ from vmpattern.errors import (
     Transient,
     Unauthenticated,
 )
+from vmpattern.model.jsontext import parse_json
 from vmpattern_libcloud import ErrorTable, Fault, Reply, Rule, request_id, retry_after_s
 
 ENABLE = "switch the API on for the project: gcloud services enable compute.googleapis.com"
@@ -147,7 +147,7 @@ FIELDS = {
 def read_fault(reply: Reply, *, now: float) -> Fault:
     """Return what an answer says of its refusal; `now` is in epoch seconds."""
     try:
-        error = _table(json.loads(reply.body)).get("error")
+        error = _table(parse_json(reply.body)).get("error")
     except ValueError:
         error = None
     told = _table(error)

@@ -1,6 +1,5 @@
 """From Google's VMs and images to rows: what bears our labels, and in which phase it is."""
 
-import json
 from collections.abc import Mapping
 from typing import cast
 
@@ -15,6 +14,7 @@ from vmpattern.model import (
     Mislabelled,
     Phase,
 )
+from vmpattern.model.jsontext import parse_json
 from vmpattern.naming import LaunchLabels
 from vmpattern_gcp.answers import DiskImage, Vm
 from vmpattern_gcp.names import image_id, instance_id, last, moment, region_of
@@ -90,7 +90,7 @@ def row(vm: Vm, cloud: str, *, ending: bool) -> Instance | Mislabelled:
 def told(vm: Vm, what: str) -> str:
     """Return what a VM's description says of its launch, empty where it says nothing."""
     try:
-        found: object = json.loads(vm.description or "{}")
+        found: object = parse_json(vm.description or "{}")
     except ValueError:
         return ""
     return str(cast("Mapping[str, object]", found).get(what, "")) if isinstance(found, Mapping) else ""

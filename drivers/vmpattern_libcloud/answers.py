@@ -1,6 +1,5 @@
 """From an answer's JSON to values; what can't be read is the provider's fault, and is told as such."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import TypeVar, cast
 
@@ -9,6 +8,7 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 
 from vmpattern.errors import Invalid
+from vmpattern.model.jsontext import parse_json
 from vmpattern_libcloud.connection import Reply
 
 Answer = TypeVar("Answer")
@@ -21,7 +21,7 @@ def document(reply: Reply, what: str) -> Mapping[str, object]:
         Invalid: it isn't one, as where there is none: an empty answer says nothing, not that there is nothing.
     """
     try:
-        found: object = json.loads(reply.body)
+        found: object = parse_json(reply.body)
     except ValueError as error:
         raise Invalid(f"{what}: the answer is no JSON", code="UnreadableAnswer") from error
     if not isinstance(found, Mapping):

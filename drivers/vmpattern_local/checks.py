@@ -47,6 +47,7 @@ class LocalKit(Kit):
     most = 5
     examples: int | None = 2
     may_cost = False
+    deaf = ImageId("alpine")
     base = "alpine"
     balancer: Options | None = immutabledict(port=FRONT)
     place = "local"

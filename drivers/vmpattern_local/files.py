@@ -15,6 +15,7 @@ import cattrs
 import filelock
 
 from vmpattern.errors import Denied, DriverError, Invalid, QuotaExceeded, Transient
+from vmpattern.model.jsontext import parse_json
 
 LOCK_WAIT_S = 10.0
 """Whoever holds the lock does something short; who waits longer than this is told so."""
@@ -68,7 +69,7 @@ def read_value(path: Path, kind: type[T]) -> T | None:
         Invalid: the file is damaged; it stays as it is.
     """
     try:
-        return _CONVERTER.structure(json.loads(path.read_bytes()), kind)
+        return _CONVERTER.structure(parse_json(path.read_bytes()), kind)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, cattrs.BaseValidationError) as error:
@@ -125,7 +126,7 @@ def is_held(path: Path) -> bool:
 def table(path: Path) -> Mapping[str, object]:
     """Read a JSON object that may be missing or damaged, where that only costs time."""
     try:
-        found: object = json.loads(path.read_bytes())
+        found = parse_json(path.read_bytes())
     except (OSError, ValueError):
         return {}
     return cast("Mapping[str, object]", found) if isinstance(found, dict) else {}

@@ -19,10 +19,12 @@ import socket
 import subprocess
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import attrs
 
 from vmpattern.errors import Invalid, Transient
+from vmpattern.model.jsontext import parse_json
 from vmpattern_local import files, handles, qmp
 
 ALIVE = "alive"
@@ -107,7 +109,11 @@ class Proxy:
 
     def slots(self) -> Mapping[int, Slot]:
         """Return what goes on in each slot."""
-        answer: Sequence[Mapping[str, object]] = json.loads(self._ask("GET", "/reverse_proxy/upstreams") or b"[]")
+        text = self._ask("GET", "/reverse_proxy/upstreams") or b"[]"
+        try:
+            answer = cast("Sequence[Mapping[str, object]]", parse_json(text))
+        except ValueError as error:
+            raise Transient(f"the balancer's proxy answers no JSON: {error}", code="NoAnswer") from error
         found: dict[int, Slot] = {}
         for one in answer:
             if number := _SLOT.search(str(one["address"])):

@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from vmpattern.errors import Transient
+from vmpattern.model.jsontext import parse_json
 
 SOCKET = "qmp.sock"
 TIMEOUT_S = 5.0
 
 _FORWARDED = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+\S+\s+(\d+)")
+
+# The source is the port of this machine, whoever connects; what the guest itself connects to has another one.
+_CONNECTING = re.compile(r"TCP\[SYN_SENT\]\s+\d+\s+127\.0\.0\.1\s+(\d+)")
 
 
 def power_down(folder: Path) -> None:
@@ -41,6 +45,16 @@ def forwarded_port(folder: Path) -> int:
     if found is None:
         raise Transient(f"the VM in {folder} forwards no port", code="NoPort")
     return int(found[1])
+
+
+def is_connecting(folder: Path, port: int) -> bool:
+    """Tell whether the guest has yet to answer a connection that came through a port of this machine.
+
+    Raises:
+        OSError, Transient: nobody answers.
+    """
+    table = str(_ask(folder, "human-monitor-command", {"command-line": "info usernet"}))
+    return any(int(found[1]) == port for found in _CONNECTING.finditer(table))
 
 
 @contextlib.contextmanager
@@ -83,7 +97,7 @@ def _answer(stream: _Lines, folder: Path) -> object:
 
 def _message(line: bytes, folder: Path) -> Mapping[str, object]:
     try:
-        found: object = json.loads(line)
+        found: object = parse_json(line)
     except ValueError:
         found = None
     if not isinstance(found, dict):

@@ -42,6 +42,7 @@ class MemoryKit(Kit):
     examples: int | None = 3
     most = 1010
     may_cost = False
+    deaf = ImageId("img-deaf")
     base = "debian-13"
     balancer: Options | None = immutabledict(name="front")
     idempotency: ClassVar[Idempotency] = Idempotency.BATCH
@@ -126,7 +127,9 @@ class MemoryKit(Kit):
         return tempfile.TemporaryDirectory(prefix="vmpattern-check-")
 
     def _options(self) -> MemoryOptions:
-        usual: Options = immutabledict(path="world.json", speed=0.0, idempotency=self.idempotency.value)
+        usual: Options = immutabledict(
+            path="world.json", speed=0.0, idempotency=self.idempotency.value, bad_images=(self.deaf,)
+        )
         return parse_options(MemoryOptions, usual | self.settings, path="options")
 
     def _driver(self, options: MemoryOptions) -> MemoryDriver:

@@ -12,12 +12,14 @@ import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISREG
 from typing import Protocol, cast
 
 import attrs
 import filelock
 
 from vmpattern.errors import Denied, DriverError, Invalid, Scope, ScopeKind, Transient
+from vmpattern.model.jsontext import parse_json
 from vmpattern.simulation import SimulatedCloud
 
 FORMAT = "vmpattern-memory"
@@ -95,6 +97,7 @@ class FileKeeper:
         self._cloud: SimulatedCloud | None = None
         self._mark: _Mark | None = None
         self._unsaved = False
+        self._lockable = False
         self._threads = threading.RLock()
         self._processes = filelock.FileLock(f"{path}.lock", thread_local=False)
 
@@ -131,7 +134,11 @@ class FileKeeper:
     @contextmanager
     def _held(self) -> Generator[None]:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            if not self._lockable:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._marked()  # nothing is left beside what can't be a world
+                with open(self._processes.lock_file, "ab"):
+                    self._lockable = True  # where no file can be made, the lock would be waited for in vain
             self._processes.acquire(timeout=WAIT_S)
         except filelock.Timeout:
             raise Transient(f"another process has held {self._path} for {WAIT_S:g} s", scope=_CLOUD) from None
@@ -158,8 +165,10 @@ class FileKeeper:
 
     def _marked(self) -> _Mark | None:
         try:
-            with self._path.open("rb") as file:
+            with open(self._path, "rb", opener=_without_waiting) as file:
                 stat = os.fstat(file.fileno())
+                if not S_ISREG(stat.st_mode):
+                    raise Invalid(f"{self._path} can't be used: it is no regular file", scope=_CLOUD, field="path")
                 return _Mark(stat.st_ino, stat.st_mtime_ns, stat.st_size, file.read(len(_head("0" * 64))))
         except FileNotFoundError:
             return None
@@ -169,7 +178,7 @@ class FileKeeper:
     def _read(self) -> SimulatedCloud:
         try:
             return self._load(_checked(self._path.read_bytes()))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Invalid(
                 f"{self._path} is damaged: {error}. It was left as it is. Put back a copy of it, or move it away "
                 "to start with an empty simulated cloud",
@@ -199,6 +208,11 @@ class FileKeeper:
         self._unsaved = False
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; a pipe without a writer would be waited for."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _head(checksum: str) -> bytes:
     return f'{{"format": "{FORMAT}", "version": {VERSION}, "sha256": "{checksum}", "world":\n'.encode()
 
@@ -209,7 +223,7 @@ def _dumped(world: object) -> bytes:
 
 def _checked(content: bytes) -> Mapping[str, object]:
     try:
-        document: object = json.loads(content)
+        document: object = parse_json(content)
     except ValueError as error:
         raise ValueError(f"it isn't JSON ({error})") from None
     document = _table(document)

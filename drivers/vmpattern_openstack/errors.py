@@ -1,6 +1,5 @@
 """What OpenStack's services say when they refuse, each in its own form, and what is to be made of it."""
 
-import json
 from collections.abc import Mapping
 from typing import cast
 
@@ -15,6 +14,7 @@ from vmpattern.errors import (
     Transient,
     Unauthenticated,
 )
+from vmpattern.model.jsontext import parse_json
 from vmpattern_libcloud import ErrorTable, Fault, Reply, Rule, request_id, retry_after_s
 
 GROUP_HINT = "name the security group by its id"
@@ -104,7 +104,7 @@ def read_fault(reply: Reply, *, now: float) -> Fault:
 
 def _said(reply: Reply) -> tuple[str, str]:
     try:
-        found: object = json.loads(reply.body)
+        found: object = parse_json(reply.body)
     except ValueError:
         return "", ""
     body = _table(found)

@@ -187,8 +187,8 @@ def test_the_doctor_names_what_is_not_there(applied: Path, call) -> None:
 
     assert ran.status == 1
     assert "no zone bb" in ran.out
-    assert "hugest in a" in ran.out
-    assert "do: name" in ran.out
+    assert "no hugest in zone a" in ran.out
+    assert "do: correct it" in ran.out
 
 
 def spawn(*words: str, **options: object) -> subprocess.Popen[str]:

@@ -51,6 +51,7 @@ def test_what_is_skipped_of_it_is_only_what_it_declares_otherwise() -> None:
         pytest.param(broken.ListsImagesElsewhere, "own-6", "", id="lists images of another region"),
         pytest.param(broken.DeletesImagesElsewhere, "own-6", "", id="deletes images of another region"),
         pytest.param(broken.NamesItsAccountOnly, "own-7", "", id="takes two regions for one"),
+        pytest.param(broken.HearsEverybody, "probe-4", "", id="calls healthy what doesn't listen"),
         pytest.param(broken.LacksItsConsole, "fact-4", "", id="declares a console that it lacks"),
         pytest.param(broken.DeclaresLargerBatches, "launch-10", "list-2 launch-14 end-4", id="declares larger batches"),
         pytest.param(broken.SellsNoSpot, "launch-15", "", id="declares a market that it lacks"),

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = {
     "errors": 0,
     "model": 1,
+    "files": 1,
     "naming": 2,
     "forms": 2,
     "specfile": 2,

@@ -25,7 +25,7 @@ from vmpattern.errors import (
     Throttled,
     Transient,
 )
-from vmpattern.model import ImageId, Instance, InstanceId, LaunchKey, Market, Phase, Standing
+from vmpattern.model import Health, ImageId, Instance, InstanceId, LaunchKey, Market, Phase, Standing
 from vmpattern.testing import Fault
 
 UNLABELLED = "unlabelled"
@@ -205,6 +205,13 @@ class NamesItsAccountOnly(WholeDriver):
 
     def scope(self):
         return "the account"
+
+
+class HearsEverybody(WholeDriver):
+    """Whatever answers for the service takes every connection."""
+
+    def probe(self, ids, check):
+        return dict.fromkeys(self.cloud.probe(ids, check), Health.HEALTHY)
 
 
 class LacksItsConsole(WholeDriver):

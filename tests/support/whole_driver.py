@@ -190,13 +190,15 @@ class WholeKit(Kit):
     examples: int | None = 10
     may_cost = False
     balancer = immutabledict(name="front")
+    deaf = ImageId("img-deaf")
     base = "debian-13"
     made: type[WholeDriver] = WholeDriver
     can: Capabilities = CAN
 
     def __init__(self, made: type[WholeDriver] = WholeDriver, can: Capabilities = CAN) -> None:
         self.made = made
-        near, far = (Place(SimulatedCloud(CloudSpec(name=self.cloud, capabilities=can))) for _ in range(2))
+        spec = CloudSpec(name=self.cloud, capabilities=can, bad_images=frozenset({self.deaf}))
+        near, far = (Place(SimulatedCloud(spec)) for _ in range(2))
         near.elsewhere, far.elsewhere = far, near
         self.place = near
 

@@ -6,9 +6,10 @@ from hands import Listed
 from situations import deployment, fleet, instance
 from stage import Stage
 
+from vmpattern.driver import Selector
 from vmpattern.errors import ContractBroken, Denied, DriverError, Invalid, Transient
 from vmpattern.executor import RealRuntime, Session, read_clouds
-from vmpattern.model import CloudObservation, Health, Membership
+from vmpattern.model import CloudObservation, Deployment, Health, Image, Membership, Recipe
 from vmpattern.simulation import EC2_LIKE, EPOCH
 
 WANTED = deployment(fleet(2, balanced=True))
@@ -151,3 +152,25 @@ def test_a_reading_is_given_up_at_once_where_asked_for() -> None:
     driver = Listed(stage().cloud, before=fails(Transient("oops"), 1))
 
     assert "oops (Transient, cloud)" == read(driver, most_attempts=1).error
+
+
+class WithoutImages(Listed):
+    """Nobody may list its images."""
+
+    def images(self, selector: Selector) -> tuple[Image, ...]:
+        raise Denied("not yours")
+
+
+def recipe(size: int) -> Deployment:
+    """Return a deployment whose image is made from a base."""
+    one = deployment(fleet(size))
+    service = attrs.evolve(one.services["shop"], image=Recipe(base={"": "debian-13"}, run="/bin/app"))
+    return attrs.evolve(one, services={"shop": service})
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_what_only_an_empty_fleet_names_keeps_no_cloud_from_being_read(size: int) -> None:
+    driver = WithoutImages(stage().cloud)
+    seen = read_clouds(recipe(size), Stage().session({"demo": driver}), most_attempts=1).clouds["demo"]
+
+    assert (seen.error is None) == (size == 0)

@@ -105,7 +105,7 @@ def test_what_cant_be_read_from_disk_is_told_unless_the_fleet_vanishes() -> None
 
     with pytest.raises(SpecError, match="none isn't there"):
         resolve(wanted(), wanted().fleets["web"], seen(cloud(), broken))
-    assert resolve(gone, gone.fleets["web"], seen(cloud(), broken)).slots
+    assert () == resolve(gone, gone.fleets["web"], seen(cloud(), broken)).slots
 
 
 # -- images made elsewhere

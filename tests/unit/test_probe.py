@@ -6,7 +6,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from situations import instance
 
-from vmpattern.executor.probe import NetworkProber, answers
+from vmpattern.driver.asking import answers
+from vmpattern.executor.probe import NetworkProber
 from vmpattern.model import Health, HealthCheck, InstanceId
 
 HTTP = HealthCheck(http="/200", timeout_s=5.0)

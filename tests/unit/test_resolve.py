@@ -406,3 +406,81 @@ def test_zones_of_one_price_have_one_rank() -> None:
     resolution = resolved(placed(EVERYWHERE, place=Place.CHEAPEST))
 
     assert [0, 0, 0] == [slot.rank for slot in resolution.slots]
+
+
+# -- placements that can't be told apart
+
+
+AB, BC = Placement(cloud="demo", zones=("a", "b")), Placement(cloud="demo", zones=("b", "c"))
+ALL, HEAVY = Placement(cloud="demo"), Placement(cloud="demo", weight=3)
+
+
+def problems(wanted: Fleet, *clouds: CloudObservation) -> list[tuple[str, str]]:
+    with pytest.raises(SpecError) as error:
+        resolved(wanted, *clouds)
+    return [(problem.path, problem.message) for problem in error.value.problems]
+
+
+def test_zones_of_two_placements_are_refused_where_both_have_a_share() -> None:
+    ((path, message),) = problems(placed(AB, BC))
+
+    assert "fleets.web.placements[1]" == path
+    assert "the same VMs as fleets.web.placements[0]: on-demand in demo in zone b" in message
+    assert message.endswith("name each zone in one of them only")
+
+
+def test_two_placements_that_are_one_are_refused_with_the_weight_of_both() -> None:
+    ((_, message),) = problems(placed(ALL, HEAVY))
+
+    assert message.endswith("keep one of them, with weight = 4")
+
+
+def test_every_pair_that_overlaps_is_told_once() -> None:
+    paths = [path for path, _ in problems(placed(AB, BC, Placement(cloud="demo", zones=("c", "a"))))]
+
+    assert ["fleets.web.placements[1]", "fleets.web.placements[2]", "fleets.web.placements[2]"] == paths
+
+
+def test_overlaps_are_told_together_with_other_problems() -> None:
+    nowhere = Placement(cloud="demo", zones=("z",))
+
+    assert ["placements[2].zones", "placements[1]"] == [
+        path.removeprefix("fleets.web.") for path, _ in problems(placed(AB, BC, nowhere))
+    ]
+
+
+def test_a_cloud_that_cant_be_read_may_have_any_zone() -> None:
+    silent = cloud(types=(), error="it can't be reached")
+
+    assert ["fleets.web.placements[1]"] == [path for path, _ in problems(placed(AB, ALL), silent)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(Placement(cloud="demo", zones=("b", "c"), machine_type="medium"), id="by a machine type"),
+        pytest.param(Placement(cloud="demo", zones=("b", "c"), market=Market.SPOT), id="by its market"),
+        pytest.param(Placement(cloud="demo", zones=("b", "c"), options=immutabledict(disk="x")), id="by an option"),
+        pytest.param(Placement(cloud="lab", zones=("a", "b")), id="by its cloud"),
+        pytest.param(Placement(cloud="demo", zones=("c",)), id="by its zones"),
+    ],
+)
+def test_placements_may_be_told_apart(other: Placement) -> None:
+    assert 2 == len({slot.placement for slot in resolved(placed(AB, other), cloud(), cloud("lab")).slots})
+
+
+@pytest.mark.parametrize("place", [Place.ORDERED, Place.CHEAPEST])
+def test_a_place_that_comes_again_in_an_order_says_nothing_new(place: Place) -> None:
+    slots = resolved(placed(AB, BC, place=place)).slots
+
+    assert [("a", 0), ("b", 0), ("c", 1)] == [(slot.zone, slot.placement) for slot in slots]
+
+
+def test_a_zone_that_is_named_twice_by_one_placement_counts_once() -> None:
+    assert [("demo", "a")] == places(resolved(placed(Placement(cloud="demo", zones=("a", "a")))))
+
+
+def test_a_fleet_of_size_0_has_no_slots_and_no_problems() -> None:
+    gone = attrs.evolve(placed(AB, BC, Placement(cloud="demo", zones=("z",))), size=0)
+
+    assert Resolution(()) == resolved(gone)

@@ -41,14 +41,14 @@ from vmpattern.errors import Problem
             "size = 6",
             "size = -1<>",
             "fleets.shop.size",
-            "expected a whole number, at least 0, found -1",
+            "expected a whole number from 0 to 100000, found -1",
             id="a size is not negative",
         ),
         pytest.param(
             "size = 6",
             "size = 6.0<>",
             "fleets.shop.size",
-            "expected a whole number, at least 0, found 6.0",
+            "expected a whole number from 0 to 100000, found 6.0",
             id="a size is a whole number",
         ),
         pytest.param(

@@ -90,7 +90,7 @@ from vmpattern.errors import Problem
             HEALTH,
             '{ tcp = true, interval = "' + "9" * 400 + 's"<> }',
             "services.shop.health.interval",
-            f"{DURATION}, found too large a number",
+            f"{DURATION}, and at most 3650d, found more",
             id="a duration has an end",
         ),
         pytest.param(

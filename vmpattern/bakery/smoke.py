@@ -19,7 +19,8 @@ def pass_smoke_test(desk: Desk, order: Order, test: SmokeTest, image: ImageId) -
     row = yield from obtained(
         desk, order, order.bake.sites[0], image=image, purpose=SMOKE, env=test.env, port=test.port
     )
-    desk.tell(EventKind.BAKING, f"{service}: is booted from {image} to see whether it serves", row.id)
+    sees = "serves" if test.check is not None else "runs, since the service has no health check"
+    desk.tell(EventKind.BAKING, f"{service}: is booted from {image} to see whether it {sees}", row.id)
     prober = NetworkProber({row.fleet: test.port})
     until, healthy = desk.now() + READY_S, False
     while not healthy and desk.now() < until:

@@ -1,6 +1,6 @@
 """What the commands call, in one place: a test hands in another. Everything is imported when it is called."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from vmpattern.bakery import Pruned
     from vmpattern.driver import Driver, DriverFactory
     from vmpattern.executor import StopSwitch
+    from vmpattern.forecast.doctor import Check
     from vmpattern.model import BakeOutcome, Cloud, Deployment, Event, InstanceId, Observation, Outcome, Plan
     from vmpattern.planner import ImageUse
     from vmpattern.planner.survey import FleetSurvey
@@ -96,6 +97,12 @@ class Engine:
         from vmpattern.planner.survey import survey
 
         return survey(deployment, observation)
+
+    def check_up(self, deployment: "Deployment", *, fleets: Sequence[str]) -> "Iterator[Check]":
+        """Ask what a plan would be refused for, and whether the clouds answer."""
+        from vmpattern.forecast.doctor import check_up
+
+        return check_up(deployment, self.connect, fleets=fleets)
 
     def connect(self, cloud: "Cloud") -> "AbstractContextManager[Driver]":
         """Make a cloud's driver."""

@@ -2,13 +2,15 @@
 
 import json
 import os
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from vmpattern.errors import DamagedPlan, Refused
+from vmpattern.files import read_text, write_text
+from vmpattern.model.jsontext import parse_json
 
 if TYPE_CHECKING:
+    from vmpattern.forms import Json
     from vmpattern.model import Plan
 
 
@@ -22,7 +24,7 @@ def read_plan(path: Path) -> "Plan":
     from vmpattern.forms import plan_from_json
 
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = cast("Json", parse_json(read_text(path, pipes=True)))
     except ValueError as error:
         raise DamagedPlan(f"{path} isn't a plan: {error}") from error
     try:
@@ -32,11 +34,15 @@ def read_plan(path: Path) -> "Plan":
 
 
 def check_target(path: Path) -> None:
-    """Check that nothing but an older plan would be overwritten.
+    """Check, before anything is asked of a cloud, that a plan can be written and nothing else is overwritten.
 
     Raises:
-        Refused: there is something else at `path`.
+        Refused: there is something else at `path`, or its folder isn't there or can't be written to.
     """
+    if not path.parent.is_dir():
+        raise Refused(f"{path} can't be written: there is no folder {path.parent}. Make it, or name another file.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise Refused(f"{path} can't be written: the folder {path.parent} doesn't permit it. Name another file.")
     if os.path.lexists(path) and not _is_plan(path):
         raise Refused(f"{path} is there and isn't a plan: it is left alone. Name another file, or move that one away.")
 
@@ -45,29 +51,22 @@ def write_plan(plan: "Plan", path: Path) -> None:
     """Write a plan for its owner's eyes only; whoever reads `path` sees the old file or the new one, whole.
 
     Raises:
-        Refused: there is something at `path` that isn't a plan.
-        OSError: it can't be written.
+        Refused: there is something at `path` that isn't a plan, or it can't be written.
     """
     from vmpattern.forms import plan_to_json
 
     check_target(path)
     text = json.dumps(plan_to_json(plan), indent=1) + "\n"
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
     try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+        write_text(path, text)
+    except OSError as error:
+        raise Refused(f"{path} can't be written: {error.strerror}. No plan was saved; name another file.") from error
 
 
 def _is_plan(path: Path) -> bool:
     """Whether it looks like one: a plan that is damaged or of another version may be overwritten, too."""
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = parse_json(read_text(path))
     except (OSError, ValueError):
         return False
     return isinstance(data, dict) and {"version", "steps", "digest"} <= data.keys()

@@ -12,7 +12,7 @@ import click
 from vmpattern.cli import failures
 from vmpattern.cli.engine import Engine
 from vmpattern.cli.interrupt import ignore_more
-from vmpattern.cli.streams import flush, make_printable
+from vmpattern.cli.streams import cut_off, flush, make_printable
 from vmpattern.cli.table import COMMANDS, LATER, overview
 
 COMPLETION = "_VMPATTERN_COMPLETE"
@@ -81,8 +81,11 @@ def run(args: Sequence[str], *, engine: Engine | None = None) -> int:
     """
     for stream in (sys.stdout, sys.stderr):
         make_printable(stream)
-    status = _run(args, engine)
-    flush(sys.stdout)
+    try:
+        status = _run(args, engine)
+        flush(sys.stdout)
+    except OSError as error:  # standard output or error can't be written to: the disk is full, or has an error
+        return cut_off(error)
     return status
 
 

@@ -1,8 +1,10 @@
 """Standard output and error, made to take whatever is written: signs they can't show, and readers that went away."""
 
 import codecs
+import contextlib
 import io
 import os
+import sys
 from typing import IO, TextIO
 
 _PLAIN = {
@@ -47,6 +49,19 @@ def silence(stream: IO[str]) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+def cut_off(error: OSError) -> int:
+    """Say, as far as anything can be said, that the output couldn't be written; return the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+            continue
+        silence(stream)  # what is left of it fails again when Python ends
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"The output can't be written: {error.strerror or error}.\n")
+        sys.stderr.flush()
+    return 1
 
 
 def flush(stream: TextIO) -> None:

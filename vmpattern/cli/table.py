@@ -9,7 +9,7 @@ COMMANDS = {
     "images": "show the images, and clear away those that nothing needs",
     "scale": "give a fleet another size",
     "destroy": "end every instance",
-    "doctor": "check that the clouds can be reached and have what the file names",
+    "doctor": "check that the clouds can be reached, and that a plan wouldn't be refused",
     "drivers": "show which clouds can be driven, and what each can do",
 }
 

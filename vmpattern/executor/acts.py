@@ -314,7 +314,7 @@ class Acts:
     def _terminated(self, run: FleetRun, action: Terminate, answer: Answer) -> None:
         now = self._runtime.now()
         if self._ended(run, answer, action.cloud) or isinstance(answer.error, NotFound):
-            run.destroyed += len(action.ids)
+            run.ended(action.ids)
             run.index.progress_at = now
             run.tell_changes(run.index.update(action.ids, now, ending=True), now)
             run.tell(EventKind.TERMINATED, now, cloud=action.cloud, instances=action.ids, planned=action.planned)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import attrs
 
+from vmpattern.errors import Refused
 from vmpattern.executor.carry import FleetOrder, carry_out
 from vmpattern.executor.engine import Decide
 from vmpattern.executor.environments import Environment, environments
@@ -100,7 +101,7 @@ def apply(
         StalePlan: instances came or went since the plan was made, in a fleet that it changes.
         Locked: another apply on this machine is changing one of the fleets.
         SpecError: a driver says that something is bound to fail now.
-        Refused: a secret can't be had, or a cloud can't be reached at all.
+        Refused: the plan doesn't converge, a secret can't be had, or a cloud can't be reached at all.
 
     Guarantees:
         Terminates only what the plan names, what was launched under it, and what two witnesses condemn.
@@ -126,6 +127,8 @@ def apply_in(
 ) -> Outcome:
     """Carry out a plan as `apply` does, in a session that is open, while the caller holds the fleets' locks."""
     deployment = plan.deployment
+    if not plan.forecast.converges:
+        raise Refused("\n".join(["nothing was changed, since the plan doesn't converge", *plan.notes]))
     observation = read_clouds(deployment, session, check=True)
     check_fresh(plan, observation)
     standing = {

@@ -10,7 +10,7 @@ from vmpattern.executor.fleetrun import FleetRun
 from vmpattern.executor.lookout import Lookout
 from vmpattern.executor.runtime import Answer
 from vmpattern.executor.session import Session, never
-from vmpattern.model import Event, EventKind, Failure, Fleet, Observation, Outcome, Result
+from vmpattern.model import UNENDING, Event, EventKind, Failure, Fleet, Observation, Outcome, Result
 from vmpattern.planner import Decision, FleetIndex, decide
 
 Decide = Callable[[Fleet, FleetIndex, float], Decision]
@@ -98,7 +98,7 @@ class Engine:
         return over
 
     def _decide(self, run: FleetRun, now: float) -> None:
-        decision = self._decider(run.fleet, run.index, now)
+        decision = run.bounded(self._decider(run.fleet, run.index, now))
         run.decided_on(decision)
         for action in decision.actions:
             self._acts.dispatch(run, action)
@@ -148,13 +148,15 @@ class Engine:
 
     def _halted(self, run: FleetRun) -> list[Failure]:
         """Tell why a fleet goes no further, unless an error or the user has said so already."""
-        decision = run.decision
+        decision, scope = run.decision, f"fleet {run.fleet.name}"
+        if run.unending:
+            return [Failure(code=UNENDING, scope=scope, message=run.unending)]
         if self._stopping or run.fatal or decision is None or not (decision.stuck or decision.paused):
             return []
         failed = f"; {run.index.failures} of what was launched failed" if run.index.failures and decision.stuck else ""
         waiting = f"; waiting for {', '.join(decision.waiting_for)}" if decision.waiting_for else ""
         code, text = ("NoProgress", decision.stuck) if decision.stuck else ("Paused", decision.paused)
-        halted = Failure(code=code, scope=f"fleet {run.fleet.name}", message=f"{text}{failed}{waiting}")
+        halted = Failure(code=code, scope=scope, message=f"{text}{failed}{waiting}")
         return [*run.refusals.values(), halted]
 
     def _result(self) -> Result:

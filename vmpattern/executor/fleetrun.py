@@ -23,6 +23,12 @@ from vmpattern.planner import Decision, FleetIndex, State, Transition, covers, l
 BLOCK_S = 120.0
 """So long no capacity is asked of a scope that had none."""
 
+LAUNCHES_PER_INSTANCE, MORE_LAUNCHES = 5, 20
+"""An apply launches at most so many VMs for each instance of the size, and so many more: then it doesn't converge."""
+
+NAMED = 3
+"""Number of instances that are named among those that came and went."""
+
 TOLD = {
     State.BROKEN: EventKind.FAILED,
     State.AILING: EventKind.UNHEALTHY,
@@ -42,6 +48,7 @@ class FleetRun:
     unless something happens before; `decided` is the index's version at the last decision. `reached_at_once` is whether
     the first decision after every cloud was looked at found nothing to do; None before. `refusals` are the provider's
     words where it had no room, by cloud and scope.
+    `went` are the instances that were terminated last; `unending` says why the fleet never gets there, empty if it may.
     """
 
     fleet: Fleet
@@ -61,6 +68,8 @@ class FleetRun:
     highest_total: int | None = None
     reached_at_once: bool | None = None
     refusals: dict[tuple[str, Scope], Failure] = attrs.field(factory=dict)
+    went: tuple[InstanceId, ...] = ()
+    unending: str = ""
     errors: list[Failure] = attrs.field(factory=list)
     fatal: bool = False
 
@@ -169,6 +178,23 @@ class FleetRun:
             self.index.stop_reason = str(error)
         self.touch()
         self.tell(EventKind.CALL_FAILED, now, cloud=cloud, message=str(error))
+
+    def ended(self, ids: tuple[InstanceId, ...]) -> None:
+        """Count instances whose termination was accepted."""
+        self.destroyed += len(ids)
+        self.went = (*self.went, *ids)[-NAMED:]
+
+    def bounded(self, decision: Decision) -> Decision:
+        """Return the decision, without its actions once more was launched than any change of this fleet needs."""
+        most = LAUNCHES_PER_INSTANCE * self.fleet.size + MORE_LAUNCHES
+        if self.created > most and not decision.done and not self.unending:
+            went = f": {', '.join(self.went)} went last" if self.went else ""
+            self.unending = (
+                f"doesn't converge: {self.created} instances were launched for a fleet of {self.fleet.size}, and "
+                f"{self.destroyed} terminated{went}"
+            )
+            self.index.stop_reason = self.index.stop_reason or self.unending
+        return decision._replace(actions=()) if self.unending else decision
 
     def is_over(self) -> bool:
         """Whether nothing more will be done: reached, paused, stuck or stopped, and nothing in flight."""

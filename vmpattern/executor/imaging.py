@@ -1,6 +1,6 @@
 """Reading what a cloud has of images: the deployment's own, and what bases and existing images as written stand for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 import attrs
@@ -29,7 +29,9 @@ def read_images(
     always: bool,
     most_attempts: int,
 ) -> Task[ImageReading]:
-    """Read the images, where a service is baked or `always`, and resolve what is written, where the driver can.
+    """Read the images, where a service that runs is baked or `always`, and resolve what is written, where that can be.
+
+    What only fleets of size 0 name is left alone: what is wrong with it doesn't keep their instances from being ended.
 
     Raises:
         ContractBroken: what was listed isn't what was asked for.
@@ -38,13 +40,14 @@ def read_images(
     images: tuple[Image, ...] = ()
     resolved: dict[str, ImageId] = {}
     unresolved: dict[str, str] = {}
-    if always or any(isinstance(service.image, Recipe) for service in deployment.services.values()):
+    used = [name for name in deployment.services if always or _is_run(deployment, name)]
+    if always or any(isinstance(deployment.services[name].image, Recipe) for name in used):
         listed = yield from read(
             cloud, "images", lambda: driver.images(Selector(deployment.name)), most_attempts=most_attempts
         )
         images = checked_images(driver.name, deployment.name, listed)
     if driver.capabilities.baker and isinstance(driver, Baker):
-        for written in sorted(set(_written(deployment, contents, cloud))):
+        for written in sorted(set(_written(deployment, contents, cloud, used))):
             try:
                 resolved[written] = yield from read(
                     cloud, "resolve", partial(driver.resolve, written), most_attempts=most_attempts
@@ -54,9 +57,18 @@ def read_images(
     return ImageReading(images=images, resolved=resolved, unresolved=unresolved)
 
 
-def _written(deployment: Deployment, contents: Mapping[str, Contents], cloud: str) -> Iterator[str]:
+def _is_run(deployment: Deployment, service: str) -> bool:
+    """Whether a fleet runs the service, or none names it."""
+    fleets = [fleet for fleet in deployment.fleets.values() if fleet.service == service]
+    return not fleets or any(fleet.size for fleet in fleets)
+
+
+def _written(
+    deployment: Deployment, contents: Mapping[str, Contents], cloud: str, services: Sequence[str]
+) -> Iterator[str]:
     """Yield what services name in this cloud, as far as fleets there, or no fleets at all, run them."""
-    for name, service in deployment.services.items():
+    for name in services:
+        service = deployment.services[name]
         fleets = [fleet for fleet in deployment.fleets.values() if fleet.service == name]
         if fleets and not any(place.cloud == cloud for fleet in fleets for place in fleet.placements):
             continue

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from vmpattern.errors import Locked
+from vmpattern.errors import Locked, Refused
 
 
 def lock_folder() -> Path:
@@ -49,11 +49,16 @@ def locked(
 
     Raises:
         Locked: what `refused` returned.
+        Refused: there can't be locks in the folder.
     """
     from filelock import FileLock, Timeout
 
     folder = folder or lock_folder()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as wrong:
+        way = "let XDG_STATE_HOME name a folder that can be written to"
+        raise Refused(f"no lock can be taken in {folder}: {wrong.strerror}. Nothing was touched; {way}.") from wrong
     with ExitStack() as held:
         for name in sorted(names):
             lock = FileLock(folder / f"{name}.lock")

@@ -1,11 +1,9 @@
-"""The health check as a client sees it: an HTTP request or a TCP connection to the instance itself.
-
-What opens connections is imported where it is used: most commands ask no instance, and shall start fast.
-"""
+"""The health check as a client sees it, of many instances at the same time."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from vmpattern.driver.asking import answers
 from vmpattern.model import Health, HealthCheck, Instance, InstanceId
 
 AT_ONCE = 32
@@ -44,34 +42,3 @@ class NetworkProber:
             return Health.UNHEALTHY if network in self._reached else Health.UNKNOWN
         self._reached.add(network)
         return Health.HEALTHY if healthy else Health.UNHEALTHY
-
-
-def answers(address: str, port: int, check: HealthCheck) -> bool:
-    """Ask once; an HTTP check wants a status below 400.
-
-    Raises:
-        OSError: nothing answered; ConnectionRefusedError when the host did.
-    """
-    import http.client
-    import socket
-
-    where = _host_and_port(address, port)
-    if check.http is None:
-        with socket.create_connection(where, timeout=check.timeout_s):
-            return True
-    connection = http.client.HTTPConnection(*where, timeout=check.timeout_s)
-    try:
-        connection.request("GET", check.http, headers={"User-Agent": "vmpattern"})
-        return connection.getresponse().status < 400
-    except http.client.HTTPException:
-        return False
-    finally:
-        connection.close()
-
-
-def _host_and_port(address: str, port: int) -> tuple[str, int]:
-    """Take an address apart: `host`, `host:port`, an IPv6 address, or one in brackets with a port."""
-    host, colon, own_port = address.rpartition(":")
-    if colon and (":" not in host or host.endswith("]")):
-        return host.strip("[]"), int(own_port)
-    return address.strip("[]"), port

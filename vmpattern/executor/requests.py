@@ -11,7 +11,11 @@ from typing import NamedTuple
 from vmpattern import naming
 from vmpattern.driver import LaunchReport, LaunchRequest
 from vmpattern.errors import ContractBroken, Refused
+from vmpattern.files import read_text
 from vmpattern.model import Fleet, Instance, InstanceId, LaunchKey, Mislabelled, Revision, Secret, Service, Slot
+
+MOST_BYTES = 2**20
+"""No secret's file is larger."""
 
 
 def launch_request(
@@ -143,7 +147,7 @@ def _secret(path: str, secret: Secret, directory: str) -> str:
         if kind == "env":
             return os.environ[rest]
         if kind == "file":
-            return (Path(directory) / rest).read_text(encoding="utf-8").rstrip("\n")
+            return read_text(Path(directory) / rest, most=MOST_BYTES, pipes=True).rstrip("\n")
         done = subprocess.run(shlex.split(rest), cwd=directory, capture_output=True, text=True, check=True, timeout=60)
         return done.stdout.rstrip("\n")
     except KeyError:

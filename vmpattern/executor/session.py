@@ -93,8 +93,13 @@ def opened(deployment: Deployment) -> Generator[Session, None, None]:
     """
     with ExitStack() as stack:
         drivers = {name: stack.enter_context(connect(deployment.clouds[name])) for name in deployment.clouds}
-        budgets = {name: _buckets(deployment.clouds[name], driver) for name, driver in drivers.items()}
-        yield Session(drivers, runtime_for(drivers), probe=network_prober(deployment), budgets=budgets)
+        yield session_of(deployment, drivers)
+
+
+def session_of(deployment: Deployment, drivers: Mapping[str, Driver]) -> Session:
+    """Return a session with connected drivers of the deployment's clouds, or of some of them."""
+    budgets = {name: _buckets(deployment.clouds[name], driver) for name, driver in drivers.items()}
+    return Session(drivers, runtime_for(drivers), probe=network_prober(deployment), budgets=budgets)
 
 
 def _buckets(cloud: Cloud, driver: Driver) -> dict[str, TokenBucket]:

@@ -146,7 +146,8 @@ def _resolutions(
     problems: list[Problem] = []
     for name, fleet in desired.fleets.items():
         if name not in deployment.fleets:
-            found[name] = Resolution((), (f"the file has no fleet {name} any more: its instances go",))
+            note = f"the file has no fleet {name} any more: its instances go"
+            found[name] = Resolution((), (note,), retired=True)
             continue
         try:
             found[name] = resolve(desired, fleet, observation, refresh=refresh)

@@ -7,6 +7,7 @@ from vmpattern import naming
 from vmpattern.forecast.differences import Differences
 from vmpattern.forecast.prices import Prices
 from vmpattern.model import (
+    UNENDING,
     Action,
     AnySlot,
     Bake,
@@ -138,6 +139,8 @@ class Told:
         if there != fleet.size:
             field = f"fleets.{fleet.name}.size"
             yield Reason(field=field, before=there, after=fleet.size, count=abs(there - fleet.size))
+        if not fleet.size and not self._resolutions[fleet.name].retired:
+            return  # of a fleet that is wanted empty, the size says it all
         counts = Differences(self._observation, self._bakes, fleet, slots).counted([live[i] for i in gone])
         for (field, before, after), count in sorted(counts.items(), key=lambda item: (-item[1], str(item[0]))):
             yield Reason(field=field, before=before, after=after, count=count)
@@ -210,6 +213,11 @@ class Told:
                     duration_s=round(at - self._start - self._bakes_s, 3),
                 )
 
+    def _ending(self, complete: bool) -> str:
+        if any(failure.code == UNENDING for failure in self._outcome.errors):
+            return "unending"
+        return "complete" if complete else self._outcome.result.value
+
     def forecast(self) -> Forecast:
         prices = Prices(self._observation, self._resolutions)
         lowest, highest = {}, {}
@@ -231,7 +239,7 @@ class Told:
             price_before=prices.before,
             price_after=prices.now,
             price_peak=prices.peak,
-            ends="complete" if complete else self._outcome.result.value,
+            ends=self._ending(complete),
         )
 
 

@@ -17,7 +17,7 @@ from vmpattern.model.observed import (
     RequestBudget,
     Usage,
 )
-from vmpattern.model.outcome import Event, EventKind, Failure, FleetOutcome, Outcome, Result
+from vmpattern.model.outcome import UNENDING, Event, EventKind, Failure, FleetOutcome, Outcome, Result
 from vmpattern.model.planned import Action, AnySlot, FleetPlan, Forecast, PendingSlot, Plan, Slot, Step, Unbaked
 from vmpattern.model.service import (
     Existing,
@@ -54,6 +54,7 @@ from vmpattern.model.words import (
 __all__ = [
     "NAME_RULE",
     "OUTSIDE",
+    "UNENDING",
     "Action",
     "AnySlot",
     "Bake",

@@ -9,7 +9,23 @@ import attrs
 from immutabledict import immutabledict
 
 from vmpattern.model.service import Service
-from vmpattern.model.words import Market, Options, Place, Share, checked_name, not_negative, positive
+from vmpattern.model.words import (
+    LONGEST_S,
+    Market,
+    Options,
+    Place,
+    Share,
+    at_most,
+    checked_name,
+    not_negative,
+    positive,
+)
+
+MOST_INSTANCES = 100_000
+"""The largest size of a fleet: a plan plays the life of every instance, 100,000 in about 20 seconds and 200 MiB."""
+
+MOST_PLACEMENTS = 100
+"""So many placements may a fleet have: each costs a call or more before anything is launched."""
 
 
 def _zones(zones: Iterable[str]) -> tuple[str, ...]:
@@ -43,16 +59,16 @@ class Rollout:
     max_surge: Share = Share(1)
     max_unavailable: Share = Share(0)
     max_in_flight: int = attrs.field(default=10, validator=positive)
-    min_ready_s: float = attrs.field(default=30.0, validator=not_negative)
-    launch_deadline_s: float = attrs.field(default=300.0, validator=positive)
-    ready_deadline_s: float = attrs.field(default=900.0, validator=positive)
-    progress_deadline_s: float = attrs.field(default=1200.0, validator=positive)
+    min_ready_s: float = attrs.field(default=30.0, validator=[not_negative, at_most(LONGEST_S)])
+    launch_deadline_s: float = attrs.field(default=300.0, validator=[positive, at_most(LONGEST_S)])
+    ready_deadline_s: float = attrs.field(default=900.0, validator=[positive, at_most(LONGEST_S)])
+    progress_deadline_s: float = attrs.field(default=1200.0, validator=[positive, at_most(LONGEST_S)])
     max_failures: Share | None = None
-    drain_s: float = attrs.field(default=300.0, validator=not_negative)
+    drain_s: float = attrs.field(default=300.0, validator=[not_negative, at_most(LONGEST_S)])
     keep_failed: int = attrs.field(default=1, validator=not_negative)
-    keep_failed_s: float = attrs.field(default=3600.0, validator=not_negative)
+    keep_failed_s: float = attrs.field(default=3600.0, validator=[not_negative, at_most(LONGEST_S)])
     blast_budget: Share | None = None
-    blast_window_s: float = attrs.field(default=600.0, validator=positive)
+    blast_window_s: float = attrs.field(default=600.0, validator=[positive, at_most(LONGEST_S)])
 
     def __attrs_post_init__(self) -> None:
         if self.max_surge.number == 0 and self.max_unavailable.number == 0:
@@ -72,7 +88,7 @@ class Fleet:
 
     name: str = attrs.field(validator=checked_name)
     service: str
-    size: int = attrs.field(validator=not_negative)
+    size: int = attrs.field(validator=[not_negative, at_most(MOST_INSTANCES)])
     placements: tuple[Placement, ...] = attrs.field(converter=_placements)
     place: Place = Place.SPREAD
     rollout: Rollout = Rollout()
@@ -81,6 +97,8 @@ class Fleet:
     def __attrs_post_init__(self) -> None:
         if not self.placements:
             raise ValueError(f"fleet {self.name} has no placement")
+        if len(self.placements) > MOST_PLACEMENTS:
+            raise ValueError(f"fleet {self.name} has more than {MOST_PLACEMENTS} placements")
 
 
 @attrs.frozen(kw_only=True)

@@ -111,6 +111,10 @@ class FleetOutcome:
     highest_total: int | None = None
 
 
+UNENDING = "DoesNotConverge"
+"""The code of the failure of a fleet whose instances come and go without an end."""
+
+
 @attrs.frozen(kw_only=True)
 class Outcome:
     """The end of an apply: never raised, always returned; `raise_for_failure` turns it into an error on request.

@@ -163,7 +163,8 @@ class FleetPlan:
 class Forecast:
     """What carrying out the plan takes if the world is as assumed: seconds, calls, instance counts, dollars an hour.
 
-    Prices are None where one is unknown. `ends` is how the forecast apply ended: `complete`, or why it couldn't.
+    Prices are None where one is unknown. `ends` is how the forecast apply ended: `complete`, or why it couldn't;
+    `unending` where instances would come and go without an end, which no apply begins.
     """
 
     duration_s: float
@@ -174,6 +175,11 @@ class Forecast:
     price_after: float | None = None
     price_peak: float | None = None
     ends: str = "complete"
+
+    @property
+    def converges(self) -> bool:
+        """Whether instances stop coming and going."""
+        return self.ends != "unending"
 
 
 def _by_service(recipes: Mapping[str, Mapping[str, str]]) -> immutabledict[str, immutabledict[str, str]]:
@@ -214,7 +220,12 @@ class Plan:
 
     @property
     def acts(self) -> bool:
-        """Whether an apply would do anything: act, or wait for what ends well. A plan with neither can't get there."""
+        """Whether an apply would do anything: act, or wait for what ends well. A plan with neither can't get there.
+
+        What doesn't converge is never begun.
+        """
+        if not self.forecast.converges:
+            return False
         return bool(self.steps) or (self.changes and self.forecast.ends == "complete")
 
     @property

@@ -1,13 +1,13 @@
 """Durations, sizes and shares as people write them, and back. Text in, values out; errors are `ValueError`."""
 
-import math
 import re
 from decimal import Decimal
 
-from vmpattern.model.words import Share
+from vmpattern.model.words import LONGEST_S, Share
 
 _SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600), "d": Decimal(86400)}
 _MIB = {"MiB": Decimal(1), "GiB": Decimal(1024), "TiB": Decimal(1024 * 1024)}
+_LARGEST_MIB = 2**40
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
 
 
@@ -19,9 +19,9 @@ def parse_duration(text: str) -> float:
         (30.0, 90.0, 0.2)
 
     Raises:
-        ValueError: no number, or a unit other than ms, s, m, h, d.
+        ValueError: no number, a unit other than ms, s, m, h, d, or more than ten years.
     """
-    return _parse(text, _SECONDS, 'a duration such as "30s", "5m" or "1h"')
+    return _parse(text, _SECONDS, 'a duration such as "30s", "5m" or "1h"', LONGEST_S, format_duration(LONGEST_S))
 
 
 def format_duration(seconds: float) -> str:
@@ -49,7 +49,8 @@ def parse_mib(text: str) -> int:
     Raises:
         ValueError: no number, a unit other than MiB, GiB, TiB, or not a whole number of MiB.
     """
-    return _whole(text, _parse(text, _MIB, 'a size such as "512MiB" or "4GiB"'), "MiB")
+    most = f"{_LARGEST_MIB // 1024**2}TiB"
+    return _whole(text, _parse(text, _MIB, 'a size such as "512MiB" or "4GiB"', _LARGEST_MIB, most), "MiB")
 
 
 def parse_gib(text: str) -> int:
@@ -87,13 +88,13 @@ def parse_share(value: str | int) -> Share:
     return Share(int(match[1]), percent=bool(match[2]))
 
 
-def _parse(text: str, units: dict[str, Decimal], expected: str) -> float:
+def _parse(text: str, units: dict[str, Decimal], expected: str, most: float, told: str) -> float:
     match = _NUMBER.fullmatch(text.strip())
     if not match or match[2] not in units:
         raise ValueError(f"expected {expected}, found {text!r}")
     number = float(Decimal(match[1]) * units[match[2]])
-    if not math.isfinite(number):
-        raise ValueError(f"expected {expected}, found too large a number")
+    if number > most:
+        raise ValueError(f"expected {expected}, and at most {told}, found more")
     return number
 
 

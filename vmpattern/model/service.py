@@ -8,7 +8,10 @@ from collections.abc import Mapping
 import attrs
 from immutabledict import immutabledict
 
-from vmpattern.model.words import Secret, checked_name, not_negative, positive
+from vmpattern.model.words import LONGEST_S, Secret, at_most, checked_name, not_negative, positive
+
+MOST_ANSWERS = 1000
+"""The largest `unhealthy_after`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -28,9 +31,9 @@ class HealthCheck:
     """
 
     http: str | None = None
-    interval_s: float = attrs.field(default=5.0, validator=positive)
-    timeout_s: float = attrs.field(default=2.0, validator=positive)
-    unhealthy_after: int = attrs.field(default=3, validator=positive)
+    interval_s: float = attrs.field(default=5.0, validator=[positive, at_most(LONGEST_S)])
+    timeout_s: float = attrs.field(default=2.0, validator=[positive, at_most(LONGEST_S)])
+    unhealthy_after: int = attrs.field(default=3, validator=[positive, at_most(MOST_ANSWERS)])
 
     @property
     def patience_s(self) -> float:

@@ -5,6 +5,7 @@
 
 import enum
 import re
+from collections.abc import Callable
 from typing import NewType, TypeAlias, TypeVar
 
 import attrs
@@ -48,6 +49,20 @@ def not_negative(instance: object, attribute: "attrs.Attribute[Number]", value: 
     """Validate an attrs field as zero or above."""
     if not value >= 0:
         raise ValueError(f"{attribute.name} must be 0 or above, not {value}")
+
+
+LONGEST_S = 3650 * 86400.0
+"""The longest duration that anything may be given, in seconds: ten years. Beyond, sums of times lose their seconds."""
+
+
+def at_most(most: float) -> "Callable[[object, attrs.Attribute[Number], Number], None]":
+    """Return a validator of an attrs field that takes no more, and nothing that isn't a number."""
+
+    def check(instance: object, attribute: "attrs.Attribute[Number]", value: Number) -> None:
+        if not value <= most:
+            raise ValueError(f"{attribute.name} must be at most {most:g}, not {value}")
+
+    return check
 
 
 class Word(enum.Enum):

@@ -20,15 +20,20 @@ from vmpattern.model import (
 )
 from vmpattern.planner.images import Chosen, NoImage, choose
 from vmpattern.planner.limits import limits
+from vmpattern.planner.overlaps import without_overlaps
 from vmpattern.planner.quotas import apportion
 
 
 @attrs.frozen
 class Resolution:
-    """A fleet's slots, in the order of its placements and zones, and what a person should know about them."""
+    """A fleet's slots, in the order of its placements and zones, and what a person should know about them.
+
+    `retired`: the file has no such fleet any more.
+    """
 
     slots: tuple[AnySlot, ...]
     notes: tuple[str, ...] = ()
+    retired: bool = False
 
 
 def resolve(deployment: Deployment, fleet: Fleet, observation: Observation, *, refresh: bool = False) -> Resolution:
@@ -36,11 +41,15 @@ def resolve(deployment: Deployment, fleet: Fleet, observation: Observation, *, r
 
     A machine type that in-date instances show is used again; with `refresh` it is chosen anew: the smallest that fits,
     by vCPUs, memory, price, what is special about it, disk, name. The same holds for what an image as written stands
-    for. A cloud that couldn't be read gets slots only for what is written in full.
+    for. A cloud that couldn't be read gets slots only for what is written in full. A fleet of size 0 needs no slots,
+    and has no problems: what is wrong with a file never keeps its instances from being ended.
 
     Raises:
-        SpecError: a zone, machine type or image that isn't there, or resources that no type fits; all at once.
+        SpecError: a zone, machine type or image that isn't there, resources that no type fits, or placements that can't
+            be told apart; all at once.
     """
+    if not fleet.size:
+        return Resolution(())
     problems: list[Problem] = []
     notes: list[str] = []
     slots: list[AnySlot] = []
@@ -53,9 +62,10 @@ def resolve(deployment: Deployment, fleet: Fleet, observation: Observation, *, r
         chosen = _image(service, fleet, cloud, contents, problems, refresh)
         notes += [note for note in chosen.notes if note not in notes]
         slots += _slots(service, fleet, number, placement, cloud, path, problems, notes, refresh, chosen)
-    if problems:
-        raise SpecError(problems)
-    return Resolution(tuple(_ranked(slots, fleet.place)), tuple(notes))
+    kept, overlapping = without_overlaps(fleet, _ranked(slots, fleet.place))
+    if problems or overlapping:
+        raise SpecError([*problems, *overlapping])
+    return Resolution(tuple(kept), tuple(notes))
 
 
 def _slots(
@@ -70,6 +80,7 @@ def _slots(
     refresh: bool,
     chosen: Chosen,
 ) -> list[AnySlot]:
+    known = len(problems)
     if placement.market not in cloud.capabilities.markets:
         offered = ", ".join(sorted(market.value for market in cloud.capabilities.markets))
         problems.append(Problem(f"{path}.market", f"{cloud.name} offers {offered}, not {placement.market.value}"))
@@ -82,8 +93,10 @@ def _slots(
         zones = placement.zones or (None,)
     elif unknown := [zone for zone in zones if zone not in cloud.zones]:
         expected = f"expected some of {', '.join(cloud.zones)}"
-        problems.append(Problem(f"{path}.zones", f"{cloud.name} has no zone {unknown[0]}; {expected}"))
-        return []
+        problems.append(
+            Problem(f"{path}.zones", f"{cloud.name} has no zone {', '.join(map(str, unknown))}; {expected}")
+        )
+        zones = tuple(zone for zone in zones if zone in cloud.zones)
     slots: list[AnySlot] = []
     for zone in zones:
         types = admitted(cloud, placement, service.resources, zone) if zone is not None else ()
@@ -109,6 +122,8 @@ def _slots(
             options=placement.options,
         )
         slots.append(slot.with_image(chosen.id) if isinstance(chosen.id, str) else slot)
+    if not slots and len(problems) == known and cloud.error is None:
+        problems.append(_no_type(path, cloud, placement, service.resources, ""))
     return slots
 
 
@@ -189,14 +204,14 @@ def _image(
     problems: list[Problem],
     refresh: bool,
 ) -> Chosen:
-    """Choose the image; a fleet that vanishes needs none.
+    """Choose the image.
 
     In a cloud that couldn't be read, what was baked isn't known, nor what a name stands for where names are resolved.
     """
     try:
         chosen = choose(service, cloud, contents, fleet=fleet, refresh=refresh)
     except NoImage as none:
-        if fleet.size and none.problem not in problems:
+        if none.problem not in problems:
             problems.append(none.problem)
         return Chosen(written="", id=None)
     unknown = cloud.error is not None and (chosen.to_bake or cloud.capabilities.baker)
@@ -204,18 +219,18 @@ def _image(
 
 
 def _no_type(path: str, cloud: CloudObservation, placement: Placement, need: Resources, zone: str) -> Problem:
+    """Tell that no type fits in a zone, or, where it has no name, in any."""
+    where = f"in zone {zone}" if zone else "in any zone"
     if placement.machine_type is not None:
-        names = sorted({kind.name for kind in cloud.machine_types if zone in kind.zones})
-        expected = f"expected one of {', '.join(names)}"
-        return Problem(
-            f"{path}.machine_type", f"{cloud.name} offers no {placement.machine_type} in zone {zone}; {expected}"
-        )
+        names = sorted({kind.name for kind in cloud.machine_types if not zone or zone in kind.zones})
+        expected = f"expected one of {', '.join(names)}" if names else "it offers nothing at all there"
+        return Problem(f"{path}.machine_type", f"{cloud.name} offers no {placement.machine_type} {where}; {expected}")
     wanted = f"{need.vcpus} vCPUs and {need.memory_mib} MiB"
     if need.disk_gib and not _sizes_disks(cloud, placement) and any(kind.disk_gib for kind in cloud.machine_types):
         wanted = f"{need.vcpus} vCPUs, {need.memory_mib} MiB and a disk of {need.disk_gib} GiB"
         if option := cloud.capabilities.disk_option:
             wanted += f"; the placement's option `{option}` gives a disk of any size"
-    return Problem(path, f"no machine type of {cloud.name} in zone {zone} has {wanted}")
+    return Problem(path, f"no machine type of {cloud.name} {where} has {wanted}")
 
 
 def _ranked(slots: list[AnySlot], place: Place) -> list[AnySlot]:

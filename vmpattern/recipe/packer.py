@@ -5,7 +5,6 @@ Source:
     artifact's id is the builder's: `REGION:ID`, several with commas, on AWS; an id or a name elsewhere.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
@@ -13,7 +12,9 @@ from typing import cast
 import attrs
 
 from vmpattern.errors import Problem, SpecError
+from vmpattern.files import read_text
 from vmpattern.model import Cloud, Deployment, PackerManifest
+from vmpattern.model.jsontext import parse_json
 
 _DRIVERS = {"amazon": "aws", "googlecompute": "gcp", "openstack": "openstack"}
 """What a builder's type begins with, and the driver of the clouds that it makes images for."""
@@ -44,7 +45,7 @@ def images_of(manifest: PackerManifest, deployment: Deployment, *, field: str) -
     """
     path = Path(deployment.directory) / manifest.path
     try:
-        artifacts = list(_artifacts(json.loads(path.read_text("utf-8"))))
+        artifacts = list(_artifacts(parse_json(read_text(path))))
     except OSError as error:
         raise SpecError([Problem(field, f"{manifest.path} can't be read: {error.strerror}")]) from error
     except ValueError as error:

@@ -9,12 +9,16 @@ import tomllib
 from pathlib import Path
 
 from vmpattern.errors import Problem, SpecError
+from vmpattern.files import read_text
 from vmpattern.model import Deployment
 from vmpattern.specfile.documents import DEPLOYMENT, write_document
 from vmpattern.specfile.sheet import Sheet, Spot
 from vmpattern.specfile.writing import render
 
 __all__ = ["dumps", "load", "loads"]
+
+MOST_BYTES = 2**24
+"""A longer file isn't read: it was hardly written by a person."""
 
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
 
@@ -28,7 +32,7 @@ def load(path: str | Path) -> Deployment:
     file = Path(path)
     try:
         # A byte order mark, which some editors write, says nothing and is no TOML.
-        text = file.read_text(encoding="utf-8-sig")
+        text = read_text(file, most=MOST_BYTES, pipes=True).removeprefix("\ufeff")
     except OSError as error:
         raise SpecError((Problem("", f"can't be read: {error.strerror}"),), str(path)) from error
     except UnicodeDecodeError as error:

@@ -1,6 +1,7 @@
 """The tables of a fleet: placements, rollout policy, balancers."""
 
 from vmpattern.model import Fleet, Market, Place, Placement, Rollout, Share
+from vmpattern.model.fleet import MOST_INSTANCES, MOST_PLACEMENTS
 from vmpattern.model.quantity import parse_share
 from vmpattern.specfile.kinds import (
     DURATION,
@@ -95,11 +96,17 @@ def _check_size(spot: Spot) -> None:
         spot.child("size").tell("is missing: expected the number of instances")
 
 
+_WHY = "a plan plays the life of every instance: share more of them among several fleets"
+
 FLEET = table(
     Fleet,
     Key("service", reference("services"), required="the name of a service"),
-    Key("size", whole(0)),
-    Key("placements", sequence(PLACEMENT, least=1), required='an array such as [{ cloud = "demo" }]'),
+    Key("size", whole(0, MOST_INSTANCES, why=_WHY)),
+    Key(
+        "placements",
+        sequence(PLACEMENT, least=1, most=MOST_PLACEMENTS),
+        required='an array such as [{ cloud = "demo" }]',
+    ),
     Key("place", choice(Place)),
     Key("rollout", ROLLOUT),
     Key("balancer", mapping(OPTIONS, key=check_cloud, expected='a table by cloud such as { demo = { name = "..." } }')),

@@ -48,14 +48,15 @@ def text(expected: str = "a string", *, accept: Callable[[str], bool] = bool, se
     return Kind(read, str)
 
 
-def whole(least: int, most: int = _LARGEST) -> Kind[int]:
-    """Return the kind of whole numbers in a range, both ends included."""
+def whole(least: int, most: int = _LARGEST, *, why: str = "") -> Kind[int]:
+    """Return the kind of whole numbers in a range, both ends included; `why` tells one who wants more."""
     expected = f"a whole number from {least} to {most}" if most != _LARGEST else f"a whole number, at least {least}"
 
     def read(spot: Spot) -> int:
         if type(spot.value) is int and least <= spot.value <= most:
             return spot.value
-        raise ValueError(f"expected {expected}, found {shown(spot.value)}")
+        reason = f" ({why})" if why and type(spot.value) is int and spot.value > most else ""
+        raise ValueError(f"expected {expected}, found {shown(spot.value)}{reason}")
 
     return Kind(read, int)
 
@@ -120,13 +121,15 @@ def refer(section: str, name: str, spot: Spot) -> None:
         raise ValueError(f"there is no {noun} {shown(name)}: {guess(name, spot.sheet.names(section))}")
 
 
-def sequence(item: Kind[T], *, least: int = 0) -> Kind[tuple[T, ...]]:
+def sequence(item: Kind[T], *, least: int = 0, most: int = _LARGEST) -> Kind[tuple[T, ...]]:
     """Return the kind of arrays whose items are of one kind, and all different."""
 
     def read(spot: Spot) -> tuple[T, ...]:
         spots = spot.items()
         if len(spots) < least:
             raise ValueError(f"expected at least {least} item, found an empty array")
+        if len(spots) > most:
+            raise ValueError(f"expected at most {most} items, found {len(spots)}")
         before = len(spot.sheet.problems)
         first: dict[T, Spot] = {}
         for part in spots:

@@ -4,6 +4,7 @@ import re
 
 from vmpattern.model import HealthCheck, Resources, Secret, Service
 from vmpattern.model.quantity import format_mib, parse_gib, parse_mib
+from vmpattern.model.service import MOST_ANSWERS
 from vmpattern.specfile.images import IMAGE
 from vmpattern.specfile.kinds import POSITIVE_DURATION, Kind, check_variable, mapping, quantity, text, whole
 from vmpattern.specfile.sheet import Spot, kind_of, shown
@@ -46,7 +47,7 @@ _HEALTH_KEYS = (
     Key("tcp", Kind(_read_true, bool), field=""),
     Key("interval", POSITIVE_DURATION, field="interval_s"),
     Key("timeout", POSITIVE_DURATION, field="timeout_s"),
-    Key("unhealthy_after", whole(1)),
+    Key("unhealthy_after", whole(1, MOST_ANSWERS)),
 )
 
 

@@ -65,9 +65,9 @@ class Kit:
     `most` is how many instances may run at a time; clauses that need more are skipped. `examples` is how many random
     histories are tried, None for 25 on a cloud with a time of its own and none elsewhere. `may_cost` False says that
     nobody pays for what is launched. `options` are the driver's own per placement, `balancer` those of a balancer to
-    register with. `base` is a base for `resolve`, `script` one that powers a builder off. `settings` are what was said
-    of the cloud on a command line, as a file says it under [clouds.NAME]: `connect` makes the driver's options of them
-    with `vmpattern.driver.options.parse_options`.
+    register with. `deaf` is an image whose instances listen at no port. `base` is a base for `resolve`, `script` one
+    that powers a builder off. `settings` are what was said of the cloud on a command line, as a file says it under
+    [clouds.NAME]: `connect` makes the driver's options of them with `vmpattern.driver.options.parse_options`.
     """
 
     zone: str = ""
@@ -80,6 +80,7 @@ class Kit:
     may_cost: bool = True
     options: Options = immutabledict()
     balancer: Options | None = None
+    deaf: ImageId = ImageId("")
     base: str = ""
     script: str = "#!/bin/sh\necho baked\npoweroff\n"
     settings: Options = immutabledict()

@@ -180,7 +180,7 @@ def _spread(name: str, fleet: Fleet, live: list[Instance], planned: Plan) -> lis
         zones = [(slot.cloud, slot.zone, slot.market) for slot in slots]
         held = [sum((row.cloud, row.zone, row.market) == zone for row in live) for zone in zones]
         shares.append(sum(held))
-        if max(held) - min(held) > 1:
+        if held and max(held) - min(held) > 1:
             broken.append(f"10 (zones): {name} holds {held} in {zones}")
     weights = [placement.weight for placement in fleet.placements]
     right = apportion(fleet.size, weights, [None] * len(weights), shares)

@@ -1,4 +1,4 @@
-"""`vmpattern doctor`: can the clouds be reached, and have they what the file names?"""
+"""`vmpattern doctor`: can the clouds be reached, and would a plan be refused?"""
 
 from typing import TYPE_CHECKING
 
@@ -10,25 +10,23 @@ from vmpattern.cli.failures import FAILED
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from vmpattern.cli.checkup import Check
+    from vmpattern.forecast.doctor import Check
 
 
 @click.command("doctor", cls=Command)
 def command(app: App) -> int:
-    """Check that each cloud's driver loads and answers, and has the zones, machine types and balancers of the file.
+    """Check that each cloud answers, that secrets lead somewhere, and that a plan wouldn't be refused.
 
-    Reads only. Exit status 1 if something is wrong.
+    Reads only; runs no command. Exit status 1 if something is wrong.
     """
     import attrs
 
-    from vmpattern.cli.checkup import Check, check_up
-
     deployment = app.deployment()
     checks: list[Check] = []
-    for check in check_up(deployment, app.engine.connect):
+    for check in app.engine.check_up(deployment, fleets=app.fleets):
         checks.append(check)
         if not app.json:
-            app.show(_line(check))
+            app.console().print(_line(check), soft_wrap=True)
     wrong = sum(not check.ok for check in checks)
     app.document({"ok": not wrong, "checks": [attrs.asdict(check) for check in checks]})
     if not wrong:

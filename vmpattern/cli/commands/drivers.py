@@ -106,6 +106,8 @@ def _settings(options: tuple[str, ...]) -> "Options":
             raise WrongUsage(f"--options takes KEY=VALUE, found {option}")
         try:
             settings[key] = tomllib.loads(f"it = {value}")["it"]
-        except tomllib.TOMLDecodeError:
+        except RecursionError:
+            raise WrongUsage(f"--options {key}: the value is nested too deeply") from None
+        except ValueError:
             settings[key] = value
     return cast("Options", immutabledict(settings))

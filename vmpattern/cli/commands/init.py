@@ -4,6 +4,7 @@ import click
 
 from vmpattern.cli.command import App, Command
 from vmpattern.errors import Refused
+from vmpattern.files import create_text
 
 
 @click.command("init", cls=Command)
@@ -15,10 +16,11 @@ def command(app: App, driver: str) -> int:
     """
     text = app.engine.starter(driver)
     try:
-        with app.file.open("x", encoding="utf-8") as file:
-            file.write(text)
+        create_text(app.file, text)
     except FileExistsError:
         raise Refused(f"{app.file} is there already and is left as it is; -f names another file.") from None
+    except OSError as error:
+        raise Refused(f"{app.file} can't be written: {error.strerror}; -f names another file.") from error
     following = [f"{app.command} plan", f"{app.command} apply", f"{app.command} status"]
     if not app.json:
         click.echo(f"Wrote {app.file}. Read it, then:")

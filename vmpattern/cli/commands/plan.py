@@ -38,6 +38,7 @@ def command(app: App, output: Path | None, refresh: bool) -> int:
         app.show(render_plan(plan, full=app.verbose))
     if output is not None:
         then = f" Carry out just this:  vmpattern apply {output}" if plan.acts else " There is nothing to do."
+        then = " No apply begins it." if not plan.forecast.converges else then
         app.tell(f"Saved as {output}.{then}")
     elif plan.acts:
         app.tell(f"Carry it out:  {app.command} apply")

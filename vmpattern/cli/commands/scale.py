@@ -5,11 +5,12 @@ import click
 from vmpattern.cli.carry import carry_out, forecast
 from vmpattern.cli.command import App, Command, known_fleet
 from vmpattern.cli.failures import WrongUsage
+from vmpattern.model.fleet import MOST_INSTANCES
 
 
 @click.command("scale", cls=Command)
 @click.argument("fleet_name", metavar="FLEET")
-@click.argument("size", metavar="SIZE", type=click.IntRange(min=0))
+@click.argument("size", metavar="SIZE", type=click.IntRange(min=0, max=MOST_INSTANCES))
 @click.option("-y", "--yes", is_flag=True, help="Go ahead without asking.")
 def command(app: App, fleet_name: str, size: int, yes: bool) -> int:
     """Give FLEET another size: the same plan and apply. The file keeps its own size, so change it there, too."""

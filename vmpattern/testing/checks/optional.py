@@ -2,12 +2,16 @@
 
 from vmpattern.driver import Balancer, Console, Meter, Prober
 from vmpattern.errors import Unsupported
+from vmpattern.executor.probe import NetworkProber
 from vmpattern.model import OUTSIDE, Health, HealthCheck, Instance, InstanceId, Membership, Options, Phase, Standing
 from vmpattern.testing.bench import Bench, expect, told
 from vmpattern.testing.clauses import Level, clause
 from vmpattern.testing.kit import NotGiven
 
 CHECK = HealthCheck(http="/")
+PORT = 8080
+SILENCE_S = 5.0
+"""So long is an instance asked at which nothing listens: what answers for it needn't do so at once."""
 ROUNDING = 1.1
 """A counter of time and the clock are never read at the same moment."""
 SERVED = (Membership.HEALTHY, Membership.UNHEALTHY)
@@ -39,6 +43,32 @@ def undeclared_probes_are_refused(bench: Bench) -> None:
     if bench.can.probes or not isinstance(driver, Prober):
         bench.skip("probes are declared" if bench.can.probes else "the driver has no probe")
     bench.raises(Unsupported, "probe, which isn't declared,", lambda: driver.probe([], CHECK))
+
+
+@clause(
+    "probe-4",
+    "An instance whose service doesn't listen is never healthy, neither by `probe` nor by a connection to its address.",
+    exercises="probes",
+)
+def nothing_is_heard_where_nothing_listens(bench: Bench) -> None:
+    if not bench.kit.deaf:
+        raise NotGiven("deaf")
+    (row,) = bench.launched(image=bench.kit.deaf, port=PORT)
+    bench.until(lambda: (row.id, Phase.RUNNING) in {(one.id, one.phase) for one in bench.rows()}, "an instance runs")
+    for check in (CHECK, HealthCheck(timeout_s=1.0)):
+        for _ in range(3):
+            word = bench.patiently(lambda check=check: _word(bench, row.id, check))  # type: ignore[misc]
+            way = "an HTTP check" if check.http else "a TCP check"
+            expect(word is not Health.HEALTHY, f"nothing listens at {row.id}, and {way} calls it healthy")
+            bench.kit.let_pass(bench.driver, SILENCE_S)
+
+
+def _word(bench: Bench, id: InstanceId, check: HealthCheck) -> Health:
+    """Ask as an executor would."""
+    if bench.can.probes and isinstance(bench.driver, Prober):
+        return bench.driver.probe([id], check).get(id, Health.UNKNOWN)
+    rows = [row for row in bench.rows() if row.id == id]
+    return NetworkProber({row.fleet: PORT for row in rows})(rows, check).get(id, Health.UNKNOWN)
 
 
 @clause("balance-1", "What was registered becomes a member; registering it again is success.", exercises="balancer")
