@@ -179,8 +179,8 @@ def test_a_doctor_says_it_with_the_way_out(call, applied: Path) -> None:
     ran = call("doctor")
 
     assert 1 == ran.status
-    assert "twin cloud entry: clouds.twin is the same cloud as clouds.demo" in flat(ran.out)
-    assert "do: Keep one of the two entries" in flat(ran.out)
+    assert "clouds.twin: is the same cloud as clouds.demo" in flat(ran.out)
+    assert "Keep one of the two entries" in flat(ran.out)
 
 
 def test_two_clouds_that_are_two_are_nobody_s_concern(call, applied: Path) -> None:

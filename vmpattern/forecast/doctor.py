@@ -23,6 +23,7 @@ from vmpattern.errors import (
 from vmpattern.executor.observing import read_clouds
 from vmpattern.executor.session import session_of
 from vmpattern.forecast.planning import plan
+from vmpattern.forecast.telling import not_ours
 from vmpattern.model import (
     Capabilities,
     Cloud,
@@ -63,6 +64,7 @@ _TODO: tuple[tuple[type[Exception], str], ...] = (
     (OSError, "see whether the path or address is right and may be reached"),
 )
 CORRECT = "correct it in the file, or in the cloud"
+RELABEL = "correct its labels with the provider's own tools, or end it there: vmpattern neither counts nor touches it"
 
 
 def check_up(deployment: Deployment, connect: Connect, *, fleets: Sequence[str] = ()) -> Iterator[Check]:
@@ -134,6 +136,13 @@ def _cloud(cloud: CloudObservation) -> Iterator[Check]:
     live = sum(one.phase.is_live for one in cloud.instances)
     types = f"{len(cloud.machine_types)} machine types in zones {', '.join(cloud.zones) or '(none)'}"
     yield Check(cloud.name, "reading", True, f"{live} instances of this deployment, {types}")
+    if cloud.images:
+        usable = sum(image.is_usable for image in cloud.images)
+        doubtful = ", ".join(sorted(image.id for image in cloud.images if not image.verified))
+        rest = f"; not verified, so that only a bake uses them: {doubtful}" if doubtful else ""
+        yield Check(cloud.name, "images", True, f"{usable} of this deployment to launch from{rest}")
+    for strange in cloud.mislabelled:
+        yield Check(cloud.name, f"labels of {strange.id}", False, strange.reason, RELABEL)
     for check in cloud.checks:
         for note in check.notes:
             yield Check(cloud.name, f"launches of {check.fleet}", False, note, "see what the message names")
@@ -152,6 +161,7 @@ def _plan(deployment: Deployment, observation: Observation, fleets: Sequence[str
         return
     told = {note for cloud in observation.clouds.values() for check in cloud.checks for note in check.notes}
     told |= {f"{cloud.name} couldn't be read: {cloud.error}" for cloud in observation.clouds.values()}
+    told |= {not_ours(strange) for strange in observation.mislabelled()}
     notes = [note for note in made.notes if note not in told]
     if made.acts or not made.changes:
         yield Check("", "plan", True, _sums(made))

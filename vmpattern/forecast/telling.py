@@ -19,6 +19,7 @@ from vmpattern.model import (
     Forecast,
     Instance,
     InstanceId,
+    Mislabelled,
     Observation,
     Outcome,
     Reason,
@@ -88,7 +89,7 @@ class Told:
                     " once if this machine launched it, else when it is overdue"
                 )
         for strange in self._observation.mislabelled():
-            yield f"{strange.cloud}: {strange.id} is neither counted nor touched: {strange.reason}"
+            yield not_ours(strange)
         for event in self._events(EventKind.UNREADABLE):
             yield f"{event.cloud} couldn't be read: {self._observation.clouds[event.cloud].error or event.message}"
         for check in checks_of(self._observation, self._deployment.fleets):
@@ -241,6 +242,11 @@ class Told:
             price_peak=prices.peak,
             ends=self._ending(complete),
         )
+
+
+def not_ours(strange: Mislabelled) -> str:
+    """Return the note about a VM whose labels can't be read."""
+    return f"{strange.cloud}: {strange.id} is neither counted nor touched: {strange.reason}"
 
 
 def _on_failure(fleet: Fleet) -> str:
