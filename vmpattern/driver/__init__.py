@@ -13,6 +13,7 @@ from vmpattern.driver.contract import (
     DriverFactory,
     Meter,
     Prober,
+    SharedBalancers,
     Timekeeper,
     Watcher,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "Meter",
     "Prober",
     "Selector",
+    "SharedBalancers",
     "Timekeeper",
     "TokenBucket",
     "Watcher",
