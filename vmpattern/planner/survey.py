@@ -13,10 +13,12 @@ from vmpattern.model import (
     Fleet,
     Health,
     Instance,
+    Membership,
     Observation,
     Slot,
 )
 from vmpattern.planner.assessment import assess, lacks
+from vmpattern.planner.balancing import balancer_notes
 from vmpattern.planner.resolve import resolve
 
 
@@ -64,7 +66,7 @@ def survey(deployment: Deployment, observation: Observation) -> Mapping[str, Fle
     min_ready ago, counts as ready.
     """
     retired = sorted(
-        {one.fleet for one in observation.instances() if one.phase.is_live} - {*deployment.fleets, naming.BUILDERS}
+        {one.fleet for one in observation.instances() if one.phase.is_live} - {*deployment.owners(), naming.BUILDERS}
     )
     known = {name: _fleet(deployment, fleet, observation) for name, fleet in deployment.fleets.items()}
     rest = {name: _retired(name, observation) for name in retired}
@@ -77,6 +79,7 @@ def _fleet(deployment: Deployment, fleet: Fleet, observation: Observation) -> Fl
         for cloud in observation.clouds.values()
         if cloud.error is not None and any(place.cloud == cloud.name for place in fleet.placements)
     ]
+    notes += [*observation.notes, *balancer_notes(observation, fleet)]
     slots: tuple[Slot, ...] = ()
     try:
         slots = resolve(deployment, fleet, observation).slots
@@ -87,8 +90,8 @@ def _fleet(deployment: Deployment, fleet: Fleet, observation: Observation) -> Fl
     rows = tuple(
         SurveyRow(
             instance=row.instance,
-            health=row.health,
-            state=row.state.word,
+            health=Health.UNKNOWN if row.membership is Membership.UNKNOWN else row.health,
+            state=row.word,
             in_date=row.dated,
             price_per_hour=_price(observation.clouds[row.instance.cloud], row.instance),
             complaint=row.complaint,
