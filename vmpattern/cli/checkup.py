@@ -9,7 +9,16 @@ from pathlib import Path
 import attrs
 
 from vmpattern.driver import Balancer, Checker, Driver, Selector
-from vmpattern.errors import Denied, DriverError, Invalid, Throttled, Transient, Unauthenticated, VmpatternError
+from vmpattern.errors import (
+    Denied,
+    DriverError,
+    Invalid,
+    NotFound,
+    Throttled,
+    Transient,
+    Unauthenticated,
+    VmpatternError,
+)
 from vmpattern.executor import Session
 from vmpattern.executor.checking import check_fleets
 from vmpattern.executor.session import runtime_for
@@ -43,6 +52,7 @@ _TODO: tuple[tuple[type[Exception], str], ...] = (
     (Unauthenticated, "renew the credentials of this cloud"),
     (Denied, "let the credentials' owner grant this call"),
     (Invalid, "correct what the message names, in the file"),
+    (NotFound, "correct its name in the file, or create it"),
     (Throttled, "wait a little and try again"),
     (Transient, "wait a little and try again"),
     (DriverError, "see what the provider says about itself"),

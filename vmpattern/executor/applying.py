@@ -1,6 +1,7 @@
 """Applying with the real world around: drivers by name, secrets, locks, the right sense of time."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -11,9 +12,11 @@ from vmpattern.executor.engine import Decide
 from vmpattern.executor.freshness import check_fresh
 from vmpattern.executor.lease import fleets_locked
 from vmpattern.executor.observing import read_clouds
+from vmpattern.executor.record import BalancerRecord, FileRecord, NoRecord
 from vmpattern.executor.requests import resolved_env
 from vmpattern.executor.runtime import Runtime
 from vmpattern.executor.session import Session, never, opened
+from vmpattern.executor.settling import forget_ended, former_balancers, settle
 from vmpattern.model import (
     BakeOutcome,
     BakeState,
@@ -21,12 +24,14 @@ from vmpattern.model import (
     Failure,
     FleetOutcome,
     ImageId,
+    Observation,
     Outcome,
     Plan,
     Result,
 )
 from vmpattern.planner import UNBAKED, Assessment, assess, decide
 
+NO_RECORD = NoRecord()
 NOTHING_BAKED = BakeOutcome(results=(), duration_s=0.0, api_calls=0)
 
 
@@ -98,11 +103,11 @@ def apply(
     """
     switch = stop or StopSwitch()
     with (
-        fleets_locked(plan.deployment.name, tuple(plan.deployment.fleets), folder=locks),
+        fleets_locked(plan.deployment.name, tuple(plan.deployment.owners()), folder=locks),
         opened(plan.deployment) as session,
     ):
         switch.wakes(session.runtime)
-        return apply_in(session, plan, on_event=on_event, stop=switch, locks=locks, bake=bake)
+        return apply_in(session, plan, on_event=on_event, stop=switch, locks=locks, record=FileRecord(), bake=bake)
 
 
 def apply_in(
@@ -112,13 +117,16 @@ def apply_in(
     on_event: Callable[[Event], None] | None = None,
     stop: Callable[[], bool] = never,
     locks: Path | None = None,
+    record: BalancerRecord = NO_RECORD,
     bake: Bakery,
     decide: Decide = decide,
 ) -> Outcome:
     """Carry out a plan as `apply` does, in a session that is open, while the caller holds the fleets' locks."""
     deployment = plan.deployment
-    observation = read_clouds(deployment, session, check=True)
+    recorded = record.read(deployment).within(deployment)
+    observation = read_clouds(deployment, session, check=True, recorded=recorded)
     check_fresh(plan, observation)
+    settle(record, recorded, deployment, observation)
     standing = {
         name: assess(deployment, deployment.fleets[name], fleet.slots, observation, named=fleet.terminates)
         for name, fleet in plan.fleets.items()
@@ -135,10 +143,19 @@ def apply_in(
     baked = bake(plan, session, tell=tell, stop=stop, locks=locks) if plan.bakes else NOTHING_BAKED
     if not baked.ok:
         return _not_baked(standing, baked, told)
-    orders = _orders(plan, {(result.cloud, result.digest): result.image for result in baked.results})
+    orders = _orders(plan, observation, {(result.cloud, result.digest): result.image for result in baked.results})
     outcome = carry_out(
-        deployment, orders, session, observation=observation, on_event=on_event, stop=stop, decide=decide
+        deployment,
+        orders,
+        session,
+        observation=observation,
+        on_event=on_event,
+        stop=stop,
+        remember=partial(record.remember, deployment),
+        decide=decide,
     )
+    if outcome.ok:
+        forget_ended(record, record.read(deployment), deployment, observation)
     return _with_bakes(outcome, baked, told)
 
 
@@ -179,7 +196,7 @@ def _not_baked(standing: Mapping[str, Assessment], baked: BakeOutcome, told: Seq
     )
 
 
-def _orders(plan: Plan, baked: Mapping[tuple[str, str], ImageId | None]) -> list[FleetOrder]:
+def _orders(plan: Plan, observation: Observation, baked: Mapping[tuple[str, str], ImageId | None]) -> list[FleetOrder]:
     """Compose the orders; slots that waited for an image have the one that was baked."""
     deployment, orders = plan.deployment, []
     for name, fleet in deployment.fleets.items():
@@ -191,7 +208,15 @@ def _orders(plan: Plan, baked: Mapping[tuple[str, str], ImageId | None]) -> list
             attrs.evolve(slot, image=baked.get((slot.cloud, slot.image.removeprefix(UNBAKED))) or slot.image)
             for slot in part.slots
         )
-        orders.append(FleetOrder(fleet=fleet, slots=slots, named=frozenset(part.terminates), env=env))
+        orders.append(
+            FleetOrder(
+                fleet=fleet,
+                slots=slots,
+                named=frozenset(part.terminates),
+                former=former_balancers(observation, name),
+                env=env,
+            )
+        )
     return orders
 
 

@@ -127,7 +127,7 @@ def _image(service: Service, cloud: CloudObservation) -> str:
 
 def _lacking(fleet: Fleet, cloud: CloudObservation) -> int:
     """How many instances the only placement of a fleet lacks; where it has several, at least one of them does."""
-    live = sum(one.fleet == fleet.name and one.phase.is_live for one in cloud.instances)
+    live = sum(one.fleet in fleet.labels and one.phase.is_live for one in cloud.instances)
     return max(1, fleet.size - live) if len(fleet.placements) == 1 else 1
 
 
