@@ -1,8 +1,11 @@
 """What every test stands on: this checkout installed, Hypothesis profiles, no network."""
 
+import atexit
 import os
+import shutil
 import socket
 import sys
+import tempfile
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,7 +26,15 @@ def pytest_configure() -> None:
     if not is_installed_from(ROOT):
         raise pytest.UsageError("this checkout of vmpattern isn't installed: run  python -m pip install -e '.[dev]'")
     register_profiles()
+    keep_state_apart()
     sys.addaudithook(refuse_network)
+
+
+def keep_state_apart() -> None:
+    """Locks and records of tests are in no user's folder."""
+    folder = tempfile.mkdtemp(prefix="vmpattern-state-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["XDG_STATE_HOME"] = folder
 
 
 def register_profiles() -> None:

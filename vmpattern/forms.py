@@ -161,6 +161,8 @@ def _tell(error: BaseException, kind: type | None) -> str:
         return "is nested too deeply"
     if isinstance(error, TypeError | AttributeError):
         return "expected an array" if get_origin(kind) in (tuple, frozenset) else "expected an object"
+    if isinstance(error, SpecError):
+        return "; ".join(f"{problem.path} {problem.message}" for problem in error.problems)
     return str(error) if isinstance(error, ValueError) and error.args else format_exception(error, kind)
 
 

@@ -113,6 +113,10 @@ class AwsDriver:
         """List a target group's targets."""
         return self._targets.members(balancer, self._deadline())
 
+    def shares(self, balancer: OptionTable, other: OptionTable) -> bool:
+        """Tell whether two balancers are one target group."""
+        return self._targets.shares(balancer, other)
+
     def register(self, balancer: OptionTable, ids: Sequence[InstanceId]) -> None:
         """Add targets."""
         self._targets.register(balancer, ids, self._deadline())

@@ -69,7 +69,6 @@ _FIELDS = {
     "InvalidUserData*": "env",
     "TagLimitExceeded": "options.tags",
     "InvalidTagKey*": "options.tags",
-    "TargetGroupNotFound": "balancer.target_group",
     "NoSuchBucket": "staging_bucket",
 }
 _WORDS = {
@@ -102,6 +101,7 @@ RULES = (
     Rule("IdempotentParameterMismatch", KeyConflict),
     Rule("IdempotentInstanceTerminated", KeySpent),
     Rule("InvalidInstanceID.*", NotFound),
+    Rule("TargetGroupNotFound", NotFound, field="balancer.target_group"),
     Rule("InvalidTarget", Transient, message="*not in a running state*"),
     Rule("InvalidTarget", NotFound),
 )

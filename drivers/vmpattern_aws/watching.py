@@ -47,6 +47,11 @@ class Targets:
                 found[InstanceId(reading.text(one, "Target/Id"))] = Standing(membership, why)
         return found
 
+    @staticmethod
+    def shares(balancer: Options, other: Options) -> bool:
+        """Tell whether two balancers are one target group, whatever the port."""
+        return _parsed(balancer).target_group == _parsed(other).target_group
+
     def register(self, balancer: Options, ids: Sequence[InstanceId], deadline: Deadline) -> None:
         """Add members."""
         if ids:

@@ -66,7 +66,8 @@ def front(calls: Calls, options: Options) -> Front:
     """Read a backend service.
 
     Raises:
-        Invalid: there is none, or its backends aren't unmanaged groups, one a zone at most.
+        Invalid: its backends aren't unmanaged groups, one a zone at most.
+        NotFound: there is none.
     """
     chosen = balancer_options(options)
     scope = f"regions/{chosen.region}" if chosen.region else "global"
@@ -75,7 +76,7 @@ def front(calls: Calls, options: Options) -> Front:
         service = calls.get(BackendService, path)
     except NotFound as error:
         text = f"there is no backend service {path}"
-        raise Invalid(text, code=error.code, field="balancer.backend_service") from error
+        raise NotFound(text, code=error.code, field="balancer.backend_service") from error
     groups: dict[str, Group] = {}
     for backend in service.backends:
         parts = backend.group.split("/")
@@ -108,6 +109,15 @@ def members(calls: Calls, options: Options, now: Now) -> dict[InstanceId, Standi
                 if (id := ids.get((zone, name))) is not None:
                     found[id] = standing(told[name]) if name in told else UNASKED
     return found
+
+
+def shares(calls: Calls, options: Options, other: Options) -> bool:
+    """Tell whether two backend services have a group in common; one that isn't there has none."""
+    try:
+        groups, others = (set(front(calls, one).groups.values()) for one in (options, other))
+    except NotFound:
+        return balancer_options(options) == balancer_options(other)
+    return not groups.isdisjoint(others)
 
 
 def standing(state: HealthState) -> Standing:

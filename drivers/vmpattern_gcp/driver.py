@@ -129,6 +129,10 @@ class GcpDriver:
         """List a backend service's members, and those that it lets drain."""
         return balancing.members(self._api.calls("list a balancer's members"), balancer, self._now)
 
+    def shares(self, balancer: OptionTable, other: OptionTable) -> bool:
+        """Tell whether two backend services have a group in common."""
+        return balancing.shares(self._api.calls("compare two balancers"), balancer, other)
+
     def register(self, balancer: OptionTable, ids: Sequence[InstanceId]) -> None:
         """Add members."""
         if ids:

@@ -81,7 +81,7 @@ def _of_networks(calls: Calls, request: LaunchRequest, placement: PlacementOptio
 def _of_balancer(calls: Calls, balancer: Options, requests: Sequence[LaunchRequest]) -> Found:
     try:
         there = front(calls, balancer)
-    except Invalid as error:
+    except (Invalid, NotFound) as error:
         if isinstance(error.__cause__, SpecError):
             yield from error.__cause__.problems
         else:

@@ -73,6 +73,11 @@ class Balancers:
                 found[InstanceId(id)] = Standing(Membership.DRAINING, "it still answers requests")
         return found
 
+    @staticmethod
+    def shares(balancer: Options, other: Options) -> bool:
+        """Tell whether two balancers listen at the same port."""
+        return _options(balancer).port == _options(other).port
+
     def check(self, balancer: Options) -> None:
         """Look whether the proxy could start.
 

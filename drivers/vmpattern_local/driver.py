@@ -221,6 +221,10 @@ class LocalDriver:
         with files.told("the balancer's members can't be read"):
             return self._balancers.members(balancer)
 
+    def shares(self, balancer: OptionTable, other: OptionTable) -> bool:
+        """Tell whether two balancers listen at the same port."""
+        return self._balancers.shares(balancer, other)
+
     def register(self, balancer: OptionTable, ids: Sequence[InstanceId]) -> None:
         """Add members; the proxy starts with the first."""
         with files.told("nothing was registered"):

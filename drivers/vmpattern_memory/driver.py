@@ -137,6 +137,11 @@ class MemoryDriver:
         with self._keeper.changing() as cloud:
             cloud.deregister(balancer, ids)
 
+    def shares(self, balancer: OptionTable, other: OptionTable) -> bool:
+        """Tell whether two balancers have the same name."""
+        with self._keeper.reading() as cloud:
+            return cloud.shares(balancer, other)
+
     def console(self, instance: InstanceId) -> str:
         """Return what the instance printed."""
         with self._keeper.reading() as cloud:

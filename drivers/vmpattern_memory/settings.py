@@ -23,6 +23,9 @@ class MachineTypeOptions:
     spot_price: float | None = None
 
 
+VERBS = ("instances", "machine_types", "launch", "terminate", "label", "members", "register", "deregister", "check")
+"""The verbs that credentials may lack, for `denied`."""
+
 _NO_CAPACITY: immutabledict[str, int] = immutabledict()
 _NO_FAULTS: immutabledict[FaultKind, float] = immutabledict()
 _NO_TYPES: immutabledict[str, MachineTypeOptions] = immutabledict()
@@ -36,7 +39,8 @@ class MemoryOptions:
     one, 0 for as fast as possible. `boot`, `ready`, `terminate`: from launch to running, to healthy, from terminate to
     gone. `staleness`: how old a list may be. `capacity`: the most live instances by "zone/type" or "zone", `quota`
     of all, `spot_quota` of spot ones. `bad_images`: whose instances never get ready. `faults`: rates from 0 to 1 by
-    name. `machine_types`: instead of the usual ones.
+    name. `machine_types`: instead of the usual ones. `balancers`: the names of those that there are; None: one of every
+    name. `denied`: the verbs that the credentials don't permit.
 
     Raises:
         SpecError: a value can't be; every one of them, by option.
@@ -57,6 +61,8 @@ class MemoryOptions:
     bad_images: tuple[str, ...] = ()
     faults: Mapping[FaultKind, float] = _NO_FAULTS
     machine_types: Mapping[str, MachineTypeOptions] = _NO_TYPES
+    balancers: tuple[str, ...] | None = None
+    denied: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         if problems := tuple(self._problems()):
@@ -83,6 +89,8 @@ class MemoryOptions:
             quota=self.quota,
             spot_quota=self.spot_quota,
             bad_images=frozenset(ImageId(image) for image in self.bad_images),
+            balancers=None if self.balancers is None else frozenset(self.balancers),
+            denied=frozenset(self.denied),
         )
 
     def drawn_faults(self) -> Faults:
@@ -114,6 +122,9 @@ class MemoryOptions:
                 yield Problem(f"faults.{kind.value}", f"expected a rate from 0 to 1, found {rate:g}")
         for name, own in self.machine_types.items():
             yield from _problems_of_type(f"machine_types.{name}", name, own)
+        for verb in self.denied:
+            if verb not in VERBS:
+                yield Problem("denied", f"there is no verb {verb!r}; verbs: {', '.join(VERBS)}")
         yield from self._problems_of_capacity()
 
     def _problems_of_capacity(self) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from vmpattern.driver.options import parse_options
-from vmpattern.errors import Invalid, SpecError
+from vmpattern.errors import Invalid, NotFound, SpecError
 from vmpattern.model import OUTSIDE, InstanceId, Membership, Options, Standing
 from vmpattern_openstack.answers import Member, Named
 from vmpattern_openstack.api import Calls
@@ -28,22 +28,40 @@ def pool_of(calls: Calls, options: BalancerOptions) -> str:
     """Return the pool's id.
 
     Raises:
-        Invalid: there is no such pool, or several have its name.
+        Invalid: several have its name.
+        NotFound: there is no such pool.
     """
     found: list[Named] = []
     for key in ("id", "name") if ID.fullmatch(options.pool) else ("name",):
         found = found or calls.every(Named, "load-balancer", "/lbaas/pools", {key: options.pool}, key="pools")
-    if len(found) != 1:
-        known = f"{len(found)} pools are named" if found else "there is no pool"
-        raise Invalid(f"{known} {options.pool!r}", code="NoPool", field="balancer.pool")
+    if not found:
+        raise NotFound(f"there is no pool {options.pool!r}", code="NoPool", field="balancer.pool")
+    if len(found) > 1:
+        raise Invalid(f"{len(found)} pools are named {options.pool!r}", code="NoPool", field="balancer.pool")
     return found[0].id
+
+
+def shares(calls: Calls, balancer: Options, other: Options) -> bool:
+    """Tell whether two balancers are one pool, whatever else is written of them; one that isn't there shares nothing.
+
+    Raises:
+        SpecError: an option can't be.
+    """
+    mine, others = balancer_options(balancer), balancer_options(other)
+    if mine.pool == others.pool:
+        return True
+    try:
+        return pool_of(calls, mine) == pool_of(calls, others)
+    except NotFound:
+        return False
 
 
 def load(calls: Calls, balancer: Options) -> tuple[BalancerOptions, str, list[Member]]:
     """Return what a file says of a balancer, its pool, and who is in it.
 
     Raises:
-        Invalid: an option can't be, or there is no such pool.
+        Invalid: an option can't be, or several pools have its name.
+        NotFound: there is no such pool.
     """
     try:
         options = balancer_options(balancer)

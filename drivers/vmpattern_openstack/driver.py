@@ -247,6 +247,13 @@ class OpenStackDriver:
         told = {InstanceId(member.name): balancing.standing(member, now) for member in there if member.name}
         return {id: standing for id, standing in told.items() if standing is not OUTSIDE}
 
+    def shares(self, balancer: OptionTable, other: OptionTable) -> bool:
+        """Tell whether two balancers are one pool."""
+        try:
+            return balancing.shares(self.calls("compare two balancers"), balancer, other)
+        except SpecError as error:
+            raise Invalid(str(error), code="BadOption", field="balancer") from None
+
     def register(self, balancer: OptionTable, ids: Sequence[InstanceId]) -> None:
         """Add members to a pool, all in one call."""
         calls = self.calls(f"register {len(ids)} instances", mutating=True)

@@ -237,8 +237,17 @@ def test_a_balancer_with_an_unknown_key_is_invalid(aws_cloud: Cloud) -> None:
 
 def test_a_target_group_that_is_not_there_is_told(aws_cloud: Cloud) -> None:
     arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/none/0123456789abcdef"
-    with pytest.raises((Invalid, NotFound)):
+    with pytest.raises(NotFound) as caught:
         aws(aws_cloud).members(immutabledict(target_group=arn))
+
+    assert "balancer.target_group" == caught.value.field
+
+
+def test_one_target_group_is_one_balancer_at_whatever_port(aws_cloud: Cloud) -> None:
+    driver, group = aws(aws_cloud), immutabledict(target_group="arn:1")
+
+    assert driver.shares(group, group | {"port": 81})
+    assert not driver.shares(group, immutabledict(target_group="arn:2"))
 
 
 def test_spent_buckets_are_throttled(aws_cloud: Cloud) -> None:

@@ -345,6 +345,12 @@ def test_a_port_that_is_taken_is_told_and_nothing_is_left(tmp_path: Path) -> Non
         assert ["balancer"] == [problem.path for problem in driver.check([], balancer)]
 
 
+def test_a_balancer_is_its_port(tmp_path: Path) -> None:
+    driver = local(tmp_path)
+
+    assert (True, False) == (driver.shares({"port": 80}, {"port": 80}), driver.shares({"port": 80}, {"port": 81}))
+
+
 @pytest.mark.parametrize("balancer", [{}, {"port": 0}, {"port": 80000}, {"name": "x"}])
 def test_a_balancer_that_cannot_be_is_refused(tmp_path: Path, balancer: dict) -> None:
     with pytest.raises(Invalid, match="balancer"):

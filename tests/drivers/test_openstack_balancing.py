@@ -4,11 +4,13 @@ from datetime import timedelta
 
 import attrs
 import pytest
+from immutabledict import immutabledict
 
-from vmpattern.model import OUTSIDE, InstanceId, Membership, Standing
+from vmpattern.errors import Invalid, NotFound
+from vmpattern.model import OUTSIDE, InstanceId, Membership, Options, Standing
 from vmpattern_openstack import BalancerOptions
-from vmpattern_openstack.answers import Member
-from vmpattern_openstack.balancing import DRAINED_AT, deregistered, registered, standing
+from vmpattern_openstack.answers import Member, Named
+from vmpattern_openstack.balancing import DRAINED_AT, deregistered, pool_of, registered, shares, standing
 
 NOW = 1000.0
 OPTIONS = BalancerOptions(pool="front", port=80)
@@ -106,3 +108,49 @@ def test_without_a_time_to_drain_a_member_leaves_at_once() -> None:
     at_once = attrs.evolve(OPTIONS, drain=timedelta(0))
 
     assert [] == deregistered([OURS], [ONE], at_once, NOW)
+
+
+class Pools:
+    """Octavia's lists of pools, by name and by id."""
+
+    def __init__(self, **ids: str) -> None:
+        self._ids = ids
+
+    def every(self, kind: type, service: str, path: str, query: dict[str, str], *, key: str) -> list[Named]:
+        wanted = query.get("name")
+        return [Named(id=id, name=name) for name, id in self._ids.items() if wanted in (None, name)]
+
+
+def pool(name: str, **settings: object) -> Options:
+    return immutabledict(pool=name, port=80, **settings)
+
+
+def test_a_pool_that_is_not_there_is_not_found() -> None:
+    with pytest.raises(NotFound, match="there is no pool 'front'"):
+        pool_of(Pools(), OPTIONS)  # type: ignore[arg-type]
+
+
+def test_a_pool_s_name_that_two_have_is_refused() -> None:
+    two = Pools(front="p-1")
+    two.every = lambda *args, **how: [Named(id="p-1"), Named(id="p-2")]  # type: ignore[method-assign]
+
+    with pytest.raises(Invalid, match="2 pools are named 'front'"):
+        pool_of(two, OPTIONS)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("expected", "other"),
+    [
+        pytest.param(True, pool("front", drain="5m"), id="the same pool with another time to drain"),
+        pytest.param(False, pool("back"), id="another pool"),
+        pytest.param(False, pool("gone"), id="a pool that isn't there"),
+    ],
+)
+def test_balancers_share_what_is_one_pool(expected: bool, other: Options) -> None:
+    there = Pools(front="p-1", back="p-2")
+
+    assert expected is shares(there, pool("front"), other)  # type: ignore[arg-type]
+
+
+def test_two_names_of_one_pool_share_it() -> None:
+    assert shares(Pools(front="p-1", alias="p-1"), pool("front"), pool("alias"))  # type: ignore[arg-type]

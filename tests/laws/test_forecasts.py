@@ -11,7 +11,7 @@ from lawbook.world import Applied, World
 
 from vmpattern.executor import FleetOrder, Session, VirtualRuntime, carry_out
 from vmpattern.forecast import plan
-from vmpattern.model import Action, Capabilities, EventKind, Latencies, Outcome, Plan
+from vmpattern.model import Action, Capabilities, CloudObservation, EventKind, Instance, Latencies, Outcome, Plan
 from vmpattern.simulation import SimulatedCloud
 
 
@@ -43,7 +43,12 @@ def test_a_world_as_assumed_does_what_the_forecast_says_event_by_event(drawn: Sc
     planned = plan(desired, observation)
     assumed = {
         name: SimulatedCloud.from_observation(
-            seen, balancers={n: f.balancer[name] for n, f in desired.fleets.items() if name in f.balancer}
+            seen,
+            members=[
+                (fleet.balancer[name], {row.id: seen.members[row.id] for row in members_of(fleet.name, seen)})
+                for fleet in desired.fleets.values()
+                if name in fleet.balancer
+            ],
         )
         for name, seen in observation.clouds.items()
     }
@@ -57,6 +62,10 @@ def test_a_world_as_assumed_does_what_the_forecast_says_event_by_event(drawn: Sc
             round(outcome.duration_s, 3),
             outcome.api_calls,
         )
+
+
+def members_of(fleet: str, seen: CloudObservation) -> list[Instance]:
+    return [row for row in seen.instances if row.fleet == fleet and row.id in seen.members]
 
 
 def steps(planned: Plan) -> list[tuple]:

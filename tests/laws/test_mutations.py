@@ -75,8 +75,8 @@ MUTATIONS = {
         "envelope",
     ),
     "terminates members without draining them": Mutation(
-        "vmpattern.planner.turn",
-        "return row.membership in (Membership.HEALTHY, Membership.UNHEALTHY)",
+        "vmpattern.planner.rows",
+        "return self.membership in (SERVED, SHUNNED, DRAINING) or bool(self.lingers_in or self.drains_from)",
         "return False",
         "12 (order)",
     ),
@@ -122,8 +122,8 @@ MUTATIONS = {
     ),
     "drains whatever stands behind its balancer": Mutation(
         "vmpattern.executor.acts",
-        "driver.deregister(balancer, action.ids)",
-        "driver.deregister(balancer, tuple(driver.members(balancer)))",
+        "_balancer(driver).deregister(action.balancer, action.ids)",
+        "_balancer(driver).deregister(action.balancer, tuple(_balancer(driver).members(action.balancer)))",
         "7 (ownership)",
     ),
     "sends a launch again where that makes a second one": Mutation(

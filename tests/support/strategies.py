@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
+import attrs
 from hypothesis import strategies as st
 from immutabledict import immutabledict
 
@@ -150,6 +151,9 @@ def deployments(draw: st.DrawFn, directory: str = ".") -> Deployment:
     some = st.lists(names, min_size=1, max_size=2, unique=True).map(tuple)
     clouds, service_names = draw(some), draw(some)
     fleet_names = draw(st.lists(names, max_size=2, unique=True))
+    former = draw(st.none() | names.filter(lambda name: name not in fleet_names))
+    drawn = {name: draw(fleets(name, service_names, clouds)) for name in fleet_names}
+    drawn |= {name: attrs.evolve(drawn[name], was=former) for name in fleet_names[:1]}
     return Deployment(
         name=draw(names),
         clouds={
@@ -157,5 +161,5 @@ def deployments(draw: st.DrawFn, directory: str = ".") -> Deployment:
             for name in clouds
         },
         services={name: draw(services(name, clouds)) for name in service_names},
-        fleets={name: draw(fleets(name, service_names, clouds)) for name in fleet_names},
+        fleets=drawn,
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 import attrs
 import pytest
 from hypothesis import given, strategies as st
+from immutabledict import immutabledict
 from situations import NEW, NOW, OLD, OLDER, Scene, fleet, slot
 
 from vmpattern.errors import Scope, ScopeKind
@@ -13,6 +14,7 @@ from vmpattern.model import (
     InstanceId,
     LaunchKey,
     Membership,
+    Options,
     Phase,
     Place,
     Revision,
@@ -434,6 +436,8 @@ def test_nothing_is_launched_anywhere_while_a_cloud_that_was_seen_has_not_settle
 
 # -- behind a balancer
 
+FRONT: Options = immutabledict(name="front")
+
 
 def test_what_is_proven_joins_its_balancer() -> None:
     scene = Scene(fleet(1, balanced=True)).ready("n1")
@@ -460,7 +464,7 @@ def test_nothing_is_ended_while_nobody_knows_whether_it_is_a_member(revision: Re
 def test_a_member_is_drained_before_it_is_ended() -> None:
     scene = Scene(fleet(1, balanced=True), named=OLDS).ready("o1", revision=OLD, member=True).ready("n1", member=True)
 
-    assert (Drain("demo", (InstanceId("o1"),)),) == scene.decide().actions
+    assert (Drain("demo", (InstanceId("o1"),), FRONT),) == scene.decide().actions
 
 
 def test_the_last_ready_member_of_a_balancer_is_never_drained() -> None:
@@ -490,26 +494,26 @@ def test_the_last_member_in_a_cloud_that_is_left(drained: bool, age: float) -> N
     scene.ready("o1", revision=OLD, member=True).ready("n1", cloud="lab", member=True)
     scene.index.clouds["lab"].fresh_until = NOW + 15.0 - age - 1e-3 * (age > 0)
 
-    assert drained is (Drain("demo", (InstanceId("o1"),)) in scene.decide().actions)
+    assert drained is (Drain("demo", (InstanceId("o1"),), FRONT) in scene.decide().actions)
 
 
 def test_a_member_of_a_fleet_of_none_may_be_the_last() -> None:
     scene = Scene(fleet(0, balanced=True), named=OLDS).ready("o1", revision=OLD, member=True)
 
-    assert (Drain("demo", (InstanceId("o1"),)),) == scene.decide().actions
+    assert (Drain("demo", (InstanceId("o1"),), FRONT),) == scene.decide().actions
 
 
 def test_of_two_members_that_could_go_one_stays() -> None:
     scene = Scene(fleet(2, surge=0, unavailable=2, balanced=True), named=OLDS)
     scene.ready("o1", "o2", revision=OLD, member=True)
 
-    assert (Drain("demo", (InstanceId("o1"),)),) == scene.decide().actions
+    assert (Drain("demo", (InstanceId("o1"),), FRONT),) == scene.decide().actions
 
 
 def test_a_broken_member_is_drained_before_it_is_ended() -> None:
     scene = Scene(fleet(3, balanced=True)).ready("n1", "n2", member=True).sick("n3", member=True)
 
-    assert Drain("demo", (InstanceId("n3"),)) == scene.decide().actions[0]
+    assert Drain("demo", (InstanceId("n3"),), FRONT) == scene.decide().actions[0]
 
 
 @pytest.mark.parametrize(

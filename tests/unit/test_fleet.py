@@ -2,6 +2,8 @@ import attrs
 import pytest
 from situations import deployment, fleet
 
+from vmpattern.errors import SpecError
+from vmpattern.forms import from_json, to_json
 from vmpattern.model import Cloud, Deployment, Fleet, HealthCheck, Placement, Rollout, Service, Share
 from vmpattern.model.service import Existing
 
@@ -65,3 +67,35 @@ def test_resizing_a_fleet_that_is_not_there_is_an_error() -> None:
 
 def test_patience_is_the_time_of_so_many_bad_answers() -> None:
     assert 15.0 == HealthCheck(interval_s=5.0, unhealthy_after=3).patience_s
+
+
+RENAMED = [
+    pytest.param({"web": "web"}, "fleets.web.was: is the fleet's own name", id="its own name"),
+    pytest.param({"web": "api"}, 'fleets.web.was: there still is a fleet "api"', id="a fleet that is there"),
+    pytest.param({"web": "old", "api": "old"}, 'fleets.api.was: the fleet "web" was "old", too', id="another one's"),
+]
+
+
+def renamed(was: dict[str, str]) -> list[Fleet]:
+    return [attrs.evolve(fleet(1), name=name, was=was.get(name)) for name in ("web", "api")]
+
+
+@pytest.mark.parametrize(("was", "message"), RENAMED)
+def test_a_former_name_is_refused_that_is(was: dict[str, str], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        deployment(*renamed(was))
+
+
+def test_a_former_name_is_refused_in_a_saved_plan_too() -> None:
+    form = to_json(deployment(*renamed({"web": "old"})))
+    form["fleets"]["web"]["was"] = "web"  # type: ignore[call-overload, index]
+
+    with pytest.raises(SpecError, match=r"fleets\.web\.was is the fleet's own name"):
+        from_json(Deployment, form)
+
+
+def test_the_settings_of_a_balancer_may_be_plain_tables() -> None:
+    plain = attrs.evolve(fleet(1), balancer={"demo": {"name": "front", "ports": [80, {"tls": True}]}})
+
+    assert 1 == len({plain.balancer["demo"], plain.balancer["demo"]})
+    assert plain == from_json(Fleet, to_json(plain))

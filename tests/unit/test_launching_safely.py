@@ -202,11 +202,11 @@ def test_a_spent_quota_of_one_market_passes_its_share_on_to_the_other() -> None:
 def test_where_no_placement_is_left_the_apply_fails_with_the_providers_words_and_drains_nothing() -> None:
     stage = Stage(quota=3)
     stage.apply(stage.deployment(fleet(3, balanced=True)))
-    driver = Listed(stage.cloud)
-    outcome = stage.apply(stage.deployment(fleet(3, balanced=True), image="img-2"), drivers={"demo": driver})
+    outcome = stage.apply(stage.deployment(fleet(3, balanced=True), image="img-2"))
+    drained = [event for event in stage.events if event.kind in (EventKind.DRAINING, EventKind.TERMINATING)]
 
     assert (Result.FAILED, "InstanceLimitExceeded") == (outcome.result, outcome.errors[0].code)
-    assert {"instances", "launch"} == set(driver.verbs())
+    assert ([], 3) == (drained, outcome.fleets["web"].ready)
 
 
 @pytest.mark.parametrize(

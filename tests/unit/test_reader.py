@@ -38,7 +38,7 @@ def pause_after(*lists_s: float, probes_s: float = 0.0) -> float:
             SimulatedCloud(CloudSpec(name="demo", capabilities=EC2_LIKE)), before=lambda *_: watch.move(left.pop(0))
         ),
         deployment="shop",
-        fleets={"web": FleetReading(check=CHECK)},
+        fleets={"web": FleetReading(labels=("web",), check=CHECK)},
         probe=probe,
         watch=False,
         now=watch.now,

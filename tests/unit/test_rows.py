@@ -11,7 +11,7 @@ from situations import NOW, instance
 
 from vmpattern.model import Breakdown, Health, Membership, Phase, Rollout
 from vmpattern.planner import Row, State, classify
-from vmpattern.planner.rows import Terms, _failure, due
+from vmpattern.planner.rows import Terms, _failure, _unserved, due
 
 TERMS = Terms(
     rollout=Rollout(min_ready_s=30.0, launch_deadline_s=300.0, ready_deadline_s=900.0, drain_s=300.0), patience_s=15.0
@@ -93,9 +93,21 @@ CASES = [
     ),
     pytest.param(
         State.JOINING,
-        "healthy for min_ready, not yet behind its balancer",
+        "healthy, not yet behind its balancer",
         healthy(30.0, served=True),
         id="health for min_ready without its balancer",
+    ),
+    pytest.param(
+        State.JOINING,
+        "healthy, its balancer can't be read",
+        healthy(30.0, served=True, membership=Membership.UNKNOWN),
+        id="health while its balancer can't be read",
+    ),
+    pytest.param(
+        State.AILING,
+        "its balancer finds it unhealthy",
+        healthy(30.0, served=True, membership=Membership.UNHEALTHY, was_served=True),
+        id="a member that its balancer shuns, and didn't before",
     ),
     pytest.param(State.AILING, "it answers badly", ill(1.0), id="illness within patience"),
     pytest.param(
@@ -127,7 +139,7 @@ def returned_texts(function: Callable[..., object]) -> set[str]:
 def test_every_rule_has_a_case_above() -> None:
     told = {str(case.values[1]) for case in CASES}
 
-    assert returned_texts(classify) | returned_texts(_failure) == told
+    assert returned_texts(classify) | returned_texts(_unserved) | returned_texts(_failure) == told
 
 
 @pytest.mark.parametrize(
@@ -149,6 +161,12 @@ def test_every_rule_has_a_case_above() -> None:
             healthy(99.0, served=True, found_healthy=True, membership=Membership.UNHEALTHY),
             id="what the balancer calls unhealthy isn't ready",
         ),
+        pytest.param(
+            State.JOINING,
+            healthy(1.0, served=True, found_healthy=True),
+            id="what was healthy when first seen isn't ready without its balancer",
+        ),
+        pytest.param(State.STARTING, healthy(1.0, served=True), id="what was just healthy doesn't join yet"),
         pytest.param(
             State.STARTING, row(health=Health.UNHEALTHY, launched_at=NOW - 899.0), id="bad answers are no news at first"
         ),

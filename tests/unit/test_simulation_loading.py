@@ -140,7 +140,7 @@ def test_members_stay_where_they_stand() -> None:
     rows = [row(id=InstanceId(f"i-{n}"), health=Health.HEALTHY) for n in range(3)]
     where = {InstanceId("i-0"): Membership.HEALTHY, InstanceId("i-1"): Membership.DRAINING}
     members = {id: Standing(membership) for id, membership in where.items()}
-    world = SimulatedCloud.from_observation(observed(*rows, members=members), balancers={"web": BALANCER})
+    world = SimulatedCloud.from_observation(observed(*rows), members=[(BALANCER, members)])
     before = {id: standing.membership for id, standing in world.members(BALANCER).items()}
     wait(world, LATENCIES.drain_s)
 

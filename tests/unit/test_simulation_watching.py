@@ -38,7 +38,7 @@ def test_following_the_changes_gives_the_list(parts, faults, spec) -> None:
         cursor = changes.cursor
         view.update({row.id: row for row in changes.instances})
         probed.update(changes.probed)
-        members.update({row.id: changes.members.get(row.id) for row in changes.instances})
+        members.update({row.id: changes.members[0].get(row.id) for row in changes.instances})
         alive = {id: row for id, row in view.items() if row.phase is not Phase.TERMINATED}
 
         assert listed(world) == alive

@@ -1,9 +1,10 @@
 """Wrong tables of a fleet: the place, the line, and the words of the message."""
 
 import pytest
-from wrong_files import BALANCER, FLEET, LATER, PLACEMENTS, ROLLOUT, SHARE, marked, problems
+from wrong_files import BALANCER, FLEET, GOOD, LATER, NAME_RULE, PLACEMENTS, ROLLOUT, SHARE, marked, problems
 
 from vmpattern.errors import Problem
+from vmpattern.specfile import dumps, loads
 
 
 @pytest.mark.parametrize(
@@ -232,3 +233,42 @@ def test_a_fleet_that_is_wrong_is_told(old: str, new: str, path: str, message: s
     text, line = marked(old, new)
 
     assert [Problem(path, message, line)] == problems(text)
+
+
+TWO = (
+    GOOD
+    + """[fleets.api]
+service = "shop"
+size = 1
+placements = [{ cloud = "demo" }]
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("shop", "api", "path", "message"),
+    [
+        pytest.param("shop", "", "shop", "is the fleet's own name: expected the name that it had before", id="its own"),
+        pytest.param(
+            "api",
+            "",
+            "shop",
+            'there still is a fleet "api": remove that one from the file, or remove this line',
+            id="that of a fleet that is there",
+        ),
+        pytest.param(
+            "web", "web", "api", 'the fleet "shop" was "web", too: expected different former names', id="another one's"
+        ),
+        pytest.param("A b", "", "shop", f"expected a name: {NAME_RULE}, found 'A b'", id="no name"),
+    ],
+)
+def test_a_former_name_is_not(shop: str, api: str, path: str, message: str) -> None:
+    text = TWO.replace("size = 6\n", f'size = 6\nwas = "{shop}"\n') + (f'was = "{api}"\n' if api else "")
+
+    assert [(f"fleets.{path}.was", message)] == [(one.path, one.message) for one in problems(text)]
+
+
+def test_a_former_name_is_read_and_written() -> None:
+    text = GOOD.replace("size = 6\n", 'size = 6\nwas = "store"\n')
+
+    assert ("store", loads(text)) == (loads(text).fleets["shop"].was, loads(dumps(loads(text))))

@@ -55,7 +55,7 @@ from vmpattern.errors import Problem
             ROLLOUT,
             ROLLOUT + '\nowner = "me"<>',
             "fleets.shop.owner",
-            'unknown key: expected "service", "size", "placements", "place", "rollout" or "balancer"',
+            'unknown key: expected "service", "size", "placements", "place", "rollout", "was" or "balancer"',
             id="without a near key all are told",
         ),
         pytest.param(

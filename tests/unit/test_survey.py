@@ -29,6 +29,7 @@ def settled() -> tuple[Deployment, Observation]:
     return wanted, stage.observe(wanted)
 
 
+BALANCED = deployment(fleet(2, balanced=True))
 Settled = tuple[Deployment, Observation]
 
 
@@ -172,13 +173,39 @@ def test_instances_of_a_fleet_that_the_file_has_no_more_are_retired(settled: Set
 
 
 def test_what_a_balancer_says_against_an_instance_is_told(settled: Settled) -> None:
-    wanted, observation = settled
+    _, observation = settled
     shunned = Standing(Membership.UNHEALTHY, "Target.Timeout: Request timed out")
-    told = of_web(wanted, changed(observation, members={first(observation).id: shunned}))
+    told = of_web(BALANCED, changed(observation, members={first(observation).id: shunned}))
 
-    assert {first(observation).id: shunned.reason} == {
-        row.instance.id: row.complaint for row in told.rows if row.complaint
+    assert {first(observation).id: ("unhealthy", shunned.reason)} == {
+        row.instance.id: (row.state, row.complaint) for row in told.rows if row.complaint
     }
+
+
+def test_an_instance_that_its_balancer_does_not_have_is_joining(settled: Settled) -> None:
+    _, observation = settled
+    there = {first(observation).id: Standing(Membership.HEALTHY)}
+    told = of_web(BALANCED, changed(observation, members=there))
+
+    assert (1, ["joining", "ready"]) == (told.ready, sorted(row.state for row in told.rows))
+
+
+def test_while_a_balancer_cannot_be_read_nothing_is_known_of_its_members(settled: Settled) -> None:
+    _, observation = settled
+    unsure = {row.id: Standing(Membership.UNKNOWN, "no") for row in observation.instances()}
+    told = of_web(BALANCED, changed(observation, members=unsure, unread_balancers={"web": "no (Denied, cloud)"}))
+
+    assert (0, [("unknown", Health.UNKNOWN)] * 2) == (told.ready, [(row.state, row.health) for row in told.rows])
+    assert "its balancer in demo can't be read, so whether its instances serve isn't known: no (Denied, cloud)" in (
+        told.notes
+    )
+
+
+def test_instances_with_a_fleet_s_former_name_are_its_own_and_out_of_date(settled: Settled) -> None:
+    _, observation = settled
+    told = survey(deployment(attrs.evolve(fleet(2), name="shop", was="web")), observation)
+
+    assert (["shop"], 2, 2) == (list(told), told["shop"].ready, told["shop"].out_of_date)
 
 
 def test_an_empty_cloud_has_nothing_ready(settled: Settled) -> None:

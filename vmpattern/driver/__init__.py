@@ -14,6 +14,7 @@ from vmpattern.driver.contract import (
     Meter,
     Prober,
     Scoped,
+    SharedBalancers,
     Timekeeper,
     Watcher,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "Prober",
     "Scoped",
     "Selector",
+    "SharedBalancers",
     "Timekeeper",
     "TokenBucket",
     "Watcher",

@@ -147,16 +147,46 @@ class Balancer(Protocol):
         """List the balancer's members; whoever isn't in it is ABSENT. Complete or an error.
 
         Returns:
-            Where each stands. An UNHEALTHY one has its reason in the provider's words, without secrets.
+            Where each stands, never UNKNOWN. An UNHEALTHY one has its reason in the provider's words, without secrets.
+
+        Raises:
+            NotFound: there is no such balancer.
         """
         ...
 
     def register(self, balancer: Options, ids: Sequence[InstanceId]) -> None:
-        """Add members; those already there are success."""
+        """Add members; those already there are success, and those that drain stay.
+
+        Raises:
+            NotFound: there is no such balancer, or no such instance.
+        """
         ...
 
     def deregister(self, balancer: Options, ids: Sequence[InstanceId]) -> None:
-        """Start draining members: no new requests; absent ones are success."""
+        """Start draining members: no new requests; absent ones are success.
+
+        Raises:
+            NotFound: there is no such balancer.
+        """
+        ...
+
+
+@runtime_checkable
+class SharedBalancers(Protocol):
+    """A driver that can tell whether two balancers, as written, let go of an instance together.
+
+    It is asked when a fleet's balancer was changed: from what shares the new one, nothing may be taken out. Of a driver
+    without this, balancers that have a setting in common are taken to share.
+    """
+
+    def shares(self, balancer: Options, other: Options) -> bool:
+        """Tell whether an instance that is taken out of one is out of the other, too.
+
+        They may be the same one with other settings, or have their members in common groups.
+
+        Raises:
+            DriverError: it couldn't be found out.
+        """
         ...
 
 
@@ -260,8 +290,7 @@ class Watcher(Protocol):
     def changes(self, selector: Selector, cursor: int, balancers: Sequence[Options] = ()) -> Changes:
         """Return what changed after `cursor`; 0 is the beginning of the world.
 
-        Of a row that changed, `members` tells where it stands behind the last of these balancers that it is a member
-        of; one that isn't there is a member of none.
+        `members` has an entry for each of these balancers: where the rows that changed stand, or why it can't be read.
         """
         ...
 

@@ -121,10 +121,14 @@ class LaunchReport:
 
 @attrs.frozen(kw_only=True)
 class Changes:
-    """What changed since a cursor: rows, probes and where members stand; `total` is how many rows a list shows."""
+    """What changed since a cursor: rows, probes and where members stand; `total` is how many rows a list shows.
+
+    `members` has an entry for each balancer that was asked for, in their order: where the rows that changed stand with
+    it (one that isn't there is no member), or why the balancer can't be read.
+    """
 
     cursor: int
     instances: tuple[Instance, ...]
     probed: Mapping[InstanceId, Health]
-    members: Mapping[InstanceId, Standing]
+    members: tuple[Mapping[InstanceId, Standing] | DriverError, ...]
     total: int

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from vmpattern import naming
-from vmpattern.driver import Balancer, LaunchReport
+from vmpattern.driver import Balancer, Driver, LaunchReport
 from vmpattern.errors import (
     ContractBroken,
     Denied,
@@ -26,8 +27,8 @@ from vmpattern.executor.fleetrun import BLOCK_S, FleetRun
 from vmpattern.executor.requests import checked_report, launch_request
 from vmpattern.executor.runtime import Answer, Runtime
 from vmpattern.executor.unresolved import UnresolvedLaunches
-from vmpattern.model import EventKind, Idempotency, InstanceId, Slot
-from vmpattern.planner import Drain, FleetAction, Keep, Launch, Register, Terminate
+from vmpattern.model import EventKind, Idempotency, InstanceId, Options, Slot, options_text
+from vmpattern.planner import Deregister, Drain, FleetAction, Keep, Launch, Register, Terminate
 
 FATAL = (QuotaExceeded, Denied, Unauthenticated, Invalid, Unsupported, ContractBroken)
 """Errors after which only a person can help: the fleet stops before anything is drained."""
@@ -36,11 +37,21 @@ WITHDRAWN = "Withdrawn"
 """The code of a call that was taken back before it was sent: no failure of anybody."""
 
 
+Remember = Callable[[str, str, Options], str]
+"""Notes that a fleet is registered with a balancer in a cloud, and returns why that can't be noted; empty if it was."""
+
+
+def remember_nothing(fleet: str, cloud: str, balancer: Options) -> str:
+    """Note nothing: for forecasts."""
+    return ""
+
+
 class Acts:
     """Carries out the actions of one deployment's fleets.
 
     `look_again(cloud, not_before)` asks for a reading of the cloud at or after a time: an unknown launch waits for it.
     `expect(cloud)` asks for one when something changes there by itself: after a call, that may be sooner than before.
+    `remember` is called before a fleet is registered with a balancer.
     """
 
     def __init__(
@@ -51,6 +62,7 @@ class Acts:
         *,
         look_again: Callable[[str, float], None],
         expect: Callable[[str], None],
+        remember: Remember = remember_nothing,
     ) -> None:
         self._deployment = deployment
         self._accounts = accounts
@@ -58,7 +70,9 @@ class Acts:
         self._look_again = look_again
         self._expect = expect
         self._unresolved = UnresolvedLaunches()
-        self._registered: list[tuple[FleetRun, Register, float]] = []
+        self._remember = remember
+        self._remembered: set[tuple[str, str, Options]] = set()
+        self._moved: list[tuple[FleetRun, Register | Drain | Deregister, float]] = []
 
     def dispatch(self, run: FleetRun, action: FleetAction) -> None:
         """Turn an action into a call, and enter it into the index at once."""
@@ -72,16 +86,18 @@ class Acts:
                 self._drain(run, action, now)
             case Register():
                 self._register(run, action)
+            case Deregister():
+                self._deregister(run, action)
             case Keep():
                 self._keep(run, action)
 
     def was_read(self, cloud: str, asked_at: float) -> None:
         """After a reading asked for at `asked_at`: what it must show, if it ever happened, is known now."""
-        shown = [entry for entry in self._registered if entry[1].cloud == cloud and asked_at >= entry[2]]
+        shown = [entry for entry in self._moved if entry[1].cloud == cloud and asked_at >= entry[2]]
         for run, action, _ in shown:
-            run.index.update(action.ids, self._runtime.now(), register_sent=False)
+            run.index.update(action.ids, self._runtime.now(), **{_SENT[type(action)]: False})
         if shown:
-            self._registered = [entry for entry in self._registered if entry not in shown]
+            self._moved = [entry for entry in self._moved if entry not in shown]
         self._unresolved.was_read(cloud, asked_at, self._runtime.now())
 
     def withdraw(self, call: Call) -> None:
@@ -163,28 +179,25 @@ class Acts:
         self._submit(run, account, call)
 
     def _drain(self, run: FleetRun, action: Drain, now: float) -> None:
-        driver, balancer = self._accounts[action.cloud].driver, run.fleet.balancer[action.cloud]
+        driver = self._accounts[action.cloud].driver
+        is_former = run.fleet.balancer.get(action.cloud) != action.balancer
 
         def drained(call: Call, answer: Answer) -> None:
             now = self._runtime.now()
-            if self._ended(run, answer, action.cloud):
+            if self._is_out(run, answer, action.cloud):
                 run.index.update(action.ids, now, draining_at=now, drain_sent=False)
+                if is_former:
+                    self._moved.append((run, action, now))
                 self._look_again(action.cloud, now)
             else:
-                stays = run.index.update(
-                    action.ids, now, draining_at=None, drain_sent=False, drained=False, approved=False
-                )
-                run.tell_changes(stays, now)
-
-        def deregister() -> None:
-            if not isinstance(driver, Balancer):
-                raise Unsupported(f"{driver.name} has no balancer")
-            driver.deregister(balancer, action.ids)
+                undone = {"draining_at": None, "drain_sent": False, "drained": False, "approved": False}
+                run.tell_changes(run.index.update(action.ids, now, release_sent=False, **undone), now)
 
         run.index.destroyed(len(action.ids), now)
-        run.index.update(action.ids, now, draining_at=now, drain_sent=True, drained=False, approved=True)
+        begun = {"draining_at": now, "drain_sent": True, "drained": False, "approved": True}
+        run.index.update(action.ids, now, release_sent=is_former, **begun)
         run.tell(EventKind.DRAINING, now, cloud=action.cloud, instances=action.ids)
-        self._balance(run, action.cloud, "deregister", action.ids, deregister, drained)
+        self._balance(run, action.cloud, "deregister", action.ids, partial(_take_out, driver, action), drained)
 
     def _register(self, run: FleetRun, action: Register) -> None:
         driver, balancer = self._accounts[action.cloud].driver, run.fleet.balancer[action.cloud]
@@ -192,19 +205,49 @@ class Acts:
         def registered(call: Call, answer: Answer) -> None:
             now = self._runtime.now()
             if self._ended(run, answer, action.cloud):
-                run.tell(EventKind.REGISTERED, now, cloud=action.cloud, instances=action.ids)
-                self._registered.append((run, action, now))
-                self._look_again(action.cloud, now)
-            else:
+                message = options_text(balancer)
+                run.tell(EventKind.REGISTERED, now, cloud=action.cloud, instances=action.ids, message=message)
+            elif not isinstance(answer.error, NotFound):
                 run.index.update(action.ids, now, register_sent=False)
+                return
+            # Where something wasn't found, only a reading says what: without one it would be sent again at once.
+            self._moved.append((run, action, now))
+            self._look_again(action.cloud, now)
 
         def register() -> None:
-            if not isinstance(driver, Balancer):
-                raise Unsupported(f"{driver.name} has no balancer")
-            driver.register(balancer, action.ids)
+            _balancer(driver).register(balancer, action.ids)
 
+        self._note(run, action.cloud, balancer)
         run.index.update(action.ids, self._runtime.now(), register_sent=True)
         self._balance(run, action.cloud, "register", action.ids, register, registered)
+
+    def _note(self, run: FleetRun, cloud: str, balancer: Options) -> None:
+        """Have a registration written down before it is sent, so that the fleet can be drained from there later."""
+        entry = (run.fleet.name, cloud, balancer)
+        if entry in self._remembered:
+            return
+        self._remembered.add(entry)
+        if trouble := self._remember(*entry):
+            message = f"which balancer it is registered with isn't remembered: {trouble}"
+            run.tell(EventKind.CALL_FAILED, self._runtime.now(), cloud=cloud, message=message)
+
+    def _deregister(self, run: FleetRun, action: Deregister) -> None:
+        driver, rows = self._accounts[action.cloud].driver, run.index.rows
+        staying = tuple(id for id in action.ids if rows[id].draining_at is None)
+
+        def deregistered(call: Call, answer: Answer) -> None:
+            now = self._runtime.now()
+            if not self._is_out(run, answer, action.cloud):
+                run.index.update(action.ids, now, release_sent=False)
+                return
+            if staying:
+                message = options_text(action.balancer)
+                run.tell(EventKind.DEREGISTERED, now, cloud=action.cloud, instances=staying, message=message)
+            self._moved.append((run, action, now))
+            self._look_again(action.cloud, now)
+
+        run.index.update(action.ids, self._runtime.now(), release_sent=True)
+        self._balance(run, action.cloud, "deregister", action.ids, partial(_take_out, driver, action), deregistered)
 
     def _balance(
         self,
@@ -321,6 +364,10 @@ class Acts:
         else:
             run.tell_changes(run.index.update(action.ids, now, ending_sent=False), now)
 
+    def _is_out(self, run: FleetRun, answer: Answer, cloud: str) -> bool:
+        """As `_ended`, of a deregistration: a balancer that isn't there has no members."""
+        return self._ended(run, answer, cloud) or isinstance(answer.error, NotFound)
+
     def _ended(self, run: FleetRun, answer: Answer, cloud: str) -> bool:
         """Take a call out of flight; tell whether it succeeded, and note the error if not."""
         run.index.in_flight -= 1
@@ -330,3 +377,17 @@ class Acts:
         if not isinstance(answer.error, NotFound) and answer.error.code != WITHDRAWN:
             run.fail(answer.error, self._runtime.now(), cloud=cloud, fatal=isinstance(answer.error, FATAL))
         return False
+
+
+_SENT = {Register: "register_sent", Drain: "release_sent", Deregister: "release_sent"}
+"""What a row says of a call that moves it, until a reading asked for after the answer."""
+
+
+def _balancer(driver: Driver) -> Balancer:
+    if not isinstance(driver, Balancer):
+        raise Unsupported(f"{driver.name} has no balancer")
+    return driver
+
+
+def _take_out(driver: Driver, action: Drain | Deregister) -> None:
+    _balancer(driver).deregister(action.balancer, action.ids)

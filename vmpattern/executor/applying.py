@@ -1,6 +1,7 @@
 """Applying with the real world around: drivers by name, secrets, locks, the right sense of time."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -13,8 +14,10 @@ from vmpattern.executor.environments import Environment, environments
 from vmpattern.executor.freshness import check_fresh
 from vmpattern.executor.lease import fleets_locked
 from vmpattern.executor.observing import read_clouds
+from vmpattern.executor.record import BalancerRecord, FileRecord, NoRecord
 from vmpattern.executor.runtime import Runtime
 from vmpattern.executor.session import Session, never, opened
+from vmpattern.executor.settling import forget_ended, former_balancers, settle
 from vmpattern.model import (
     AnySlot,
     BakeOutcome,
@@ -23,6 +26,7 @@ from vmpattern.model import (
     Failure,
     FleetOutcome,
     ImageId,
+    Observation,
     Outcome,
     PendingSlot,
     Plan,
@@ -31,6 +35,7 @@ from vmpattern.model import (
 )
 from vmpattern.planner import Assessment, assess, decide
 
+NO_RECORD = NoRecord()
 NOTHING_BAKED = BakeOutcome(results=(), duration_s=0.0, api_calls=0)
 
 
@@ -108,11 +113,11 @@ def apply(
     """
     switch = stop or StopSwitch()
     with (
-        fleets_locked(plan.deployment.name, tuple(plan.deployment.fleets), folder=locks),
+        fleets_locked(plan.deployment.name, tuple(plan.deployment.owners()), folder=locks),
         opened(plan.deployment) as session,
     ):
         switch.wakes(session.runtime)
-        return apply_in(session, plan, on_event=on_event, stop=switch, locks=locks, bake=bake)
+        return apply_in(session, plan, on_event=on_event, stop=switch, locks=locks, record=FileRecord(), bake=bake)
 
 
 def apply_in(
@@ -122,6 +127,7 @@ def apply_in(
     on_event: Callable[[Event], None] | None = None,
     stop: Callable[[], bool] = never,
     locks: Path | None = None,
+    record: BalancerRecord = NO_RECORD,
     bake: Bakery,
     decide: Decide = decide,
 ) -> Outcome:
@@ -129,8 +135,10 @@ def apply_in(
     deployment = plan.deployment
     if not plan.forecast.converges:
         raise Refused("\n".join(["nothing was changed, since the plan doesn't converge", *plan.notes]))
-    observation = read_clouds(deployment, session, check=True)
+    recorded = record.read(deployment).within(deployment)
+    observation = read_clouds(deployment, session, check=True, recorded=recorded)
     check_fresh(plan, observation)
+    settle(record, recorded, deployment, observation)
     standing = {
         name: assess(deployment, deployment.fleets[name], fleet.slots, observation, named=fleet.terminates)
         for name, fleet in plan.fleets.items()
@@ -148,10 +156,20 @@ def apply_in(
     baked = bake(plan, session, tell=tell, stop=stop, locks=locks) if plan.bakes else NOTHING_BAKED
     if not baked.ok:
         return _not_baked(standing, baked, told)
-    orders = _orders(plan, found, {(result.cloud, result.digest): result.image for result in baked.results})
+    baked_ids = {(result.cloud, result.digest): result.image for result in baked.results}
+    orders = _orders(plan, found, observation, baked_ids)
     outcome = carry_out(
-        deployment, orders, session, observation=observation, on_event=on_event, stop=stop, decide=decide
+        deployment,
+        orders,
+        session,
+        observation=observation,
+        on_event=on_event,
+        stop=stop,
+        remember=partial(record.remember, deployment),
+        decide=decide,
     )
+    if outcome.ok:
+        forget_ended(record, record.read(deployment), deployment, observation)
     return _with_bakes(outcome, baked, told)
 
 
@@ -193,7 +211,10 @@ def _not_baked(standing: Mapping[str, Assessment], baked: BakeOutcome, told: Seq
 
 
 def _orders(
-    plan: Plan, found: Mapping[str, Environment], baked: Mapping[tuple[str, str], ImageId | None]
+    plan: Plan,
+    found: Mapping[str, Environment],
+    observation: Observation,
+    baked: Mapping[tuple[str, str], ImageId | None],
 ) -> list[FleetOrder]:
     """Compose the orders; slots that waited for an image have the one that was baked."""
     return [
@@ -201,6 +222,7 @@ def _orders(
             fleet=fleet,
             slots=tuple(_with_image(slot, baked) for slot in plan.fleets[name].slots),
             named=frozenset(plan.fleets[name].terminates),
+            former=former_balancers(observation, name),
             env=found[name].values,
             no_launch=found[name].lacks,
         )

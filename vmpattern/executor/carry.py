@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 from immutabledict import immutabledict
 
+from vmpattern.executor.acts import Remember, remember_nothing
 from vmpattern.executor.engine import Decide, Engine
 from vmpattern.executor.fleetrun import FleetRun
 from vmpattern.executor.session import Session, never
@@ -15,6 +16,7 @@ from vmpattern.model import (
     Fleet,
     InstanceId,
     Observation,
+    Options,
     Outcome,
 )
 from vmpattern.planner import FleetIndex, decide
@@ -22,11 +24,17 @@ from vmpattern.planner import FleetIndex, decide
 
 @attrs.frozen(kw_only=True)
 class FleetOrder:
-    """What to carry out for one fleet: its resolved slots, and the ids that may go (None: any, as when forecasting)."""
+    """What to carry out for one fleet: its resolved slots, and the ids that may go (None: any, as when forecasting).
+
+    `former` are balancers that the fleet has left, by cloud. `unreadable` says by cloud why its own balancer isn't
+    asked: in a forecast, which can't know more than was observed.
+    """
 
     fleet: Fleet
     slots: tuple[AnySlot, ...]
     named: frozenset[InstanceId] | None
+    former: Mapping[str, tuple[Options, ...]] = attrs.field(factory=dict)
+    unreadable: Mapping[str, str] = attrs.field(factory=dict)
     env: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     no_launch: str = ""
 
@@ -40,6 +48,7 @@ def carry_out(
     on_event: Callable[[Event], None] | None = None,
     stop: Callable[[], bool] = never,
     watch: bool = True,
+    remember: Remember = remember_nothing,
     decide: Decide = decide,
 ) -> Outcome:
     """Bring every ordered fleet to its size, version and health, and return how it went with all events.
@@ -48,6 +57,7 @@ def carry_out(
         observation: what was read of the clouds just before; it is the first reading of those that could be read.
         session: with every cloud of the deployment: what a fleet has where it no longer belongs, goes.
         watch: use change feeds where drivers have them; without, every tick is a list.
+        remember: notes with which balancer a fleet is registered in a cloud, before that is sent.
         decide: what decides; only tests give another one, which looks on.
 
     Guarantees:
@@ -70,6 +80,7 @@ def carry_out(
         on_event=tell,
         stop=stop,
         watch=watch,
+        remember=remember,
         decide=decide,
     )
     return attrs.evolve(engine.run(), events=tuple(events))
@@ -92,4 +103,12 @@ def _run(
         named=order.named,
         no_launch=order.no_launch,
     )
-    return FleetRun(fleet=fleet, service=service, index=index, env=immutabledict(order.env), on_event=tell)
+    return FleetRun(
+        fleet=fleet,
+        service=service,
+        index=index,
+        env=immutabledict(order.env),
+        on_event=tell,
+        former=order.former,
+        unreadable=order.unreadable,
+    )

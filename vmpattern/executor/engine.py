@@ -5,7 +5,7 @@ One thread owns the indexes. What happens comes in as an answer or as time passi
 
 from collections.abc import Callable, Sequence
 
-from vmpattern.executor.acts import Acts
+from vmpattern.executor.acts import Acts, Remember, remember_nothing
 from vmpattern.executor.fleetrun import FleetRun
 from vmpattern.executor.lookout import Lookout
 from vmpattern.executor.runtime import Answer
@@ -25,6 +25,7 @@ class Engine:
         observation: what was read of the clouds just before, if anything.
         stop: asked at every turn; once true nothing new is begun, what is in flight is let end.
         watch: read changes instead of lists where a driver can.
+        remember: notes with which balancer a fleet is registered in a cloud, before that is sent.
         decide: what decides; only tests give another one, which looks on.
     """
 
@@ -38,6 +39,7 @@ class Engine:
         on_event: Callable[[Event], None],
         stop: Callable[[], bool] = never,
         watch: bool = True,
+        remember: Remember = remember_nothing,
         decide: Decide = decide,
     ) -> None:
         self._decider = decide
@@ -57,6 +59,7 @@ class Engine:
             runtime,
             look_again=lambda cloud, at: self._lookout.look_again(cloud, at),
             expect=lambda cloud: self._lookout.expect(cloud),
+            remember=remember,
         )
         self._lookout = Lookout(
             deployment,

@@ -23,7 +23,8 @@ def check_fresh(plan: Plan, observation: Observation) -> None:
     unread = {name for name, cloud in observation.clouds.items() if cloud.error}
     live = {instance.id: instance for instance in observation.instances() if instance.phase.is_live}
     for name, fleet in plan.fleets.items():
-        there = {i for i, instance in live.items() if instance.fleet == name}
+        labels = plan.deployment.fleets[name].labels
+        there = {i for i, instance in live.items() if instance.fleet in labels}
         known = set(plan.observed.get(name, ()))
         came = sorted(there - known)
         went = sorted(i for i in set(fleet.terminates) - there if not unread)

@@ -1,6 +1,6 @@
 """One apply a fleet at a time on one machine: a lock file each, released when the process ends, however it ends.
 
-What locks and finds folders is imported where it is used: a plan needs neither, and shall start fast.
+What locks and finds folders is imported where it is used: most commands lock nothing, and shall start fast.
 """
 
 from collections.abc import Callable, Generator, Sequence

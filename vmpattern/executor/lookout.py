@@ -5,17 +5,44 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
-from vmpattern.errors import DriverError
+from vmpattern.errors import DriverError, NotFound, OutcomeUnknown, Throttled, Transient
 from vmpattern.executor.account import Account, Call
 from vmpattern.executor.acts import FATAL
 from vmpattern.executor.fleetrun import FleetRun
-from vmpattern.executor.reader import FRESH_S, FleetReading, Probe, Reader, Reading
+from vmpattern.executor.reader import FRESH_S, Balancers, FleetReading, Probe, Reader, Reading
 from vmpattern.executor.runtime import Answer, Runtime, attempt_now
-from vmpattern.model import OUTSIDE, Capabilities, Event, EventKind, Health, Observation
+from vmpattern.model import (
+    Capabilities,
+    CloudObservation,
+    Event,
+    EventKind,
+    Health,
+    InstanceId,
+    Membership,
+    Observation,
+    Options,
+    Standing,
+)
 from vmpattern.planner import Transition
+from vmpattern.planner.sighting import NOWHERE
 
 LONGEST_PAUSE_S = 30.0
 """A cloud that can't be read is asked again at the latest after this."""
+
+BALANCER_LOST_S = 60.0
+"""A balancer that couldn't be read for so long isn't expected to be readable soon."""
+
+MOMENTARY = (Throttled, Transient, OutcomeUnknown)
+"""Errors of a balancer that may be over at the next reading."""
+
+
+@attrs.define(eq=False)
+class BalancerWatch:
+    """One fleet's balancers in a cloud: when its own was last read well, and since when it can't be read."""
+
+    reading: FleetReading
+    read_at: float = -math.inf
+    failed_at: float = math.inf
 
 
 @attrs.define(eq=False)
@@ -24,7 +51,7 @@ class CloudWatch:
 
     `settles_at`: a complete list asked for then or later proves that no launch of an earlier process is outstanding.
     `asked_for`: a reading is wanted at or after each of these moments. `idle_calls`: calls that a change feed made
-    needless.
+    needless. `fleets` and `balancers` are by fleet, `by_label` by the fleet label of instances.
     """
 
     name: str
@@ -33,6 +60,8 @@ class CloudWatch:
     due: float
     settle_s: float
     fleets: Mapping[str, FleetRun]
+    by_label: Mapping[str, FleetRun]
+    balancers: Mapping[str, BalancerWatch]
     asked_at: float = -math.inf
     reading: bool = False
     settles_at: float = math.inf
@@ -74,8 +103,11 @@ class Lookout:
         capabilities = account.driver.capabilities
         fleets = {
             run.fleet.name: FleetReading(
+                labels=run.fleet.labels,
                 check=run.service.health,
                 balancer=run.fleet.balancer.get(account.name),
+                former=run.former.get(account.name, ()),
+                unreadable=_unreadable(run, account.name),
                 patience_s=_patience_s(run, capabilities),
             )
             for run in runs
@@ -95,6 +127,8 @@ class Lookout:
             due=self._runtime.now(),
             settle_s=capabilities.staleness_s + capabilities.call_timeout_s,
             fleets={run.fleet.name: run for run in runs},
+            by_label={label: run for run in runs for label in run.fleet.labels},
+            balancers={name: BalancerWatch(reading) for name, reading in fleets.items()},
         )
 
     def begin(self, observation: Observation) -> None:
@@ -104,7 +138,7 @@ class Lookout:
             seen = observation.clouds.get(name)
             if seen is not None and seen.error is None:
                 cloud.asked_at = seen.at
-                reading = Reading(seen.instances, seen.probed, seen.members, complete=True)
+                reading = Reading(seen.instances, seen.probed, _balancers(cloud, seen), complete=True)
                 self._absorb(cloud, reading, seen.at, now)
             elif seen is not None:
                 self._note_failure(cloud, seen.error or "", now)
@@ -211,21 +245,24 @@ class Lookout:
             self._on_event(Event(at=now, kind=EventKind.READ, cloud=cloud.name))
         self._schedule(cloud, reading, asked_at, now)
         self._refresh(cloud, asked_at, now)
-        fleets, probed, members = cloud.fleets, reading.probed, reading.members
+        self._note_balancers(cloud, reading, asked_at, now)
+        fleets, probed = cloud.fleets, reading.probed
         unknown = Health.UNKNOWN
         changed: dict[str, list[Transition]] = {}
         for instance in reading.instances:
-            run = fleets.get(instance.fleet)
+            run = cloud.by_label.get(instance.fleet)
             if run is not None:
+                balancers = cloud.balancers[run.fleet.name]
                 changes = run.index.see(
                     instance,
                     now,
                     probed=probed.get(instance.id, unknown),
-                    standing=members.get(instance.id, OUTSIDE),
+                    standing=_standing(run, instance.id, balancers, reading, asked_at),
+                    former=_former(run, instance.id, balancers, reading) if balancers.reading.former else NOWHERE,
                     ours=instance.key in run.keys,
                 )
                 if changes:
-                    changed.setdefault(instance.fleet, []).extend(changes)
+                    changed.setdefault(run.fleet.name, []).extend(changes)
         if reading.complete:
             shown = {instance.id for instance in reading.instances}
             for name, run in fleets.items():
@@ -234,6 +271,28 @@ class Lookout:
         for name, changes in changed.items():
             fleets[name].tell_changes(changes, now)
         self._was_read(cloud.name, asked_at)
+
+    def _note_balancers(self, cloud: CloudWatch, reading: Reading, asked_at: float, now: float) -> None:
+        """Note which fleets' balancers could be read, and stop those whose balancer only a person can make readable."""
+        for name, watch in cloud.balancers.items():
+            run, error = cloud.fleets[name], watch.reading.error(reading.balancers)
+            if error is None:
+                if watch.failed_at < math.inf:
+                    self._on_event(Event(at=now, kind=EventKind.READ, fleet=name, cloud=cloud.name))
+                watch.read_at, watch.failed_at = asked_at, math.inf
+                _set_balancer(run, cloud.name, "", lost=False)
+                continue
+            if math.isinf(watch.failed_at):
+                watch.failed_at = asked_at
+                message = f"the balancer of {name} can't be read: {error}"
+                event = Event(at=now, kind=EventKind.UNREADABLE, fleet=name, cloud=cloud.name, message=message)
+                self._on_event(event)
+            known = watch.reading.unreadable is not None
+            lost = known or not isinstance(error, MOMENTARY) or asked_at >= watch.failed_at + BALANCER_LOST_S
+            _set_balancer(run, cloud.name, str(error), lost=lost)
+            final = known or isinstance(error, (*FATAL, NotFound))
+            if final and run.fleet.size and not run.fatal and run.is_placed_in(cloud.name):
+                run.fail(error, now, cloud=cloud.name, fatal=True)
 
     def _schedule(self, cloud: CloudWatch, reading: Reading, asked_at: float, now: float) -> None:
         """Settle when the next reading is due, and whether the lists so far are far enough apart."""
@@ -265,3 +324,61 @@ def _patience_s(run: FleetRun, capabilities: Capabilities) -> float:
     if run.service.health is None and not capabilities.native_health:
         return 0.0
     return min(run.fleet.rollout.launch_deadline_s, run.fleet.rollout.ready_deadline_s)
+
+
+def _unreadable(run: FleetRun, cloud: str) -> DriverError | None:
+    return Transient(run.unreadable[cloud]) if cloud in run.unreadable else None
+
+
+def _set_balancer(run: FleetRun, cloud: str, error: str, *, lost: bool) -> None:
+    state = run.index.clouds[cloud]
+    if (state.balancer_error, state.balancer_lost) != (error, lost):
+        state.balancer_error, state.balancer_lost = error, lost
+        run.touch()
+
+
+def _standing(run: FleetRun, instance: InstanceId, watch: BalancerWatch, reading: Reading, asked_at: float) -> Standing:
+    """Return where an instance stands with its fleet's balancer; for a moment, the last word counts."""
+    error = watch.reading.error(reading.balancers)
+    row = run.index.rows.get(instance)
+    if row is not None and isinstance(error, MOMENTARY) and asked_at <= watch.read_at + FRESH_S:
+        return Standing(row.membership, row.said)
+    return watch.reading.standing(instance, reading.balancers)
+
+
+def _former(
+    run: FleetRun, instance: InstanceId, watch: BalancerWatch, reading: Reading
+) -> Mapping[Options, Membership]:
+    """Return of which balancers that the fleet has left an instance is a member; one that can't be read has it still.
+
+    One that isn't there, or may not be read, has none: what isn't known of it is told by the plan.
+    """
+    row = run.index.rows.get(instance)
+    there: dict[Options, Membership] = {}
+    for balancer in watch.reading.former:
+        found = reading.balancers[balancer]
+        if not isinstance(found, DriverError):
+            if instance in found and found[instance].membership is not Membership.ABSENT:
+                there[balancer] = found[instance].membership
+        elif isinstance(found, MOMENTARY) and row is not None and balancer in row.former:
+            there[balancer] = row.former[balancer]
+    return there
+
+
+def _balancers(cloud: CloudWatch, seen: CloudObservation) -> Balancers:
+    """Return what an observation says of the balancers that are read in its cloud."""
+    found: dict[Options, dict[InstanceId, Standing]] = {}
+    unread: dict[Options, DriverError] = {}
+    for name, watch in cloud.balancers.items():
+        for balancer in watch.reading.asked:
+            found.setdefault(balancer, {})
+        own = watch.reading.balancer
+        if own is not None and name in seen.unread_balancers:
+            unread[own] = Transient(seen.unread_balancers[name])
+        elif own is not None:
+            labels = watch.reading.labels
+            ids = [row.id for row in seen.instances if row.fleet in labels and row.id in seen.members]
+            found.setdefault(own, {}).update({id: seen.members[id] for id in ids})
+    for former in seen.former:
+        found.setdefault(former.balancer, {}).update(former.members)
+    return {**found, **unread}

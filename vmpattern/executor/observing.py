@@ -1,17 +1,31 @@
 """Reading every cloud of a deployment once, for a plan or a status."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 import attrs
 
 from vmpattern.driver import Checker, Driver, Scoped, Timekeeper
-from vmpattern.errors import ContractBroken, DriverError
+from vmpattern.errors import ContractBroken, DriverError, NotFound, OutcomeUnknown, Transient
 from vmpattern.executor.checking import check_fleets
 from vmpattern.executor.imaging import read_images
 from vmpattern.executor.loop import Task, Until, asked_at, read, reading
-from vmpattern.executor.reader import FleetReading, Reader
+from vmpattern.executor.reader import FleetReading, Reader, Reading
+from vmpattern.executor.record import NOTHING_RECORDED, FileRecord, Recorded
 from vmpattern.executor.session import Session, opened
-from vmpattern.model import CloudObservation, Contents, Deployment, FleetCheck, Observation
+from vmpattern.model import (
+    CloudObservation,
+    Contents,
+    Deployment,
+    FleetCheck,
+    FormerBalancer,
+    Instance,
+    InstanceId,
+    Membership,
+    Observation,
+    Options,
+    Standing,
+)
 from vmpattern.recipe import contents_of
 
 ATTEMPTS = 4
@@ -34,8 +48,9 @@ def observe(deployment: Deployment, *, check: bool = True) -> Observation:
         SpecError: a cloud's options are wrong.
         UnknownDriver: a cloud names a driver that isn't installed.
     """
+    recorded = FileRecord().read(deployment)
     with opened(deployment) as session:
-        return read_clouds(deployment, session, check=check)
+        return read_clouds(deployment, session, check=check, recorded=recorded)
 
 
 def read_clouds(
@@ -44,21 +59,29 @@ def read_clouds(
     *,
     check: bool = False,
     images: bool = False,
+    recorded: Recorded = NOTHING_RECORDED,
     most_attempts: int = ATTEMPTS,
 ) -> Observation:
     """Read every cloud of the session, at the same time; one that can't be read is an error in the result, not absent.
 
     The files of recipes are read, too. With `check`, drivers that can are asked what is bound to fail, a call for each
-    placement. With `images`, the deployment's images are listed even where nothing is baked any more. A call is sent
-    `most_attempts` times before its cloud counts as unreadable.
+    placement. With `images`, the deployment's images are listed even where nothing is baked any more. Balancers that
+    fleets have left, as far as `recorded`, are read where such a fleet has instances. A call is sent `most_attempts`
+    times before its cloud counts as unreadable.
     """
     contents = contents_of(deployment, most=_most_packed(session.drivers.values()))
     before = session.calls
-    look = _Look(deployment, contents, session, check, images, most_attempts)
+    look = _Look(deployment, contents, session, check, images, recorded, most_attempts)
     clouds = session.run([look.at(name) for name in session.drivers])
     at = max((cloud.at for cloud in clouds), default=session.runtime.now())
     calls = session.calls - before
-    return Observation(at=at, clouds={cloud.name: cloud for cloud in clouds}, calls=calls, contents=contents)
+    return Observation(
+        at=at,
+        clouds={cloud.name: cloud for cloud in clouds},
+        calls=calls,
+        contents=contents,
+        notes=recorded.notes,
+    )
 
 
 def scope_of(driver: Driver) -> str:
@@ -82,6 +105,7 @@ class _Look:
     session: Session
     check: bool
     images: bool
+    recorded: Recorded
     most_attempts: int
 
     def at(self, name: str) -> Task[CloudObservation]:
@@ -104,6 +128,8 @@ class _Look:
         listed, at = yield from asked_at(ask, reader.read)
         reader.took(listed)
         self.session.accounts[name].took_more(reader.cost - 1)
+        listed = yield from self._ask_again(name, reader, listed)
+        former = yield from self._former(name, reader, listed)
         types = yield from read(name, "machine_types", driver.machine_types, most_attempts=self.most_attempts)
         images = yield from read_images(
             self.deployment, self.contents, name, driver, always=self.images, most_attempts=self.most_attempts
@@ -118,7 +144,9 @@ class _Look:
             instances=listed.instances,
             machine_types=types,
             probed=listed.probed,
-            members=listed.members,
+            members=self._members(name, listed),
+            unread_balancers=self._unread(name, listed),
+            former=former,
             images=images.images,
             resolved=images.resolved,
             unresolved=images.unresolved,
@@ -129,20 +157,85 @@ class _Look:
         return attrs.evolve(observed, checks=checks)
 
     def _reader(self, name: str, driver: Driver) -> Reader:
-        services = self.deployment.services
-        fleets = {
-            fleet.name: FleetReading(check=services[fleet.service].health, balancer=fleet.balancer.get(name))
-            for fleet in self.deployment.fleets.values()
-            if any(placement.cloud == name for placement in fleet.placements)
-        }
         return Reader(
             driver,
             deployment=self.deployment.name,
-            fleets=fleets,
+            fleets=self._fleets(name),
             probe=self.session.probe,
             watch=False,
             now=self.session.runtime.now,
         )
+
+    def _fleets(self, name: str) -> Mapping[str, FleetReading]:
+        """Return what is read for each fleet: also for one without a placement here, which may still have instances."""
+        services = self.deployment.services
+        return {
+            fleet.name: FleetReading(
+                labels=fleet.labels, check=services[fleet.service].health, balancer=fleet.balancer.get(name)
+            )
+            for fleet in self.deployment.fleets.values()
+        }
+
+    def _members(self, name: str, reading: Reading) -> Mapping[InstanceId, Standing]:
+        """Return where each instance stands with the balancer of its own fleet."""
+        by_label = {label: fleet for fleet in self._fleets(name).values() for label in fleet.labels}
+        told = {
+            row.id: by_label[row.fleet].standing(row.id, reading.balancers)
+            for row in reading.instances
+            if row.fleet in by_label
+        }
+        return {id: standing for id, standing in told.items() if standing.membership is not Membership.ABSENT}
+
+    def _unread(self, name: str, reading: Reading) -> Mapping[str, str]:
+        errors = {fleet: part.error(reading.balancers) for fleet, part in self._fleets(name).items()}
+        return {fleet: str(error) for fleet, error in errors.items() if error is not None}
+
+    def _ask_again(self, name: str, reader: Reader, reading: Reading) -> Task[Reading]:
+        """Ask the balancers again that couldn't be read for a moment."""
+        balancers = dict(reading.balancers)
+        for balancer, found in reading.balancers.items():
+            if isinstance(found, Transient | OutcomeUnknown):
+                balancers[balancer] = yield from self._balancer(name, reader, balancer)
+        return reading._replace(balancers=balancers)
+
+    def _balancer(
+        self, name: str, reader: Reader, balancer: Options
+    ) -> Task[Mapping[InstanceId, Standing] | DriverError]:
+        try:
+            ask = partial(reader.members, balancer)
+            return (yield from read(name, "members", ask, most_attempts=self.most_attempts))
+        except ContractBroken:
+            raise
+        except DriverError as error:
+            return error
+
+    def _former(self, name: str, reader: Reader, reading: Reading) -> Task[tuple[FormerBalancer, ...]]:
+        """Read the balancers that fleets with instances here have left, each once."""
+        told: list[FormerBalancer] = []
+        known = dict(reading.balancers)
+        for fleet, balancers in self.recorded.former(self.deployment, name).items():
+            ids = _live(reading.instances, self.recorded.labels(self.deployment, fleet))
+            for balancer in balancers if ids else ():
+                try:
+                    if (yield from self._is_shared(name, reader, fleet, balancer)):
+                        continue
+                    if balancer not in known:
+                        known[balancer] = yield from self._balancer(name, reader, balancer)
+                    found = known[balancer]
+                except ContractBroken:
+                    raise
+                except DriverError as error:
+                    found = error
+                told.append(_former(fleet, balancer, found, ids))
+        return tuple(told)
+
+    def _is_shared(self, name: str, reader: Reader, fleet: str, balancer: Options) -> Task[bool]:
+        """Tell whether what is taken out of a balancer is out of the one that the fleet declares, too."""
+        declared = self.deployment.fleets[fleet].balancer.get(name) if fleet in self.deployment.fleets else None
+        if declared is None:
+            return False
+        ask = partial(reader.shares, balancer, declared)
+        return (yield from read(name, "shares", ask, most_attempts=self.most_attempts))
 
     def _checks(self, observed: CloudObservation, driver: Driver) -> Task[tuple[FleetCheck, ...]]:
         """Ask what the driver foresees of launches, where it can."""
@@ -153,3 +246,20 @@ class _Look:
                 self.deployment, observed, driver, most_attempts=self.most_attempts, contents=self.contents
             )
         )
+
+
+def _former(
+    fleet: str,
+    balancer: Options,
+    found: Mapping[InstanceId, Standing] | DriverError,
+    ids: frozenset[InstanceId],
+) -> FormerBalancer:
+    if isinstance(found, DriverError):
+        gone = isinstance(found, NotFound)
+        return FormerBalancer(fleet=fleet, balancer=balancer, error=str(found), gone=gone)
+    ours = {id: found[id] for id in found if id in ids and found[id].membership is not Membership.ABSENT}
+    return FormerBalancer(fleet=fleet, balancer=balancer, members=ours)
+
+
+def _live(rows: Sequence[Instance], labels: Sequence[str]) -> frozenset[InstanceId]:
+    return frozenset(row.id for row in rows if row.fleet in labels and row.phase.is_live)

@@ -3,15 +3,25 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 import attrs
 
-from vmpattern.driver import Balancer, Changes, Driver, Prober, Selector, Watcher
+from vmpattern.driver import Balancer, Changes, Driver, Prober, Selector, SharedBalancers, Watcher
+from vmpattern.errors import ContractBroken, DriverError, Throttled, Unsupported
 from vmpattern.executor.requests import Listing, checked_rows
 from vmpattern.executor.runtime import attempt_now
-from vmpattern.model import Health, HealthCheck, Instance, InstanceId, Mislabelled, Options, Standing
+from vmpattern.model import (
+    OUTSIDE,
+    Health,
+    HealthCheck,
+    Instance,
+    InstanceId,
+    Membership,
+    Mislabelled,
+    Options,
+    Standing,
+)
 
 FRESH_S = 15.0
 """A reading may be acted upon for so long after it was asked for."""
@@ -19,30 +29,58 @@ POLL_S, SLOWEST_POLL_S = 2.0, FRESH_S / 2
 """Between two lists; the longer for clouds that take long for them, so that the next still comes in time."""
 LISTING_SHARE = 0.25
 """So much of the time a cloud may be busy with our lists, as far as the slowest poll allows."""
-NOBODY: Mapping[InstanceId, Standing] = MappingProxyType({})
+Members = Mapping[InstanceId, Standing] | DriverError
+"""Where instances stand with one balancer, or why it couldn't be read."""
+Balancers = Mapping[Options, Members]
 
 
 @attrs.frozen(kw_only=True)
 class FleetReading:
-    """What has to be read for one fleet beside the list: its health check and its balancer in this cloud.
+    """What has to be read for one fleet beside the list: its health check and its balancers in this cloud.
 
-    `patience_s`: nothing depends on when an instance begins to run, if it is well so long after its launch.
+    `labels` are the fleet labels of its instances. `former` are balancers that it left. `unreadable`: why its own
+    balancer isn't asked, where that is known. `patience_s`: nothing depends on when an instance begins to run, if it is
+    well so long after its launch.
     """
 
+    labels: tuple[str, ...]
     check: HealthCheck | None = None
     balancer: Options | None = None
+    former: tuple[Options, ...] = ()
+    unreadable: DriverError | None = None
     patience_s: float = 0.0
+
+    @property
+    def asked(self) -> tuple[Options, ...]:
+        """The balancers to be read."""
+        own = (self.balancer,) if self.balancer is not None and self.unreadable is None else ()
+        return (*own, *self.former)
+
+    def standing(self, instance: InstanceId, balancers: Balancers) -> Standing:
+        """Return where one of its instances stands with its own balancer: UNKNOWN where that couldn't be read."""
+        if self.balancer is None:
+            return OUTSIDE
+        found = self.error(balancers) or balancers[self.balancer]
+        if isinstance(found, DriverError):
+            return Standing(Membership.UNKNOWN, f"its balancer can't be read: {found.message}")
+        return found.get(instance, OUTSIDE)
+
+    def error(self, balancers: Balancers) -> DriverError | None:
+        """Return why its own balancer couldn't be read; None if it could, or if there is none."""
+        found = self.unreadable if self.balancer is None else self.unreadable or balancers[self.balancer]
+        return found if isinstance(found, DriverError) else None
 
 
 class Reading(NamedTuple):
     """One reading: the rows, whether they are all (or just what changed), who said what of them, and its duration.
 
-    `took_s` is the cloud's time alone, without the health checks. `mislabelled` are VMs whose labels can't be read.
+    `balancers` has what each balancer that was asked says of these rows. `took_s` is the cloud's time alone, without
+    the health checks. `mislabelled` are VMs whose labels can't be read.
     """
 
     instances: tuple[Instance, ...]
     probed: Mapping[InstanceId, Health]
-    members: Mapping[InstanceId, Standing]
+    balancers: Balancers
     complete: bool
     cursor: int = 0
     took_s: float = 0.0
@@ -82,8 +120,8 @@ class Reader:
         self._pages = driver.capabilities.pages
         self._selector = Selector(deployment)
         self._fleets = fleets
-        # Where a service has no health check, nobody asks its instances.
-        self._asked = {name for name, fleet in fleets.items() if fleet.check is not None}
+        # Where a service has no health check, its instances aren't asked.
+        self._asked = {label for fleet in fleets.values() if fleet.check is not None for label in fleet.labels}
         self._probe = probe
         self._now = now
         self._watcher = driver if watch and isinstance(driver, Watcher) else None
@@ -92,7 +130,8 @@ class Reader:
         self._balancer = driver if isinstance(driver, Balancer) else None
         self._cursor = 0
         self.poll_s = self._least_s = poll_s
-        self._balancers = [fleet.balancer for fleet in fleets.values() if fleet.balancer is not None]
+        # Fleets may share a balancer: it is read once.
+        self._balancers = list(dict.fromkeys(balancer for fleet in fleets.values() for balancer in fleet.asked))
         self._patience_s = min((fleet.patience_s for fleet in fleets.values()), default=0.0) - poll_s
         self._count(0)
 
@@ -107,11 +146,11 @@ class Reader:
             return self._changes(self._watcher.changes(self._selector, self._cursor, self._balancers))
         listed, listing_s = self._timed(lambda: self._checked(self._driver.instances(self._selector)))
         probed = self._probes(listed.instances)
-        members, more_s = self._timed(self._members)
+        balancers, more_s = self._timed(lambda: {balancer: self._members(balancer) for balancer in self._balancers})
         return Reading(
             listed.instances,
             probed,
-            members,
+            balancers,
             complete=True,
             took_s=listing_s + more_s,
             mislabelled=listed.mislabelled,
@@ -160,27 +199,57 @@ class Reader:
         self._count(changes.total)
         rows, probed, asked = self._checked(changes.instances).instances, changes.probed, self._asked
         words = {row.id: probed[row.id] for row in rows if row.fleet in asked and row.id in probed}
-        return Reading(rows, words, changes.members, complete=False, cursor=changes.cursor)
+        balancers = dict(zip(self._balancers, changes.members, strict=True))
+        return Reading(rows, words, balancers, complete=False, cursor=changes.cursor)
 
     def _checked(self, rows: object) -> Listing:
         return checked_rows(self._driver.name, self._selector.deployment, rows)
 
     def _probes(self, rows: Sequence[Instance]) -> Mapping[InstanceId, Health]:
         words: dict[InstanceId, Health] = {}
-        for name, fleet in self._fleets.items():
+        for fleet in self._fleets.values():
             if fleet.check is None:
                 continue
-            live = [row for row in rows if row.fleet == name and row.phase.is_live]
+            live = [row for row in rows if row.fleet in fleet.labels and row.phase.is_live]
             if self._prober is not None:
                 words.update(self._prober.probe([row.id for row in live], fleet.check))
             else:
                 words.update(self._probe(live, fleet.check))
         return words
 
-    def _members(self) -> Mapping[InstanceId, Standing]:
-        if self._balancer is None or not self._balancers:
-            return NOBODY
-        members: dict[InstanceId, Standing] = {}
-        for balancer in self._balancers:
-            members.update(self._balancer.members(balancer))
-        return members
+    def members(self, balancer: Options) -> Mapping[InstanceId, Standing]:
+        """List the members of one balancer; runs in a worker.
+
+        Raises:
+            DriverError: it can't be read.
+        """
+        if self._balancer is None:
+            raise Unsupported(f"{self._driver.name} has no balancers")
+        answer = attempt_now(partial(self._balancer.members, balancer), f"{self._driver.name}: members")
+        if answer.error is not None:
+            raise answer.error
+        return cast("Mapping[InstanceId, Standing]", answer.result)
+
+    def shares(self, balancer: Options, other: Options) -> bool:
+        """Tell whether an instance that is taken out of one balancer is out of the other, too; runs in a worker.
+
+        Where the driver can't tell, balancers with a setting in common are taken to share.
+
+        Raises:
+            DriverError: it couldn't be found out.
+        """
+        if not isinstance(self._driver, SharedBalancers):
+            return any(other.get(name) == value for name, value in balancer.items())
+        answer = attempt_now(partial(self._driver.shares, balancer, other), f"{self._driver.name}: shares")
+        if answer.error is not None:
+            raise answer.error
+        return answer.result is not False
+
+    def _members(self, balancer: Options) -> Members:
+        """Read one balancer: one that can't be read makes its members' health unknown, and no cloud unreadable."""
+        try:
+            return self.members(balancer)
+        except (ContractBroken, Throttled):  # said of the driver, or of all calls
+            raise
+        except DriverError as error:
+            return error

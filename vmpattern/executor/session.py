@@ -111,7 +111,12 @@ def _buckets(cloud: Cloud, driver: Driver) -> dict[str, TokenBucket]:
 
 def network_prober(deployment: Deployment) -> NetworkProber:
     """Return what asks the deployment's instances over the network, each at the port of its fleet's service."""
-    return NetworkProber({name: deployment.services[fleet.service].port for name, fleet in deployment.fleets.items()})
+    return NetworkProber(
+        {
+            label: deployment.services[deployment.fleets[name].service].port
+            for label, name in deployment.owners().items()
+        }
+    )
 
 
 def runtime_for(drivers: Mapping[str, Driver]) -> Runtime:

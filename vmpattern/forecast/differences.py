@@ -14,7 +14,7 @@ from vmpattern.planner import image_reasons
 Difference: TypeAlias = tuple[str, str | int | None, str | int | None]
 """A field of the file, what an instance has there, and what it is to have."""
 
-_WHAT_DIFFERS = attrgetter("cloud", "zone", "machine_type", "revision", "inputs", "image")
+_WHAT_DIFFERS = attrgetter("fleet", "cloud", "zone", "machine_type", "revision", "inputs", "image")
 """All of an instance by which `_differences` can tell it from another."""
 
 
@@ -71,6 +71,8 @@ def _differences(
     if not same_cloud:
         yield f"fleets.{fleet.name}.placements", instance.cloud, ", ".join(sorted({slot.cloud for slot in slots}))
         return
+    if instance.fleet != fleet.name:
+        yield f"fleets.{fleet.name}", instance.fleet, fleet.name
     slot = next((slot for slot in same_cloud if slot.zone == instance.zone), same_cloud[0])
     placement = f"fleets.{fleet.name}.placements[{slot.placement}]"
     service = f"services.{fleet.service}"

@@ -1,25 +1,27 @@
 """Making a plan: the executor carries the fleets out on a simulated copy of what was observed."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import attrs
 
-from vmpattern import naming
 from vmpattern.errors import Problem, SpecError
 from vmpattern.executor import FleetOrder, Session, VirtualRuntime, carry_out
+from vmpattern.executor.settling import former_balancers
+from vmpattern.forecast.leavers import notes_of_leavers, with_retired
 from vmpattern.forecast.telling import Told
 from vmpattern.model import (
     Bake,
     CloudObservation,
     Deployment,
     Fleet,
+    InstanceId,
     Observation,
+    Options,
     Outcome,
-    Placement,
     Plan,
     Recipe,
     Result,
+    Standing,
 )
 from vmpattern.planner import (
     Assessment,
@@ -50,7 +52,7 @@ def plan(
             region.
     """
     refuse_overlaps(observation)
-    desired = _with_retired(_only(deployment, fleets), observation, known=frozenset(deployment.fleets))
+    desired = with_retired(_only(deployment, fleets), observation, full=deployment)
     resolutions = _resolutions(desired, deployment, observation, refresh)
     running = [fleet for fleet in desired.fleets.values() if fleet.size]
     baked = bakes(desired, observation, services=list(dict.fromkeys(f.service for f in running)), refresh=refresh)
@@ -88,10 +90,7 @@ def _simulated(
     """
     if all(assessment.reached for assessment in assessments.values()):
         return Outcome(result=Result.NOTHING, fleets={}, duration_s=0.0, api_calls=0)
-    orders = [
-        FleetOrder(fleet=fleet, slots=tuple(map(as_if_baked, resolutions[name].slots)), named=None)
-        for name, fleet in desired.fleets.items()
-    ]
+    orders = [_order(fleet, resolutions[name], observation) for name, fleet in desired.fleets.items()]
     copies = {name: _copy(desired, cloud) for name, cloud in observation.clouds.items() if cloud.error is None}
     drivers = {name: copies.get(name) or UnreadableCloud(cloud) for name, cloud in observation.clouds.items()}
     start = observation.at + max((bake.duration_s for bake in baked), default=0.0)
@@ -119,26 +118,6 @@ def _only(deployment: Deployment, names: Sequence[str]) -> Deployment:
     return attrs.evolve(deployment, fleets={name: deployment.fleets[name] for name in names or deployment.fleets})
 
 
-def _with_retired(deployment: Deployment, observation: Observation, *, known: frozenset[str]) -> Deployment:
-    """Add a fleet of size 0 for every fleet that has instances and isn't `known` any more; not for a partial plan."""
-    if known - set(deployment.fleets):
-        return deployment
-    clouds: dict[str, set[str]] = defaultdict(set)
-    for instance in observation.instances():
-        if instance.fleet not in {*known, naming.BUILDERS} and instance.phase.is_live:
-            clouds[instance.fleet].add(instance.cloud)
-    service = next(iter(deployment.services), None)
-    if not clouds or service is None:
-        return deployment
-    retired = {
-        name: Fleet(
-            name=name, service=service, size=0, placements=tuple(Placement(cloud=cloud) for cloud in sorted(where))
-        )
-        for name, where in sorted(clouds.items())
-    }
-    return attrs.evolve(deployment, fleets={**deployment.fleets, **retired})
-
-
 def _resolutions(
     desired: Deployment, deployment: Deployment, observation: Observation, refresh: bool
 ) -> dict[str, Resolution]:
@@ -146,8 +125,7 @@ def _resolutions(
     problems: list[Problem] = []
     for name, fleet in desired.fleets.items():
         if name not in deployment.fleets:
-            note = f"the file has no fleet {name} any more: its instances go"
-            found[name] = Resolution((), (note,), retired=True)
+            found[name] = Resolution((), notes_of_leavers(name, deployment, observation), retired=True)
             continue
         try:
             found[name] = resolve(desired, fleet, observation, refresh=refresh)
@@ -158,8 +136,26 @@ def _resolutions(
     return found
 
 
+def _order(fleet: Fleet, resolution: Resolution, observation: Observation) -> FleetOrder:
+    return FleetOrder(
+        fleet=fleet,
+        slots=tuple(map(as_if_baked, resolution.slots)),
+        named=None,
+        former=former_balancers(observation, fleet.name),
+        unreadable={
+            name: cloud.unread_balancers[fleet.name]
+            for name, cloud in observation.clouds.items()
+            if fleet.name in cloud.unread_balancers
+        },
+    )
+
+
 def _copy(deployment: Deployment, cloud: CloudObservation) -> SimulatedCloud:
-    balancers = {
-        name: fleet.balancer[cloud.name] for name, fleet in deployment.fleets.items() if cloud.name in fleet.balancer
-    }
-    return SimulatedCloud.from_observation(cloud, balancers=balancers)
+    members: list[tuple[Options, Mapping[InstanceId, Standing]]] = []
+    owners = deployment.owners()
+    for name, fleet in deployment.fleets.items():
+        if cloud.name in fleet.balancer:
+            ids = [row.id for row in cloud.instances if owners.get(row.fleet) == name and row.id in cloud.members]
+            members.append((fleet.balancer[cloud.name], {id: cloud.members[id] for id in ids}))
+    members += [(former.balancer, former.members) for former in cloud.former]
+    return SimulatedCloud.from_observation(cloud, members=members)

@@ -26,7 +26,7 @@ from vmpattern.model import (
     Result,
     Step,
 )
-from vmpattern.planner import Assessment, Resolution, checks_of, lacks, limits
+from vmpattern.planner import Assessment, Resolution, balancer_notes, checks_of, lacks, limits
 
 CALLS_OF_A_BAKE = 30
 """About so many calls does a bake take: a launch, a capture, an end, and looking how far it is."""
@@ -62,9 +62,10 @@ class Told:
         self._bakes = baked
         self._bakes_s = max((bake.duration_s for bake in baked), default=0.0)
         self._live: dict[str, dict[InstanceId, Instance]] = {name: {} for name in deployment.fleets}
+        owners = deployment.owners()
         for instance in observation.instances():
-            if instance.phase.is_live and instance.fleet in self._live:
-                self._live[instance.fleet][instance.id] = instance
+            if instance.phase.is_live and instance.fleet in owners:
+                self._live[owners[instance.fleet]][instance.id] = instance
         self._kept = {
             name: {i for i, one in live.items() if (one.kept_until or 0.0) > observation.at}
             for name, live in self._live.items()
@@ -90,8 +91,9 @@ class Told:
                 )
         for strange in self._observation.mislabelled():
             yield not_ours(strange)
-        for event in self._events(EventKind.UNREADABLE):
+        for event in self._events(EventKind.UNREADABLE, fleet=""):
             yield f"{event.cloud} couldn't be read: {self._observation.clouds[event.cloud].error or event.message}"
+        yield from self._observation.notes
         for check in checks_of(self._observation, self._deployment.fleets):
             yield from check.notes
             yield from (f"{problem.path}: {problem.message}" for problem in check.problems)
@@ -124,7 +126,11 @@ class Told:
             terminates=tuple(sorted(known)),
             on_failure=_on_failure(fleet),
             remaining=() if assessment.reached else tuple(lacks(assessment.index, self._start)),
-            notes=(*self._resolutions[name].notes, *self._kept_notes(name)),
+            notes=(
+                *self._resolutions[name].notes,
+                *balancer_notes(self._observation, fleet),
+                *self._kept_notes(name),
+            ),
         )
 
     def _kept_notes(self, name: str) -> Iterator[str]:

@@ -1,12 +1,13 @@
 """The domain as frozen values: what is desired, observed, planned, and what came of it. No clock, no I/O."""
 
 from vmpattern.model.baked import Bake, BakeOutcome, BakeResult, BakeState, BuildSite, Contents, Reason
-from vmpattern.model.fleet import Cloud, Deployment, Fleet, Placement, Rollout
+from vmpattern.model.fleet import Cloud, Deployment, Fleet, Placement, Rollout, check_renames
 from vmpattern.model.observed import (
     Breakdown,
     Capabilities,
     CloudObservation,
     FleetCheck,
+    FormerBalancer,
     Idempotency,
     Image,
     Instance,
@@ -49,6 +50,7 @@ from vmpattern.model.words import (
     Share,
     Standing,
     is_name,
+    options_text,
 )
 
 __all__ = [
@@ -77,6 +79,7 @@ __all__ = [
     "FleetOutcome",
     "FleetPlan",
     "Forecast",
+    "FormerBalancer",
     "Health",
     "HealthCheck",
     "Idempotency",
@@ -119,5 +122,7 @@ __all__ = [
     "Step",
     "Unbaked",
     "Usage",
+    "check_renames",
     "is_name",
+    "options_text",
 ]

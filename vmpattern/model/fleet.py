@@ -4,14 +4,17 @@
 # (pyright can't follow a generic class or function as an attrs converter or validator; mypy does.)
 
 from collections.abc import Iterable, Mapping
+from typing import cast
 
 import attrs
 from immutabledict import immutabledict
 
+from vmpattern.errors import Problem, SpecError
 from vmpattern.model.service import Service
 from vmpattern.model.words import (
     LONGEST_S,
     Market,
+    Option,
     Options,
     Place,
     Share,
@@ -75,6 +78,17 @@ class Rollout:
             raise ValueError("max_surge and max_unavailable are both 0: nothing could ever be replaced")
 
 
+def _frozen(value: object) -> object:
+    """Return a driver's setting as the file would give it: hashable, whatever a program passes."""
+    if isinstance(value, Mapping):
+        return immutabledict({key: _frozen(part) for key, part in value.items()})
+    return tuple(_frozen(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def _balancers(balancers: Mapping[str, Mapping[str, Option]]) -> immutabledict[str, Options]:
+    return cast("immutabledict[str, Options]", _frozen(balancers))
+
+
 def _placements(placements: Iterable[Placement]) -> tuple[Placement, ...]:
     return tuple(placements)
 
@@ -83,7 +97,8 @@ def _placements(placements: Iterable[Placement]) -> tuple[Placement, ...]:
 class Fleet:
     """So many instances of one service in given placements, changed by a rollout policy.
 
-    `balancer` maps cloud names to the balancer there, in the driver's own terms.
+    `balancer` maps cloud names to the balancer there, in the driver's own terms. `was` is the fleet's former name:
+    instances with that label count as this fleet's old instances, and are replaced under its rollout policy.
     """
 
     name: str = attrs.field(validator=checked_name)
@@ -92,13 +107,38 @@ class Fleet:
     placements: tuple[Placement, ...] = attrs.field(converter=_placements)
     place: Place = Place.SPREAD
     rollout: Rollout = Rollout()
-    balancer: Mapping[str, Options] = attrs.field(factory=immutabledict, converter=immutabledict)
+    balancer: Mapping[str, Options] = attrs.field(factory=immutabledict, converter=_balancers)
+    was: str | None = attrs.field(default=None, validator=attrs.validators.optional(checked_name))
 
     def __attrs_post_init__(self) -> None:
         if not self.placements:
             raise ValueError(f"fleet {self.name} has no placement")
         if len(self.placements) > MOST_PLACEMENTS:
             raise ValueError(f"fleet {self.name} has more than {MOST_PLACEMENTS} placements")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The fleet labels of its instances: its name, and its former name where it has one."""
+        return (self.name,) if self.was is None else (self.name, self.was)
+
+
+def check_renames(former_names: Mapping[str, str], fleets: Iterable[str]) -> Mapping[str, str]:
+    """Return what is wrong with the former names of fleets, by the fleet that has it.
+
+    Args:
+        former_names: `was` by the name of the fleet that has it.
+        fleets: the names of all fleets.
+    """
+    known, first, wrong = set(fleets), dict[str, str](), dict[str, str]()
+    for name, was in former_names.items():
+        if was == name:
+            wrong[name] = "is the fleet's own name: expected the name that it had before"
+        elif was in known:
+            wrong[name] = f'there still is a fleet "{was}": remove that one from the file, or remove this line'
+        elif was in first:
+            wrong[name] = f'the fleet "{first[was]}" was "{was}", too: expected different former names'
+        first.setdefault(was, name)
+    return wrong
 
 
 @attrs.frozen(kw_only=True)
@@ -127,11 +167,18 @@ class Deployment:
             used = {placement.cloud for placement in fleet.placements} | set(fleet.balancer)
             if missing := sorted(used - set(self.clouds)):
                 raise ValueError(f"fleet {fleet.name} names the cloud {missing[0]}, which isn't there")
+        former = {name: fleet.was for name, fleet in self.fleets.items() if fleet.was is not None}
+        if wrong := check_renames(former, self.fleets):
+            raise SpecError([Problem(f"fleets.{name}.was", message) for name, message in wrong.items()])
 
     @property
     def directory(self) -> str:
         """Where the relative paths of services start: the folder of the file."""
         return next((cloud.directory for cloud in self.clouds.values()), ".")
+
+    def owners(self) -> dict[str, str]:
+        """Return the name of the fleet that each fleet label belongs to: its own name, and its former one."""
+        return {label: name for name, fleet in self.fleets.items() for label in fleet.labels}
 
     def resized(self, sizes: Mapping[str, int]) -> "Deployment":
         """Return this deployment with other sizes for the fleets that `sizes` names.

@@ -18,6 +18,7 @@ from vmpattern.model.words import (
     InstanceId,
     LaunchKey,
     Market,
+    Options,
     Phase,
     Revision,
     Standing,
@@ -225,12 +226,29 @@ class FleetCheck:
 
 
 @attrs.frozen(kw_only=True)
+class FormerBalancer:
+    """A balancer that a fleet was registered with and doesn't declare any more, and the fleet's members there.
+
+    `fleet` is the fleet's present name. `error` says why the members couldn't be read; then there are none. `gone`: it
+    is because there is no such balancer.
+    """
+
+    fleet: str
+    balancer: Options
+    members: Mapping[InstanceId, Standing] = attrs.field(factory=immutabledict, converter=immutabledict)
+    error: str | None = None
+    gone: bool = False
+
+
+@attrs.frozen(kw_only=True)
 class CloudObservation:
     """One cloud at one moment.
 
     `error` None: `instances` is every instance of the deployment there, complete. `error` set: the cloud couldn't be
-    read, the rest says nothing, and no destructive act may follow from it. `probed` and `members` hold the words of the
-    health check and of the balancer, for the instances that were asked; `checks` what a driver foresees of launches.
+    read, the rest says nothing, and no destructive act may follow from it. `probed` holds the words of the health check
+    for the instances that were asked, `members` where instances stand with the balancer that their own fleet declares;
+    `checks` what a driver foresees of launches. `unread_balancers` says by fleet why its balancer couldn't be read.
+    `former` are balancers that fleets with instances here have left, where this machine knows of them.
 
     `images` are the deployment's, read where a service is baked. `resolved` says what bases and existing images, as
     written, stand for there, and `unresolved` why one stands for nothing; both are empty where the driver can't bake.
@@ -252,6 +270,8 @@ class CloudObservation:
     checks: tuple[FleetCheck, ...] = ()
     mislabelled: tuple[Mislabelled, ...] = ()
     scope: str = ""
+    unread_balancers: Mapping[str, str] = attrs.field(factory=immutabledict, converter=immutabledict)
+    former: tuple[FormerBalancer, ...] = ()
     error: str | None = None
 
     @property
@@ -264,13 +284,15 @@ class CloudObservation:
 class Observation:
     """Every cloud of a deployment, as read together; `calls` counts the API calls that the reading cost.
 
-    `contents` are digests of what recipes name, by service, as the files were then.
+    `contents` are digests of what recipes name, by service, as the files were then. `notes` say what couldn't be found
+    out besides.
     """
 
     at: float
     clouds: Mapping[str, CloudObservation] = attrs.field(converter=immutabledict)
     calls: int = 0
     contents: Mapping[str, Contents] = attrs.field(factory=immutabledict, converter=immutabledict)
+    notes: tuple[str, ...] = ()
 
     def instances(self) -> tuple[Instance, ...]:
         """Return every observed instance, by cloud in the deployment's order, then as listed."""

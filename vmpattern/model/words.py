@@ -21,6 +21,19 @@ Option: TypeAlias = "Scalar | tuple[Option, ...] | immutabledict[str, Option]"
 """A driver's own setting, as a file can say it."""
 Options: TypeAlias = immutabledict[str, Option]
 
+
+def options_text(options: Options) -> str:
+    """Return a driver's settings for a message, such as a balancer's name; a single one by its value alone.
+
+    Example:
+        >>> options_text(immutabledict(name="front")), options_text(immutabledict(pool="p", port=80))
+        ('front', 'pool=p port=80')
+    """
+    if len(options) == 1:
+        return str(next(iter(options.values())))
+    return " ".join(f"{name}={value}" for name, value in options.items())
+
+
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 NAME_RULE = "a lower-case letter, then at most 39 of a-z, 0-9 and -"
 
@@ -101,12 +114,16 @@ class Health(Word):
 
 
 class Membership(Word):
-    """Where a VM stands with a balancer: absent, served (healthy or not), or on its way out."""
+    """Where a VM stands with a balancer: absent, served (healthy or not), or on its way out.
+
+    UNKNOWN means that the balancer couldn't be read; no driver returns it.
+    """
 
     ABSENT = "absent"
     HEALTHY = "healthy"
     UNHEALTHY = "unhealthy"
     DRAINING = "draining"
+    UNKNOWN = "unknown"
 
 
 LONGEST_REASON = 200

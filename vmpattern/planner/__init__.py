@@ -3,9 +3,10 @@
 What only a status asks for, `survey`, is a module to import by itself: a plan starts faster without it.
 """
 
-from vmpattern.planner.actions import Decision, Drain, FleetAction, Keep, Launch, Register, Terminate
+from vmpattern.planner.actions import Decision, Deregister, Drain, FleetAction, Keep, Launch, Register, Terminate
 from vmpattern.planner.assessment import Assessment, assess, lacks
 from vmpattern.planner.bakes import bakes, chosen_images
+from vmpattern.planner.balancing import balancer_notes
 from vmpattern.planner.decide import decide
 from vmpattern.planner.failing import checks_of, refuse_failing
 from vmpattern.planner.images import Chosen, as_if_baked, image_reasons, recipe_name, too_large
@@ -24,6 +25,7 @@ __all__ = [
     "Assessment",
     "Chosen",
     "Decision",
+    "Deregister",
     "Drain",
     "FleetAction",
     "FleetIndex",
@@ -42,6 +44,7 @@ __all__ = [
     "as_if_baked",
     "apportion",
     "assess",
+    "balancer_notes",
     "bakes",
     "chosen_images",
     "checks_of",

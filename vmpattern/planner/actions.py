@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import attrs
 
-from vmpattern.model import InstanceId, LaunchKey
+from vmpattern.model import InstanceId, LaunchKey, Options
 
 
 @attrs.frozen
@@ -19,7 +19,7 @@ class Launch:
 
 @attrs.frozen
 class Register:
-    """Put instances behind their cloud's balancer."""
+    """Put instances behind the balancer that their fleet declares for the cloud."""
 
     cloud: str
     ids: tuple[InstanceId, ...]
@@ -27,10 +27,20 @@ class Register:
 
 @attrs.frozen
 class Drain:
-    """Let the balancer send no more requests to these."""
+    """Let a balancer send no more requests to these, which are terminated afterwards."""
 
     cloud: str
     ids: tuple[InstanceId, ...]
+    balancer: Options
+
+
+@attrs.frozen
+class Deregister:
+    """Take instances out of a balancer that their fleet has left."""
+
+    cloud: str
+    ids: tuple[InstanceId, ...]
+    balancer: Options
 
 
 @attrs.frozen
@@ -51,7 +61,7 @@ class Keep:
     until: float
 
 
-FleetAction = Launch | Register | Drain | Terminate | Keep
+FleetAction = Launch | Register | Drain | Deregister | Terminate | Keep
 
 
 class Decision(NamedTuple):

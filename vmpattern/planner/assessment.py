@@ -13,7 +13,9 @@ from vmpattern.model import (
     Fleet,
     Health,
     InstanceId,
+    Membership,
     Observation,
+    Options,
 )
 from vmpattern.planner.actions import Decision
 from vmpattern.planner.decide import decide
@@ -77,10 +79,26 @@ def _enter(index: FleetIndex, cloud: CloudObservation, now: float) -> None:
     if cloud.error is not None:
         return
     state.fresh_until, state.settled = now, True
+    state.balancer_error = cloud.unread_balancers.get(index.fleet.name, "")
+    state.balancer_lost = bool(state.balancer_error)
     for instance in cloud.instances:
-        if instance.fleet == index.fleet.name:
-            probed = cloud.probed.get(instance.id, Health.UNKNOWN)
-            index.see(instance, now, probed=probed, standing=cloud.members.get(instance.id, OUTSIDE))
+        if instance.fleet in index.fleet.labels:
+            index.see(
+                instance,
+                now,
+                probed=cloud.probed.get(instance.id, Health.UNKNOWN),
+                standing=cloud.members.get(instance.id, OUTSIDE),
+                former=_former(index.fleet.name, cloud, instance.id),
+            )
+
+
+def _former(fleet: str, cloud: CloudObservation, instance: InstanceId) -> dict[Options, Membership]:
+    """Return of which balancers that its fleet has left an instance is a member."""
+    return {
+        one.balancer: one.members[instance].membership
+        for one in cloud.former
+        if one.fleet == fleet and instance in one.members
+    }
 
 
 REASONS = 3
@@ -102,6 +120,7 @@ def lacks(index: FleetIndex, now: float) -> Iterator[str]:
         "of unknown health": index.silent,
         "not behind their balancer": len(index.joining),
         "failed": len(index.broken_new) + len(index.broken_old),
+        "still behind a former balancer": len(index.lingering),
         "kept for inspection": index.kept,
         "draining": index.leaving,
         "launched with unknown outcome": sum(launch.count for launch in index.launching.values()),
@@ -118,5 +137,7 @@ def lacks(index: FleetIndex, now: float) -> Iterator[str]:
     for words, number in complaints.most_common(REASONS):
         yield f"said of {number}: {words}"
     for name, state in index.clouds.items():
+        if state.balancer_error:
+            yield f"the balancer in {name} can't be read: {state.balancer_error}"
         if not state.seen or now > state.fresh_until:
             yield f"{name} couldn't be read lately"

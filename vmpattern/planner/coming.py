@@ -2,20 +2,56 @@
 
 import math
 
-from vmpattern.model import LaunchKey, Membership
-from vmpattern.planner.actions import Launch, Register
+from vmpattern.model import LaunchKey, Membership, Options
+from vmpattern.planner.actions import Deregister, Launch, Register
+from vmpattern.planner.rows import BROKEN, KEPT, Row
 from vmpattern.planner.turn import Turn, by_cloud, ids_of
+
+OUTSIDE = (Membership.ABSENT, Membership.DRAINING)
 
 
 def register(turn: Turn) -> None:
-    """Put proven in-date instances behind their balancer."""
-    if not turn.index.joining:
+    """Put proven in-date instances behind their balancer, also those that it was letting go when first seen."""
+    for name, cloud in turn.index.clouds.items():
+        if cloud.balancer_error:
+            turn.waiting.append(f"the balancer in {name}, which can't be read")
+    if not turn.index.joining or turn.fleet.size == 0:
         return
     rows = [row for row in turn.rows(turn.index.joining) if row.dated and not row.register_sent]
-    joining = [row for row in rows if row.membership is Membership.ABSENT]
-    for cloud, members in by_cloud(joining):
-        if turn.may_act(cloud) and turn.take_call():
-            turn.actions.append(Register(cloud, ids_of(members)))
+    for name, members in by_cloud([row for row in rows if row.membership in OUTSIDE]):
+        # Whatever an earlier process began may still happen: to register what is there is right all the same.
+        if turn.index.is_fresh(name, turn.now) and turn.take_call():
+            turn.actions.append(Register(name, ids_of(members)))
+            turn.moved.update(ids_of(members))
+
+
+def release(turn: Turn) -> None:
+    """Take instances out of balancers that their fleet has left.
+
+    One that stays, and is to be behind another balancer, is taken out when it is healthy there and enough instances are
+    ready. What is out of date, failed, or not wanted any more is drained when it leaves.
+    """
+    index = turn.index
+    due: dict[tuple[str, Options], list[Row]] = {}
+    for row in sorted([index.rows[id] for id in index.lingering], key=lambda row: row.order):
+        if not row.release_sent and not row.ending_sent and turn.may_act(row.instance.cloud) and _may_leave(turn, row):
+            due.setdefault((row.instance.cloud, row.lingers_in[0]), []).append(row)
+    for (cloud, balancer), rows in due.items():
+        if turn.take_call():
+            turn.actions.append(Deregister(cloud, ids_of(rows), balancer))
+            turn.moved.update(ids_of(rows))
+
+
+def _may_leave(turn: Turn, row: Row) -> bool:
+    """Whether a member of a balancer that its fleet has left may be taken out now."""
+    if row.draining_at is not None:
+        return not row.drain_sent
+    if not row.dated or row.state is BROKEN or turn.fleet.size == 0:
+        return False
+    if not row.served:
+        return True
+    is_behind = row.membership is Membership.HEALTHY or row.state is KEPT
+    return is_behind and turn.ready >= turn.index.limits.least
 
 
 def launch(turn: Turn) -> None:

@@ -8,10 +8,10 @@ import math
 
 from vmpattern.model import Fleet
 from vmpattern.planner.actions import Decision
-from vmpattern.planner.coming import launch, register
+from vmpattern.planner.coming import launch, register, release
 from vmpattern.planner.index import FleetIndex
 from vmpattern.planner.leaving import clear_broken, end_drained, retire_old, retire_surplus
-from vmpattern.planner.rows import State
+from vmpattern.planner.rows import BROKEN, State
 from vmpattern.planner.turn import Turn
 
 
@@ -33,6 +33,7 @@ def decide(fleet: Fleet, index: FleetIndex, now: float) -> Decision:
     if index.stop_reason:
         return _decision(turn)
     register(turn)
+    release(turn)
     clear_broken(turn)
     end_drained(turn)
     if not turn.stop:
@@ -89,7 +90,13 @@ def _is_reached(turn: Turn) -> bool:
     reached = sum(index.have) == turn.fleet.size and index.have == turn.quotas
     clean = not index.old_idle and not index.old_ready and not turn.unread and not _has_terminable_broken(turn)
     looked = all(index.is_known(name, turn.now) for name in index.clouds)
-    return reached and clean and looked
+    return reached and clean and looked and not _has_lingering(turn)
+
+
+def _has_lingering(turn: Turn) -> bool:
+    """Whether an instance is a member of a balancer that its fleet has left; what failed is drained when it leaves."""
+    rows = turn.index.rows
+    return any(rows[id].state is not BROKEN for id in turn.index.lingering)
 
 
 def _has_terminable_broken(turn: Turn) -> bool:

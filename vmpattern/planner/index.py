@@ -22,6 +22,8 @@ from vmpattern.model import (
     Instance,
     InstanceId,
     LaunchKey,
+    Membership,
+    Options,
     PendingSlot,
     Revision,
     Slot,
@@ -44,7 +46,7 @@ from vmpattern.planner.rows import (
     classify,
     due,
 )
-from vmpattern.planner.sighting import decisive, judge, reconciled, take_in, verdict
+from vmpattern.planner.sighting import NOWHERE, decisive, judge, reconciled, take_in, verdict
 from vmpattern.planner.tally import Tally
 
 
@@ -54,7 +56,8 @@ class CloudState:
 
     `fresh_until`: until then its rows may be acted upon; `settled`: lists far enough apart were seen, so that nothing
     of an earlier process can still appear. `served` repeats what the fleet declares. `unreadable`: the last reading
-    failed.
+    failed. `balancer_error`: why the last reading of the fleet's balancer failed, empty if it didn't; `balancer_lost`:
+    it isn't expected to be readable soon.
     """
 
     capabilities: Capabilities
@@ -63,6 +66,8 @@ class CloudState:
     settled: bool = False
     seen: bool = False
     unreadable: bool = False
+    balancer_error: str = ""
+    balancer_lost: bool = False
 
 
 @attrs.define
@@ -124,6 +129,7 @@ class FleetIndex(Tally):
         self.stop_reason = ""
         self.progress_at = now
         self.destroyed_at: list[float] = []
+        self.lingering: set[InstanceId] = set()
         self._shares: tuple[list[int], list[bool], list[int]] = ([], [], [])
         self._pending = [isinstance(slot, PendingSlot) for slot in self.slots]
         self.places = Places(deployment, fleet.name, self.slots)
@@ -232,6 +238,7 @@ class FleetIndex(Tally):
         other = FleetIndex.__new__(FleetIndex)
         other.__dict__.update(self.__dict__)
         Tally.__init__(other, len(self.slots), self.clouds)
+        other.lingering = {id for id, row in self.rows.items() if _lingers(row)}
         for row in self.rows.values():
             copy = attrs.evolve(row, state=ENDING, due=math.inf)
             copy.state, _ = classify(copy, other.terms, now)
@@ -251,16 +258,20 @@ class FleetIndex(Tally):
         *,
         probed: Health = UNKNOWN,
         standing: Standing = OUTSIDE,
+        former: Mapping[Options, Membership] = NOWHERE,
         ours: bool = False,
         listed: bool = True,
     ) -> list[Transition]:
         """Take in one instance as listed, with the words of its health check and its balancer.
 
+        `former` are the balancers that the fleet has left and of which it still is a member.
         Not `listed`: a launch's answer tells of it, which says that it is there and ours, and may be old otherwise.
         A phase never goes back: an older list can't revive what is ending. A terminated one leaves the index.
         """
         row = self.rows.get(instance.id)
         first = row is None
+        if not self.clouds[instance.cloud].served:
+            standing = OUTSIDE  # of a balancer that the fleet doesn't declare, only `former` says anything
         if row is None:
             if instance.phase is TERMINATED:
                 return []
@@ -269,13 +280,13 @@ class FleetIndex(Tally):
             if not listed:
                 return [] if row.ours else self.update((instance.id,), now, ours=True)
             known = row.listed and not row.missing and row.probed is probed
-            told = row.membership is standing.membership and row.said == standing.reason
+            told = row.membership is standing.membership and row.said == standing.reason and row.former == former
             if known and told and row.instance == instance:
                 return []
             instance = reconciled(instance, row)
         if instance.phase is TERMINATED:
             return self.forget(row.instance.id)
-        return self._change(row, now, instance, probed, standing, first=first)
+        return self._change(row, now, instance, probed, standing, former, first=first)
 
     def forget(self, instance: InstanceId) -> list[Transition]:
         """Take out an instance that is gone."""
@@ -284,6 +295,7 @@ class FleetIndex(Tally):
             return []
         self.leave(row)
         self.purge()
+        self.lingering.discard(instance)
         if self.allowance:
             self._quotas_freed(row.instance.cloud)
         return [Transition(row, row.state, None, "it is gone")]
@@ -294,7 +306,8 @@ class FleetIndex(Tally):
         if row is None:
             return []
         kept = attrs.evolve(row.instance, kept_until=until)
-        return self.see(kept, now, probed=row.probed, standing=Standing(row.membership, row.said))
+        standing = Standing(row.membership, row.said)
+        return self.see(kept, now, probed=row.probed, standing=standing, former=row.former)
 
     def update(self, ids: Iterable[InstanceId], now: float, **facts: float | bool | None) -> list[Transition]:
         """Set facts of rows (fields of `Row`) and draw the consequences; unknown ids are passed over."""
@@ -390,11 +403,19 @@ class FleetIndex(Tally):
         return row
 
     def _change(
-        self, row: Row, now: float, instance: Instance, probed: Health, standing: Standing, *, first: bool
+        self,
+        row: Row,
+        now: float,
+        instance: Instance,
+        probed: Health,
+        standing: Standing,
+        former: Mapping[Options, Membership],
+        *,
+        first: bool,
     ) -> list[Transition]:
         before = None if first else decisive(row, row.state)
         native = self.clouds[instance.cloud].capabilities.native_health
-        take_in(row, instance, probed, standing, now, first=first)
+        take_in(row, instance, probed, standing, now, former=former, first=first)
         judge(row, verdict(row, self.check, native=native), now, self.terms, first=first)
         state, reason = classify(row, self.terms, now)
         if before is not None and before == decisive(row, state):
@@ -416,6 +437,12 @@ class FleetIndex(Tally):
             self.progress_at = now
         if state is ENDING and before is not ENDING and self.allowance:
             self._quotas_freed(row.instance.cloud)
+        if row.lingers_in or self.lingering:
+            (self.lingering.add if _lingers(row) else self.lingering.discard)(row.instance.id)
         self.enter(row)
         self.schedule(row, due(row, self.terms, now))
         return [] if state is before else [Transition(row, before, state, reason)]
+
+
+def _lingers(row: Row) -> bool:
+    return bool(row.lingers_in) and row.state is not ENDING

@@ -67,7 +67,8 @@ def end_drained(turn: Turn) -> None:
     """Terminate what its balancer has let go of, or was given time enough."""
     if not turn.index.drained:
         return
-    drained = [row for row in turn.rows(turn.index.drained) if turn.index.is_terminable(row)]
+    rows = turn.rows(turn.index.drained)
+    drained = [row for row in rows if turn.index.is_terminable(row) and not row.release_sent]
     turn.terminate(drained)
 
 

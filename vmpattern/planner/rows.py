@@ -5,7 +5,7 @@ import math
 
 import attrs
 
-from vmpattern.model import Health, Instance, Membership, Phase, Rollout
+from vmpattern.model import Health, Instance, Membership, Options, Phase, Rollout
 
 
 class State(enum.IntEnum):
@@ -32,7 +32,7 @@ class State(enum.IntEnum):
 ENDING, LEAVING, KEPT, BROKEN, READY, JOINING, PROVING, AILING, STARTING, SILENT = State
 PENDING, RUNNING, STOPPED, TERMINATING, TERMINATED = Phase
 WELL, SICK, UNKNOWN = Health
-ABSENT, SERVED, SHUNNED, DRAINING = Membership
+ABSENT, SERVED, SHUNNED, DRAINING, UNSURE = Membership
 
 _WORDS = {
     ENDING: "ending",
@@ -83,6 +83,10 @@ class Row:
     `known_at`: when it was first seen, or its launch answered, by our own clock.
     `unknown_at`: since when nothing has been known of its health.
     `shunned_at`: since when its balancer has called it unhealthy. `said`: the balancer's reason, which decides nothing.
+    `was_served`: its balancer has called it healthy before, or it is an old one, so that it isn't new to it.
+    `lingers_in`: balancers that its fleet has left and of which it still is a member, `drains_from`: those of them that
+    let go of it now. `release_sent`: it is being taken out of one, or nothing was read since the answer.
+    `was_draining`: its own balancer let go of it when it was first seen, though it is in date: it is put back.
     `found_healthy`: it was healthy when first seen, so it counts in reports before it has proven itself.
     `order`: oldest first, ties by id: never by arrival. `counted` and `queues` say where the tally has put it.
     """
@@ -99,6 +103,11 @@ class Row:
     probed: Health = UNKNOWN
     membership: Membership = ABSENT
     said: str = ""
+    was_served: bool = False
+    lingers_in: tuple[Options, ...] = ()
+    drains_from: tuple[Options, ...] = ()
+    release_sent: bool = False
+    was_draining: bool = False
     healthy_at: float | None = None
     unhealthy_at: float | None = None
     unknown_at: float | None = None
@@ -147,7 +156,7 @@ class Row:
     @property
     def is_doubtful(self) -> bool:
         """Whether somebody speaks against it, though not enough of them: one witness, or a balancer that shuns it."""
-        lacking = self.served and self.membership in (ABSENT, SHUNNED)
+        lacking = self.served and self.membership in (ABSENT, SHUNNED, UNSURE)
         return not self.missing and (self.health is SICK or lacking)
 
     @property
@@ -155,7 +164,22 @@ class Row:
         """What the provider says against it, in its own words; empty for nothing. For people: it decides nothing."""
         if self.instance.breakdown is not None:
             return self.instance.breakdown.message
-        return self.said if self.membership is SHUNNED else ""
+        return self.said if self.membership in (SHUNNED, UNSURE) else ""
+
+    @property
+    def word(self) -> str:
+        """Its state as people read it: of a healthy one whose balancer can't be read, whether it serves isn't known."""
+        return "unknown" if self.state is JOINING and self.membership is UNSURE else self.state.word
+
+    @property
+    def former(self) -> dict[Options, Membership]:
+        """Of which balancers that its fleet has left it is a member."""
+        return {**dict.fromkeys(self.lingers_in, SERVED), **dict.fromkeys(self.drains_from, DRAINING)}
+
+    @property
+    def is_member(self) -> bool:
+        """Whether requests may reach it through a balancer, its fleet's own or one that the fleet has left."""
+        return self.membership in (SERVED, SHUNNED, DRAINING) or bool(self.lingers_in or self.drains_from)
 
     @property
     def witnesses(self) -> int:
@@ -190,8 +214,8 @@ def classify(row: Row, terms: Terms, now: float) -> tuple[State, str]:
             return READY, "healthy for min_ready"
         if serves and row.found_healthy:
             return PROVING, "healthy when first seen"
-        if is_proven:
-            return JOINING, "healthy for min_ready, not yet behind its balancer"
+        if is_proven or row.found_healthy:
+            return _unserved(row)
     if row.unhealthy_at is not None and row.was_healthy:
         return AILING, "it answers badly"
     if _is_silent(row, terms, now):
@@ -203,6 +227,15 @@ def _is_silent(row: Row, terms: Terms, now: float) -> bool:
     """Whether it runs, and nothing has been known of its health for as long as it may take to get ready."""
     since = row.unknown_at
     return since is not None and row.instance.phase is RUNNING and now >= since + terms.rollout.ready_deadline_s
+
+
+def _unserved(row: Row) -> tuple[State, str]:
+    """Return the state of a healthy instance that gets no requests from its fleet's balancer."""
+    if row.membership is UNSURE:
+        return JOINING, "healthy, its balancer can't be read"
+    if row.membership is SHUNNED and row.was_served:
+        return AILING, "its balancer finds it unhealthy"
+    return JOINING, "healthy, not yet behind its balancer"
 
 
 def _failure(row: Row, terms: Terms, now: float) -> str | None:

@@ -1,13 +1,16 @@
 """What the sight of an instance says: facts of its row, and what they come to together."""
 
+from collections.abc import Mapping
+
 import attrs
 
-from vmpattern.model import Health, HealthCheck, Instance, Membership, Phase, Standing
+from vmpattern.model import Health, HealthCheck, Instance, Membership, Options, Phase, Standing
 from vmpattern.planner.rows import (
     ABSENT,
     BROKEN,
     DRAINING,
     RUNNING,
+    SERVED,
     SHUNNED,
     SICK,
     STOPPED,
@@ -18,6 +21,9 @@ from vmpattern.planner.rows import (
     State,
     Terms,
 )
+
+NOWHERE: Mapping[Options, Membership] = {}
+"""The memberships of an instance that no former balancer of its fleet has."""
 
 _PHASES = {phase: number for number, phase in enumerate(Phase)}
 
@@ -35,23 +41,40 @@ def reconciled(instance: Instance, row: Row) -> Instance:
     return attrs.evolve(instance, phase=phase, launched_at=known.launched_at)
 
 
-def take_in(row: Row, instance: Instance, probed: Health, standing: Standing, now: float, *, first: bool) -> None:
-    """Enter what is seen into the row; `first`: it was never seen before."""
+def take_in(
+    row: Row,
+    instance: Instance,
+    probed: Health,
+    standing: Standing,
+    now: float,
+    *,
+    former: Mapping[Options, Membership] = NOWHERE,
+    first: bool,
+) -> None:
+    """Enter what is seen into the row; `former`: of which balancers that its fleet has left it is a member; `first`: it
+    was never seen before.
+    """
     membership = standing.membership
+    row.lingers_in = tuple([one for one, there in former.items() if there in (SERVED, SHUNNED)])
+    row.drains_from = tuple([one for one, there in former.items() if there is DRAINING])
+    row.was_draining = membership is DRAINING and (row.was_draining or (first and row.dated))
+    row.was_served = row.was_served or membership is SERVED or (first and not row.ours)
     row.instance, row.missing, row.listed = instance, False, row.listed or not first
     row.provider = SICK if instance.phase is STOPPED else instance.health
     row.probed = probed
     if instance.phase is TERMINATING:
         row.ending = True
-    if row.draining_at is not None and membership is ABSENT:
+    if row.draining_at is not None and membership is ABSENT and not row.lingers_in and not row.drains_from:
         row.drained = True
-    elif row.draining_at is None and membership is DRAINING:
+    elif row.draining_at is None and membership is DRAINING and not row.was_draining:
         row.draining_at = now
     if membership is not SHUNNED:
         row.shunned_at = None
     elif row.shunned_at is None:
-        # Since when is only known of what was seen before; the others have had their time since their launch.
-        row.shunned_at = row.began_at if first else now
+        # Since when is only known of what was seen before. Others have had their time since their launch, unless
+        # nothing else speaks against them: those may have been registered just now.
+        is_well = WELL in (probed, row.provider)
+        row.shunned_at = row.began_at if first and not is_well else now
     row.membership, row.said = membership, standing.reason
 
 
@@ -86,7 +109,8 @@ def judge(row: Row, health: Health, now: float, terms: Terms, *, first: bool) ->
     row.health = health
 
 
-def decisive(row: Row, state: State) -> tuple[State, bool, Membership, int, Health | None]:
+def decisive(row: Row, state: State) -> tuple[object, ...]:
     """Return everything of a row that a decision can depend on and that a reading can change."""
     condemned = row.witnesses if state is BROKEN or not row.dated else 0
-    return (state, row.drained, row.membership, condemned, None if row.dated else row.health)
+    former = (row.lingers_in, row.drains_from)
+    return (state, row.drained, row.membership, former, condemned, None if row.dated else row.health)

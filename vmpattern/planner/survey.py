@@ -14,9 +14,11 @@ from vmpattern.model import (
     Fleet,
     Health,
     Instance,
+    Membership,
     Observation,
 )
 from vmpattern.planner.assessment import assess, lacks
+from vmpattern.planner.balancing import balancer_notes
 from vmpattern.planner.resolve import resolve
 from vmpattern.planner.scopes import counted_once
 
@@ -66,7 +68,7 @@ def survey(deployment: Deployment, observation: Observation) -> Mapping[str, Fle
     """
     observation = counted_once(observation)
     retired = sorted(
-        {one.fleet for one in observation.instances() if one.phase.is_live} - {*deployment.fleets, naming.BUILDERS}
+        {one.fleet for one in observation.instances() if one.phase.is_live} - {*deployment.owners(), naming.BUILDERS}
     )
     known = {name: _fleet(deployment, fleet, observation) for name, fleet in deployment.fleets.items()}
     rest = {name: _retired(name, observation) for name in retired}
@@ -79,6 +81,7 @@ def _fleet(deployment: Deployment, fleet: Fleet, observation: Observation) -> Fl
         for cloud in observation.clouds.values()
         if cloud.error is not None and any(place.cloud == cloud.name for place in fleet.placements)
     ]
+    notes += [*observation.notes, *balancer_notes(observation, fleet)]
     slots: tuple[AnySlot, ...] = ()
     try:
         slots = resolve(deployment, fleet, observation).slots
@@ -89,8 +92,8 @@ def _fleet(deployment: Deployment, fleet: Fleet, observation: Observation) -> Fl
     rows = tuple(
         SurveyRow(
             instance=row.instance,
-            health=row.health,
-            state=row.state.word,
+            health=Health.UNKNOWN if row.membership is Membership.UNKNOWN else row.health,
+            state=row.word,
             in_date=row.dated,
             price_per_hour=_price(observation.clouds[row.instance.cloud], row.instance),
             complaint=row.complaint,

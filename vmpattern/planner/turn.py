@@ -5,17 +5,17 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, compress
 from operator import add, sub
 
-from vmpattern.model import Fleet, Health, InstanceId, Membership
+from vmpattern.model import Fleet, Health, InstanceId, Membership, Options
 from vmpattern.planner.actions import Drain, FleetAction, Terminate
 from vmpattern.planner.index import FleetIndex
-from vmpattern.planner.rows import Row, State
+from vmpattern.planner.rows import ABSENT, UNSURE, Row, State
 
 
 class Turn:
     """What one call of `decide` knows and has used up.
 
-    `ready` falls with every ready instance that is let go; `calls` with every action. `stop` says why nothing voluntary
-    is done any more, empty if it is.
+    `ready` falls with every ready instance that is let go; `calls` with every action. `moved` are instances that this
+    decision registers or deregisters. `stop` says why nothing voluntary is done any more, empty if it is.
     """
 
     def __init__(self, fleet: Fleet, index: FleetIndex, now: float) -> None:
@@ -23,6 +23,7 @@ class Turn:
         self.calls = fleet.rollout.max_in_flight - index.in_flight
         self.actions: list[FleetAction] = []
         self.waiting: list[str] = []
+        self.moved: set[InstanceId] = set()
         self.wake_at = index.next_unblock(now) if index.blocks else math.inf
         self.ready = index.ready(now)
         self._doubtful = -1
@@ -110,8 +111,16 @@ class Turn:
         return self.may_touch(row) and self.index.is_terminable(row)
 
     def may_touch(self, row: Row) -> bool:
-        """Whether its cloud was read lately, and whether it is behind its balancer is known."""
-        return not row.register_sent and self.may_act(row.instance.cloud)
+        """Whether its cloud was read lately, and whether it is behind its balancer is known.
+
+        A fleet that is to vanish doesn't wait for a balancer that can't be read and won't be soon.
+        """
+        cloud = row.instance.cloud
+        if row.register_sent or row.release_sent or row.instance.id in self.moved:
+            return False
+        if row.membership is UNSURE and not (self.fleet.size == 0 and self.index.clouds[cloud].balancer_lost):
+            return False
+        return self.may_act(cloud)
 
     def is_proven(self, row: Row) -> bool:
         return row.state is not State.PROVING or self.fleet.size == 0
@@ -135,10 +144,20 @@ class Turn:
     def take_away(self, rows: list[Row]) -> None:
         if not rows:
             return
-        for cloud, members in by_cloud([row for row in rows if is_member(row)]):
+        members: dict[tuple[str, Options], list[Row]] = {}
+        for row in rows:
+            if row.is_member:
+                members.setdefault((row.instance.cloud, self._balancer(row)), []).append(row)
+        for (cloud, balancer), leaving in members.items():
             if self.take_call():
-                self.actions.append(Drain(cloud, ids_of(members)))
-        self.terminate([row for row in rows if not is_member(row)])
+                self.actions.append(Drain(cloud, ids_of(leaving), balancer))
+        self.terminate([row for row in rows if not row.is_member])
+
+    def _balancer(self, row: Row) -> Options:
+        """Return the balancer from which an instance is drained first: the fleet's own, if that has it."""
+        if row.membership not in (ABSENT, UNSURE):
+            return self.fleet.balancer[row.instance.cloud]
+        return (row.lingers_in or row.drains_from)[0]
 
     def terminate(self, rows: list[Row]) -> None:
         for cloud, going in by_cloud(rows):
@@ -162,10 +181,6 @@ class Turn:
 
 def _is_well_member(row: Row) -> bool:
     return row.membership is Membership.HEALTHY and row.health is Health.HEALTHY
-
-
-def is_member(row: Row) -> bool:
-    return row.membership in (Membership.HEALTHY, Membership.UNHEALTHY)
 
 
 def by_cloud(rows: list[Row]) -> Iterable[tuple[str, list[Row]]]:

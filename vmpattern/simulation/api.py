@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from vmpattern import naming
 from vmpattern.driver import TokenBucket
 from vmpattern.driver.budget import spend
-from vmpattern.errors import OutcomeUnknown, Scope, ScopeKind, Throttled, Transient
+from vmpattern.errors import Denied, OutcomeUnknown, Scope, ScopeKind, Throttled, Transient
 from vmpattern.simulation.faults import FaultKind
 from vmpattern.simulation.world import World
 
@@ -109,6 +109,8 @@ class Api:
         machine_type: str | None = None,
     ) -> Call:
         self.calls[verb] += count
+        if verb in self._world.spec.denied:
+            raise Denied(f"the credentials don't permit {verb}", code="UnauthorizedOperation", scope=ACCOUNT)
         self._pay(costs)
         if self._quiet is not None:
             return self._quiet

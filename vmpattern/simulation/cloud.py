@@ -1,15 +1,14 @@
 """The simulated cloud: one object, one world. Deterministic, in virtual time, behind the driver contract."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
 from vmpattern import naming
 from vmpattern.driver import CaptureRequest, Changes, Clock, LaunchRequest, Selector
-from vmpattern.errors import Invalid, NotFound, Problem
+from vmpattern.errors import Denied, DriverError, Invalid, NotFound, Problem
 from vmpattern.model import (
-    OUTSIDE,
     CloudObservation,
     Health,
     HealthCheck,
@@ -26,6 +25,7 @@ from vmpattern.model import (
     Usage,
 )
 from vmpattern.simulation import foresight, loading, saving
+from vmpattern.simulation.api import ACCOUNT
 from vmpattern.simulation.balancers import Balancers
 from vmpattern.simulation.consoles import boot_lines
 from vmpattern.simulation.faults import NONE, Faults
@@ -34,6 +34,7 @@ from vmpattern.simulation.verbs import DriverVerbs
 from vmpattern.simulation.world import World
 
 METER_S = 60.0
+_MEMBERS = (Membership.HEALTHY, Membership.UNHEALTHY, Membership.DRAINING)
 SERVING, IDLE = 0.25, 0.02
 
 
@@ -78,13 +79,13 @@ class SimulatedCloud(DriverVerbs):
         cls,
         observation: CloudObservation,
         *,
-        balancers: Mapping[str, Options] | None = None,
+        members: Iterable[tuple[Options, Mapping[InstanceId, Standing]]] = (),
         faults: Faults = NONE,
     ) -> "SimulatedCloud":
         """Make a world that is as observed, to forecast from.
 
         Args:
-            balancers: each fleet's balancer on this cloud, by fleet; members of other fleets are left out.
+            members: balancers, and where instances stand with each; one balancer may come several times.
 
         Guarantees:
             Instances keep ids, rows and kept-until; whatever boots goes on booting from its launch. A running instance
@@ -92,14 +93,14 @@ class SimulatedCloud(DriverVerbs):
         """
         cloud = cls(loading.spec_of(observation), faults=faults, start=observation.at)
         loading.load(cloud._world, cloud._ledger, observation)
-        for instance in observation.instances:
-            membership = observation.members.get(instance.id, OUTSIDE).membership
-            if membership is Membership.ABSENT or instance.fleet not in (balancers or {}):
-                continue
-            balancer = cloud._balancer((balancers or {})[instance.fleet])
-            cloud._balancers.register(balancer, [instance.id])
-            if membership is Membership.DRAINING:
-                cloud._balancers.deregister(balancer, [instance.id])
+        for options, standings in members:
+            balancer = cloud._balancer(options)
+            for instance in observation.instances:
+                standing = standings.get(instance.id)
+                if standing is not None and standing.membership in _MEMBERS:
+                    cloud._balancers.register(balancer, [instance.id])
+                    if standing.membership is Membership.DRAINING:
+                        cloud._balancers.deregister(balancer, [instance.id])
         return cloud
 
     @classmethod
@@ -135,7 +136,7 @@ class SimulatedCloud(DriverVerbs):
             if balancer is not None:
                 try:
                     self._balancer(balancer)
-                except Invalid as error:
+                except (Invalid, NotFound) as error:
                     found.append(Problem(error.field, error.message))
             return tuple(dict.fromkeys(found))
 
@@ -172,6 +173,10 @@ class SimulatedCloud(DriverVerbs):
             call = self._api.change("deregister", name, sorted(ids), costs={"balancer": 1})
             self._balancers.deregister(name, ids)
             call.reply()
+
+    def shares(self, balancer: Options, other: Options) -> bool:
+        """Tell whether two balancers have the same name."""
+        return balancer.get("name") == other.get("name")
 
     def console(self, instance: InstanceId) -> str:
         """Return what the instance printed while it booted.
@@ -250,10 +255,9 @@ class SimulatedCloud(DriverVerbs):
         What can't be read any more, since somebody changed its labels, is told so, too.
         """
         with self._lock:
-            world, names = self._world, [self._balancer(balancer) for balancer in balancers]
+            world = self._world
             rows: list[Instance] = []
             probed: dict[InstanceId, Health] = {}
-            members: dict[InstanceId, Standing] = {}
             for id in sorted(world.changed_since(cursor)):
                 vm = world.vms.get(id)
                 row = _shown(world, id)
@@ -261,9 +265,8 @@ class SimulatedCloud(DriverVerbs):
                     rows.append(row)
                     if vm is not None:
                         probed[id] = world.probe(vm)
-                    for name in names:
-                        if (standing := self._balancers.standing_of(name, id)) is not None:
-                            members[id] = standing
+            ids = [row.id for row in rows]
+            members = tuple([self._standings(balancer, ids) for balancer in balancers])
             return Changes(
                 cursor=world.position,
                 instances=tuple(rows),
@@ -307,9 +310,22 @@ class SimulatedCloud(DriverVerbs):
         with self._lock:
             self._world.calm_down()
 
+    def _standings(self, balancer: Options, ids: Sequence[InstanceId]) -> Mapping[InstanceId, Standing] | DriverError:
+        """Return where these stand with a balancer, or why it can't be read."""
+        try:
+            name = self._balancer(balancer)
+        except DriverError as error:
+            return error
+        if "members" in self.spec.denied:
+            return Denied("the credentials don't permit members", code="UnauthorizedOperation", scope=ACCOUNT)
+        found = ((id, self._balancers.standing_of(name, id)) for id in ids)
+        return {id: standing for id, standing in found if standing is not None}
+
     def _balancer(self, balancer: Options) -> str:
         name = balancer.get("name")
         if isinstance(name, str) and name:
+            if self.spec.balancers is not None and name not in self.spec.balancers:
+                raise NotFound(f"there is no balancer {name}", field="balancer.name")
             return name
         if self.spec.strict:
             raise Invalid('expected a balancer\'s name, as in { name = "shop-front" }', field="balancer.name")

@@ -94,7 +94,8 @@ class CloudSpec:
     `quota` is the most in the account, `spot_quota` of them in the spot market. Instances of `bad_images` never get
     ready, and builders from them never finish. `bases` are the names under which images to build upon are known. A
     `strict` cloud refuses images whose id doesn't begin with `img-` and balancers without a name; any other takes
-    whatever it is asked for.
+    whatever it is asked for. `balancers` are the names of the balancers that there are (None: one of every name), and
+    `denied` the verbs that the credentials don't permit.
     """
 
     name: str = "memory"
@@ -109,6 +110,8 @@ class CloudSpec:
     bad_images: frozenset[ImageId] = frozenset()
     bases: tuple[str, ...] = ("alpine-3.23", "debian-12", "debian-13", "ubuntu-24.04")
     strict: bool = True
+    balancers: frozenset[str] | None = None
+    denied: frozenset[str] = frozenset()
 
 
 USUAL = CloudSpec()

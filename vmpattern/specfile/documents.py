@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from immutabledict import immutabledict
 
-from vmpattern.model import NAME_RULE, Cloud, Deployment, Fleet, Service, is_name
+from vmpattern.model import NAME_RULE, Cloud, Deployment, Fleet, Service, check_renames, is_name
 from vmpattern.specfile.fleets import FLEET
 from vmpattern.specfile.images import missing_images
 from vmpattern.specfile.kinds import Kind, check_name, mapping, read_options, text, write_options
@@ -59,13 +59,22 @@ def _check_images(spot: Spot) -> None:
         image.tell(f"has no image for the cloud {shown(cloud)}, where the fleet {shown(fleet_name)} is placed")
 
 
+def _check_renames(spot: Spot) -> None:
+    """Note each former name that is a fleet's present name, or another fleet's former one."""
+    names = spot.sheet.names("fleets")
+    found = {name: spot.sheet.values.get(("fleets", name, "was")) for name in names}
+    former = {name: was for name, was in found.items() if isinstance(was, str)}
+    for name, message in check_renames(former, names).items():
+        spot.child("fleets").child(name).child("was").tell(message)
+
+
 _KEYS = (
     Key("deployment", text(f"a name: {NAME_RULE}", accept=is_name), field="name", required="the deployment's name"),
     Key("clouds", mapping(Kind(_read_cloud, _write_cloud), key=check_name)),
     Key("services", mapping(SERVICE, key=check_name)),
     Key("fleets", mapping(FLEET, key=check_name)),
 )
-DEPLOYMENT = table(_make_deployment, *_KEYS, checks=(_check_images,))
+DEPLOYMENT = table(_make_deployment, *_KEYS, checks=(_check_images, _check_renames))
 
 
 def write_document(deployment: Deployment) -> dict[str, Toml]:

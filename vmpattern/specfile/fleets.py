@@ -1,6 +1,6 @@
 """The tables of a fleet: placements, rollout policy, balancers."""
 
-from vmpattern.model import Fleet, Market, Place, Placement, Rollout, Share
+from vmpattern.model import NAME_RULE, Fleet, Market, Place, Placement, Rollout, Share, is_name
 from vmpattern.model.fleet import MOST_INSTANCES, MOST_PLACEMENTS
 from vmpattern.model.quantity import parse_share
 from vmpattern.specfile.kinds import (
@@ -109,6 +109,7 @@ FLEET = table(
     ),
     Key("place", choice(Place)),
     Key("rollout", ROLLOUT),
+    Key("was", text(f"a name: {NAME_RULE}", accept=is_name)),
     Key("balancer", mapping(OPTIONS, key=check_cloud, expected='a table by cloud such as { demo = { name = "..." } }')),
     named=True,
     checks=(_check_size,),

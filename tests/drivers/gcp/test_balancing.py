@@ -112,7 +112,7 @@ def test_a_member_added_by_another_caller_meanwhile_is_for_the_caller_to_look_at
 
 
 def test_a_balancer_that_isn_t_there_is_told(gcp: GcpDriver) -> None:
-    with pytest.raises(Invalid, match="no backend service global/backendServices/front"):
+    with pytest.raises(NotFound, match="no backend service global/backendServices/front"):
         gcp.members(FRONT)
 
 
@@ -166,3 +166,20 @@ def test_who_isn_t_there_can_t_be_registered(gcp: GcpDriver, emulator: Emulator)
 )
 def test_where_a_member_stands(state: HealthState, expected: Standing) -> None:
     assert expected == standing(state)
+
+
+def test_backend_services_with_a_group_in_common_share_it(gcp: GcpDriver, emulator: Emulator) -> None:
+    furnish_front(emulator.world, "front")
+    furnish_front(emulator.world, "back")
+    project = f"projects/{emulator.world.project}/global/backendServices"
+    apart = gcp.shares(FRONT, immutabledict(backend_service="back"))
+    back = emulator.world.find(f"{project}/back")[1]
+    back["backends"] = [*back["backends"][1:], emulator.world.find(f"{project}/front")[1]["backends"][0]]
+
+    assert (False, True) == (apart, gcp.shares(FRONT, immutabledict(backend_service="back")))
+
+
+def test_a_backend_service_that_is_gone_shares_nothing(gcp: GcpDriver, emulator: Emulator) -> None:
+    furnish_front(emulator.world, "front")
+
+    assert not gcp.shares(immutabledict(backend_service="gone"), FRONT)

@@ -263,8 +263,9 @@ class Auditor:
 
     def event(self, event: Event) -> None:
         self.events.append(event)
-        if event.kind is EventKind.UNREADABLE and event.cloud not in self._listing:
-            # Its list came, the rest of the same reading didn't: nothing is known of the cloud.
+        if event.kind is EventKind.UNREADABLE and not event.fleet and event.cloud not in self._listing:
+            # Its list came, the rest of the same reading didn't: nothing is known of the cloud. Of a fleet it is said
+            # where only that fleet's balancer couldn't be read.
             self._reads[event.cloud].clear()
             for each in self.fleets.values():
                 each.shown.pop(event.cloud, None)

@@ -1,0 +1,252 @@
+"""Which balancers fleets were registered with, written down on this machine: a fleet that changes its balancer, or
+leaves the file, is drained from the one that it had.
+
+Losing it loses no instance: where a former balancer isn't known, the plan says so. A store will take this one's place,
+behind the same protocol. What finds and locks folders is imported where it is used.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import attrs
+
+from vmpattern import naming
+from vmpattern.errors import SpecError
+from vmpattern.model import Deployment, Options
+
+VERSION = 1
+"""The form of the file; one of another form says nothing."""
+
+LARGEST = 2**20
+"""Bytes of the largest file that is read."""
+
+LOCKED_S = 10.0
+"""Seconds for which another process may hold the file before a registration counts as not written down."""
+
+
+@attrs.frozen
+class Entry:
+    """A fleet, by its label, was registered with a balancer in a cloud; `identity` is that of the cloud's entry."""
+
+    fleet: str
+    cloud: str
+    identity: str
+    balancer: Options
+
+
+@attrs.frozen(kw_only=True)
+class _File:
+    version: int
+    entries: tuple[Entry, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Recorded:
+    """What is known of one deployment's registrations, and what couldn't be found out, in words."""
+
+    entries: tuple[Entry, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def former(self, deployment: Deployment, cloud: str) -> Mapping[str, tuple[Options, ...]]:
+        """Return the balancers in a cloud that each fleet was registered with and doesn't declare.
+
+        A fleet that was renamed has those of its former name; one that isn't in the file has all of its own.
+        """
+        owners = deployment.owners()
+        found: dict[str, dict[Options, None]] = {}
+        for entry in self.entries:
+            fleet = owners.get(entry.fleet, entry.fleet)
+            declared = deployment.fleets[fleet].balancer.get(cloud) if fleet in deployment.fleets else None
+            if entry.cloud == cloud and entry.balancer != declared:
+                found.setdefault(fleet, {})[entry.balancer] = None
+        return {fleet: tuple(balancers) for fleet, balancers in sorted(found.items())}
+
+    def within(self, deployment: Deployment) -> "Recorded":
+        """Return only what concerns the fleets of this deployment: a plan may be of some fleets of the file."""
+        owners = deployment.owners()
+        return attrs.evolve(self, entries=tuple(entry for entry in self.entries if entry.fleet in owners))
+
+    def has(self, fleet: str, cloud: str, balancer: Options) -> bool:
+        """Tell whether a registration is known."""
+        return any((one.fleet, one.cloud, one.balancer) == (fleet, cloud, balancer) for one in self.entries)
+
+    @staticmethod
+    def labels(deployment: Deployment, fleet: str) -> tuple[str, ...]:
+        """Return the fleet labels of a fleet's instances, whether or not it is in the file."""
+        return deployment.fleets[fleet].labels if fleet in deployment.fleets else (fleet,)
+
+
+NOTHING_RECORDED = Recorded()
+
+
+class BalancerRecord(Protocol):
+    """Remembers the balancers that fleets were registered with. Nothing here raises for what a disk does."""
+
+    def read(self, deployment: Deployment) -> Recorded:
+        """Return what is known of a deployment, of its clouds as the file has them now."""
+        ...
+
+    def remember(self, deployment: Deployment, fleet: str, cloud: str, balancer: Options) -> str:
+        """Note a registration before it is sent; return why that couldn't be done, empty if it was."""
+        ...
+
+    def forget(self, deployment: Deployment, registrations: Iterable[tuple[str, str, Options]]) -> None:
+        """Drop registrations, each a fleet's label, a cloud and a balancer, of which no member is left."""
+        ...
+
+
+class NoRecord:
+    """Knows nothing and remembers nothing: for forecasts."""
+
+    def read(self, deployment: Deployment) -> Recorded:
+        """Return nothing."""
+        return NOTHING_RECORDED
+
+    def remember(self, deployment: Deployment, fleet: str, cloud: str, balancer: Options) -> str:
+        """Remember nothing."""
+        return ""
+
+    def forget(self, deployment: Deployment, registrations: Iterable[tuple[str, str, Options]]) -> None:
+        """Forget nothing."""
+
+
+class FileRecord:
+    """A JSON file for each deployment, in the user's state folder unless another one is named; only its user reads it.
+
+    It is replaced as a whole, under a lock. An entry counts only for a cloud with the same driver and options, so that
+    another file with the same names can't be confused with it.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+
+    def read(self, deployment: Deployment) -> Recorded:
+        """Return what is known; a file that can't be used is told as a note."""
+        path = self._path(deployment)
+        try:
+            entries = _load(path)
+        except (OSError, ValueError, SpecError) as error:
+            why = error.strerror if isinstance(error, OSError) else "this version of vmpattern didn't write it"
+            note = (
+                f"which balancers fleets had before isn't known, since {path} can't be used: {why}; "
+                "instances stay members of a balancer that the file doesn't name any more, or end undrained. "
+                "An apply begins a new record once that file is removed"
+            )
+            return Recorded(notes=(note,))
+        identities = _identities(deployment)
+        return Recorded(entries=tuple(one for one in entries if identities.get(one.cloud) == one.identity))
+
+    def remember(self, deployment: Deployment, fleet: str, cloud: str, balancer: Options) -> str:
+        """Write a registration down, unless it is known."""
+        entry = Entry(fleet, cloud, _identities(deployment)[cloud], balancer)
+        return self._change(deployment, lambda known: known if entry in known else (*known, entry))
+
+    def forget(self, deployment: Deployment, registrations: Iterable[tuple[str, str, Options]]) -> None:
+        """Remove registrations from the file."""
+        identities = _identities(deployment)
+        gone = {Entry(fleet, cloud, identities[cloud], balancer) for fleet, cloud, balancer in registrations}
+        if gone:
+            self._change(deployment, lambda known: tuple(entry for entry in known if entry not in gone))
+
+    def _change(self, deployment: Deployment, change: "_Change") -> str:
+        from filelock import FileLock
+
+        path = self._path(deployment)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with FileLock(path.with_suffix(".lock"), timeout=LOCKED_S):
+                known = _load_or_nothing(path)
+                changed = change(known)
+                if changed != known:
+                    _write(path, changed)
+        except OSError as error:
+            return f"{path} can't be written: {error.strerror or error}"
+        except _OtherVersion as error:
+            return f"{error}, and is left alone"
+        return ""
+
+    def _path(self, deployment: Deployment) -> Path:
+        return (self._folder or record_folder()) / f"{deployment.name}.json"
+
+
+class _OtherVersion(ValueError):
+    """The file has the form of another version of vmpattern."""
+
+
+class _Change(Protocol):
+    def __call__(self, known: tuple[Entry, ...], /) -> tuple[Entry, ...]:
+        """Return the entries that are to be there."""
+        ...
+
+
+def record_folder() -> Path:
+    """Return where the records are: in the user's state folder, the same for every working directory."""
+    from platformdirs import user_state_path
+
+    return user_state_path("vmpattern") / "balancers"
+
+
+def _identities(deployment: Deployment) -> dict[str, str]:
+    return {name: naming.digest(cloud.driver, cloud.options) for name, cloud in deployment.clouds.items()}
+
+
+def _load(path: Path) -> tuple[Entry, ...]:
+    """Read the entries; none where there is no file.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it is too large, no JSON, or of another version.
+        SpecError: it has another form.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except FileNotFoundError:
+        return ()
+    if len(data) > LARGEST:
+        raise ValueError(f"{path} is larger than {LARGEST} bytes")
+    from vmpattern.forms import from_json
+
+    try:
+        document = json.loads(data)
+    except RecursionError:
+        raise ValueError(f"{path} is nested too deeply") from None
+    if isinstance(document, dict) and document.get("version") != VERSION:
+        raise _OtherVersion(f"{path} was written by another version of vmpattern")
+    return from_json(_File, document).entries
+
+
+def _load_or_nothing(path: Path) -> tuple[Entry, ...]:
+    """Read the entries; none where the file is damaged, which is then replaced.
+
+    Raises:
+        OSError: it can't be read.
+        _OtherVersion: another version of vmpattern wrote it.
+    """
+    try:
+        return _load(path)
+    except _OtherVersion:
+        raise
+    except (ValueError, SpecError):
+        return ()
+
+
+def _write(path: Path, entries: Sequence[Entry]) -> None:
+    import tempfile
+
+    from vmpattern.forms import to_json
+
+    text = json.dumps(to_json(_File(version=VERSION, entries=tuple(entries))), indent=1) + "\n"
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+    try:
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
