@@ -133,11 +133,12 @@ class Watched:
 class Auditor:
     """Watches one apply. `broken` lists every broken law, with the moment; empty is good."""
 
-    def __init__(self, planned: Plan, clouds: dict[str, OpenCloud]) -> None:
+    def __init__(self, planned: Plan, clouds: dict[str, OpenCloud], *, ahead_s: float = 0.0) -> None:
         deployment = planned.deployment
         self.broken: list[str] = []
         self.events: list[Event] = []
         self._clouds = clouds
+        self._ahead_s = ahead_s
         self._began = next(iter(clouds.values())).clock.now()
         self._reads: dict[str, list[float]] = {name: [] for name in clouds}
         self._snapshots: dict[str, dict[str, dict[InstanceId, Seen]]] = {name: {} for name in clouds}
@@ -177,7 +178,7 @@ class Auditor:
                 continue
             live = watched.live(set(watched.shown))
             allowed = max(watched.bounds.most, watched.before)
-            if not first and not excused and live - watched.kept(now) > allowed:
+            if not first and not excused and live - watched.kept(now + self._ahead_s) > allowed:
                 self.fail("1 (surge)", f"{name} has {live} live instances, allowed are {allowed}")
             watched.before = live
 
@@ -276,13 +277,13 @@ class Auditor:
             self._launching(watched, event)
         elif event.kind is EventKind.LAUNCHED:
             watched.launching.pop(event.key, None)
-            self._reported(watched, event)
+            self._reported(watched, event, self.now)
         elif event.kind in (EventKind.LAUNCH_FAILED, EventKind.BLOCKED):
             watched.launching.pop(event.key, None)
         elif event.kind is EventKind.DRAINING:
             self._taken_away(watched, event)
             watched.approved.update(event.instances)
-            watched.drained_at.update(dict.fromkeys(event.instances, event.at))
+            watched.drained_at.update(dict.fromkeys(event.instances, self.now))
         elif event.kind is EventKind.TERMINATING:
             self._in_order(watched, event)
             self._taken_away(watched, event)
@@ -292,7 +293,7 @@ class Auditor:
         now, fleet = self.now, watched.fleet
         self._has_looked(event.cloud, "a launch")
         read = {name for name, times in self._reads.items() if times}
-        live = watched.live(read) - watched.kept(now)
+        live = watched.live(read) - watched.kept(now + self._ahead_s)
         if live + event.count > watched.bounds.most:
             self.fail("1 (surge)", f"a launch of {event.count} on top of {live} of at most {watched.bounds.most}")
         unread = self._shares_unread(fleet, read)
@@ -303,12 +304,12 @@ class Auditor:
         watched.before = watched.live(read)
 
     @staticmethod
-    def _reported(watched: Watched, event: Event) -> None:
+    def _reported(watched: Watched, event: Event, now: float) -> None:
         """The answer to a launch tells of instances as well as a reading does."""
         true, shown = watched.truths[event.cloud].seen, watched.shown.get(event.cloud)
         if shown is not None:
             shown.seen.update({i: true[i] for i in event.instances if i in true and i not in shown.seen})
-            watched.reported_at.update(dict.fromkeys(event.instances, event.at))
+            watched.reported_at.update(dict.fromkeys(event.instances, now))
 
     @staticmethod
     def _shares_unread(fleet: Fleet, read: set[str]) -> int:

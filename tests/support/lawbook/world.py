@@ -234,7 +234,7 @@ class World:
         decider: "Decider" = decide,
     ) -> "Applied":
         """One process applies a plan."""
-        self.auditor = auditor = Auditor(planned, self.clouds)
+        self.auditor = auditor = Auditor(planned, self.clouds, ahead_s=self.clock_s)
         self.crash, self.calls, self.throttled = crash, 0, 0
         outcome: Outcome | None = None
         refusal: Exception | None = None
