@@ -9,6 +9,7 @@ import pytest
 from immutabledict import immutabledict
 from situations import deployment, fleet, instance
 
+from vmpattern.errors import Scope, ScopeKind
 from vmpattern.executor.record import NOTHING_RECORDED, Entry, FileRecord, NoRecord, Recorded
 from vmpattern.executor.settling import forget_ended, former_balancers, settle
 from vmpattern.model import (
@@ -18,6 +19,7 @@ from vmpattern.model import (
     Instance,
     InstanceId,
     Membership,
+    NoRoom,
     Observation,
     Options,
     Standing,
@@ -251,3 +253,39 @@ def test_an_apply_reads_former_balancers_that_can_be_read() -> None:
 
     assert {"demo": (BACK,)} == former_balancers(seen(former=(LEFT, blind)), "web")
     assert {} == former_balancers(seen(former=(LEFT,)), "api")
+
+
+def refusal(zone: str, at: float = 100.0) -> NoRoom:
+    scope = Scope(ScopeKind.ZONE, zone=zone)
+    return NoRoom(cloud="demo", scope=scope, code="Full", message=f"zone {zone} is full", at=at)
+
+
+def test_where_there_was_no_room_is_read_again_and_replaced_as_a_whole(tmp_path: Path) -> None:
+    record = FileRecord(tmp_path)
+    record.remember(WANTED, "web", "demo", FRONT)
+    record.note_no_room(WANTED, (refusal("a"), refusal("b")))
+    before = record.read(WANTED).no_room
+    record.note_no_room(WANTED, (refusal("b"),))
+
+    assert ((refusal("a"), refusal("b")), (refusal("b"),)) == (before, record.read(WANTED).no_room)
+    assert {("web", "demo", FRONT)} == known(record)
+
+
+def test_no_file_is_made_where_there_was_room(tmp_path: Path) -> None:
+    FileRecord(tmp_path).note_no_room(WANTED, ())
+
+    assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("later_s", "counts"), [(60.0, True), (13 * 3600.0, False), (-60.0, True)])
+def test_no_room_counts_for_half_a_day(later_s: float, counts: bool, tmp_path: Path) -> None:
+    recorded = Recorded(no_room=(refusal("a", at=1e9),))
+
+    assert counts == bool(recorded.still_no_room(1e9 + later_s))
+
+
+def test_the_same_names_in_another_folder_are_another_cloud(tmp_path: Path) -> None:
+    record, clouds = FileRecord(tmp_path), {"demo": attrs.evolve(WANTED.clouds["demo"], directory="/elsewhere")}
+    record.remember(WANTED, "web", "demo", FRONT)
+
+    assert set() == known(record, attrs.evolve(WANTED, clouds=clouds))

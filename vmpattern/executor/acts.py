@@ -27,7 +27,7 @@ from vmpattern.executor.fleetrun import BLOCK_S, FleetRun
 from vmpattern.executor.requests import checked_report, launch_request
 from vmpattern.executor.runtime import Answer, Runtime
 from vmpattern.executor.unresolved import UnresolvedLaunches
-from vmpattern.model import EventKind, Idempotency, InstanceId, Options, Slot, options_text
+from vmpattern.model import EventKind, Idempotency, InstanceId, NoRoom, Options, Slot, options_text
 from vmpattern.planner import Deregister, Drain, FleetAction, Keep, Launch, Register, Terminate
 
 FATAL = (QuotaExceeded, Denied, Unauthenticated, Invalid, Unsupported, ContractBroken)
@@ -336,7 +336,8 @@ class Acts:
     def _launch_failed(self, run: FleetRun, action: Launch, error: DriverError, count: int, cloud: str) -> None:
         now, zone, key = self._runtime.now(), run.index.slots[action.slot].zone or "", action.key
         if isinstance(error, OutOfCapacity):
-            run.refuse(cloud, error.scope, error.code, error.message, now + (error.retry_after_s or BLOCK_S))
+            refusal = NoRoom(cloud=cloud, scope=error.scope, code=error.code, message=error.message, at=now)
+            run.refuse(refusal, now + (error.retry_after_s or BLOCK_S))
             run.tell(EventKind.BLOCKED, now, cloud=cloud, zone=zone, count=count, key=key, message=str(error))
         elif isinstance(error, KeySpent):
             run.touch()
@@ -344,7 +345,8 @@ class Acts:
             # Of a launch that was carried out in part, a single one more is too many.
             tried = count if count == action.count else 1
             if run.index.quota_refused(error.scope, cloud, tried, str(error)):
-                run.refuse(cloud, error.scope, error.code, error.message, math.inf)
+                refusal = NoRoom(cloud=cloud, scope=error.scope, code=error.code, message=error.message, at=now)
+                run.refuse(refusal, math.inf)
             if run.index.is_out_of_quota():
                 run.fail(error, now, cloud=cloud, fatal=True)
             else:

@@ -26,6 +26,7 @@ from vmpattern.model import (
     Failure,
     FleetOutcome,
     ImageId,
+    NoRoom,
     Observation,
     Outcome,
     PendingSlot,
@@ -33,7 +34,7 @@ from vmpattern.model import (
     Result,
     Unbaked,
 )
-from vmpattern.planner import Assessment, assess, decide
+from vmpattern.planner import Assessment, assess, decide, uneven
 
 NO_RECORD = NoRecord()
 NOTHING_BAKED = BakeOutcome(results=(), duration_s=0.0, api_calls=0)
@@ -144,7 +145,7 @@ def apply_in(
         for name, fleet in plan.fleets.items()
     }
     if not plan.bakes and all(assessment.reached for assessment in standing.values()):
-        return _untouched(Result.NOTHING, standing, api_calls=observation.calls)
+        return _untouched(Result.NOTHING, standing, api_calls=observation.calls, no_room=observation.no_room)
     found = environments(plan)
     told: list[Event] = []
 
@@ -163,11 +164,13 @@ def apply_in(
         orders,
         session,
         observation=observation,
+        no_room=observation.no_room,
         on_event=on_event,
         stop=stop,
         remember=partial(record.remember, deployment),
         decide=decide,
     )
+    record.note_no_room(deployment, _found_no_room(outcome, observation))
     if outcome.ok:
         forget_ended(record, record.read(deployment), deployment, observation)
     return _with_bakes(outcome, baked, told)
@@ -237,7 +240,17 @@ def _with_image(slot: AnySlot, baked: Mapping[tuple[str, str], ImageId | None]) 
     return slot
 
 
-def _untouched(result: Result, standing: Mapping[str, Assessment], *, api_calls: int) -> Outcome:
+def _found_no_room(outcome: Outcome, observation: Observation) -> tuple[NoRoom, ...]:
+    """Return where there is no room after an apply: what it found itself, and what was known and every fleet leaves."""
+    fleets = outcome.fleets.values()
+    known = {one for one in observation.no_room if all(one in fleet.no_room for fleet in fleets)}
+    found = {one for fleet in fleets for one in fleet.no_room} - set(observation.no_room)
+    return tuple(sorted(known | found, key=lambda one: (one.cloud, str(one.scope), one.at)))
+
+
+def _untouched(
+    result: Result, standing: Mapping[str, Assessment], *, api_calls: int, no_room: Sequence[NoRoom] = ()
+) -> Outcome:
     """Return the outcome of an apply that touched no fleet, with what was ready when it looked."""
     fleets = {
         name: FleetOutcome(
@@ -251,4 +264,5 @@ def _untouched(result: Result, standing: Mapping[str, Assessment], *, api_calls:
         )
         for name, assessment in standing.items()
     }
-    return Outcome(result=result, fleets=fleets, duration_s=0.0, api_calls=api_calls)
+    remaining = [f"fleet {name}: {rest}" for name, one in standing.items() if (rest := uneven(one.index, no_room))]
+    return Outcome(result=result, fleets=fleets, duration_s=0.0, api_calls=api_calls, remaining=tuple(remaining))

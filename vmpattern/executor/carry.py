@@ -15,6 +15,7 @@ from vmpattern.model import (
     Event,
     Fleet,
     InstanceId,
+    NoRoom,
     Observation,
     Options,
     Outcome,
@@ -45,6 +46,7 @@ def carry_out(
     session: Session,
     *,
     observation: Observation | None = None,
+    no_room: Sequence[NoRoom] = (),
     on_event: Callable[[Event], None] | None = None,
     stop: Callable[[], bool] = never,
     watch: bool = True,
@@ -55,6 +57,7 @@ def carry_out(
 
     Args:
         observation: what was read of the clouds just before; it is the first reading of those that could be read.
+        no_room: where earlier applies found none.
         session: with every cloud of the deployment: what a fleet has where it no longer belongs, goes.
         watch: use change feeds where drivers have them; without, every tick is a list.
         remember: notes with which balancer a fleet is registered in a cloud, before that is sent.
@@ -72,6 +75,8 @@ def carry_out(
 
     session.listener = tell
     runs = [_run(deployment, order, session, tell) for order in orders]
+    for run in runs:
+        run.remember_no_room(no_room)
     engine = Engine(
         deployment=deployment.name,
         runs=runs,

@@ -10,7 +10,7 @@ from vmpattern.executor.fleetrun import FleetRun
 from vmpattern.executor.lookout import Lookout
 from vmpattern.executor.runtime import Answer
 from vmpattern.executor.session import Session, never
-from vmpattern.model import UNENDING, Event, EventKind, Failure, Fleet, Observation, Outcome, Result
+from vmpattern.model import UNENDING, Event, EventKind, Failure, Fleet, NoRoom, Observation, Outcome, Result
 from vmpattern.planner import Decision, FleetIndex, decide
 
 Decide = Callable[[Fleet, FleetIndex, float], Decision]
@@ -160,7 +160,7 @@ class Engine:
         waiting = f"; waiting for {', '.join(decision.waiting_for)}" if decision.waiting_for else ""
         code, text = ("NoProgress", decision.stuck) if decision.stuck else ("Paused", decision.paused)
         halted = Failure(code=code, scope=scope, message=f"{text}{failed}{waiting}")
-        return [*run.refusals.values(), halted]
+        return [*(_failure(refusal) for refusal in run.refusals.values()), halted]
 
     def _result(self) -> Result:
         decisions = [run.decision for run in self._runs if run.decision is not None]
@@ -171,3 +171,7 @@ class Engine:
         if any(run.fatal for run in self._runs):
             return Result.FAILED
         return Result.PAUSED
+
+
+def _failure(refusal: NoRoom) -> Failure:
+    return Failure(code=refusal.code, scope=str(refusal.scope), message=f"{refusal.cloud}: {refusal.message}")

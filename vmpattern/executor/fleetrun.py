@@ -1,7 +1,7 @@
 """One fleet while it is being carried out: its index, its counts, its errors, and the events it gives off."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
@@ -16,10 +16,11 @@ from vmpattern.model import (
     Instance,
     InstanceId,
     LaunchKey,
+    NoRoom,
     Options,
     Service,
 )
-from vmpattern.planner import Decision, FleetIndex, State, Transition, covers, lacks
+from vmpattern.planner import Decision, FleetIndex, State, Transition, covers, lacks, uneven
 
 BLOCK_S = 120.0
 """So long no capacity is asked of a scope that had none."""
@@ -71,7 +72,7 @@ class FleetRun:
     lowest_ready: int | None = None
     highest_total: int | None = None
     reached_at_once: bool | None = None
-    refusals: dict[tuple[str, Scope], Failure] = attrs.field(factory=dict)
+    refusals: dict[tuple[str, Scope], NoRoom] = attrs.field(factory=dict)
     went: tuple[InstanceId, ...] = ()
     unending: str = ""
     errors: list[Failure] = attrs.field(factory=list)
@@ -149,10 +150,15 @@ class FleetRun:
     def _has_looked(self) -> bool:
         return all(state.seen or state.unreadable for state in self.index.clouds.values())
 
-    def refuse(self, cloud: str, scope: Scope, code: str, message: str, until: float) -> None:
+    def remember_no_room(self, no_room: Iterable[NoRoom]) -> None:
+        """Take over where earlier applies found no room."""
+        self.index.remember_no_room(no_room)
+        self.refusals = {(one.cloud, one.scope): one for one in no_room} | self.refusals
+
+    def refuse(self, refusal: NoRoom, until: float) -> None:
         """Take no capacity from a scope of a cloud until then, and keep the provider's words."""
-        self.index.block(scope, cloud, until)
-        self.refusals[cloud, scope] = Failure(code=code, scope=str(scope), message=f"{cloud}: {message}")
+        self.index.block(refusal.scope, refusal.cloud, until)
+        self.refusals[refusal.cloud, refusal.scope] = refusal
 
     def found_room(self, slot: AnySlot) -> None:
         """Forget what was refused in scopes that cover a slot: there is room again."""
@@ -168,7 +174,8 @@ class FleetRun:
             market=instance.market.value,
         )
         words = instance.breakdown.message if instance.breakdown else "there was no room"
-        self.refuse(instance.cloud, scope, "OutOfCapacity", words, now + BLOCK_S)
+        refusal = NoRoom(cloud=instance.cloud, scope=scope, code="OutOfCapacity", message=words, at=now)
+        self.refuse(refusal, now + BLOCK_S)
         self.touch()
         self.tell(EventKind.BLOCKED, now, cloud=instance.cloud, zone=instance.zone, count=1, message=str(scope))
 
@@ -211,18 +218,10 @@ class FleetRun:
         """Return what isn't as asked for, in words; of a fleet that is, what only evenness lacks."""
         index = self.index
         if self.decision is None or not self.decision.done:
-            rest = "; ".join([*lacks(index, now), *(f"no room: {one}" for one in self._refused())])
+            rest = "; ".join([*lacks(index, now), *(f"no room: {one}" for one in self.refusals.values())])
             return (f"fleet {self.fleet.name}: {rest}",)
-        even = index.shares(index.have, [False] * len(index.have))
-        if even == index.have or not self.refusals:
-            return ()
-        held = ", ".join(
-            f"{count} in {slot.cloud}/{slot.zone}" for slot, count in zip(index.slots, index.have, strict=True)
-        )
-        return (f"fleet {self.fleet.name}: not even ({held}), no room: {'; '.join(self._refused())}",)
-
-    def _refused(self) -> list[str]:
-        return [f"{one.message} ({one.code}, {one.scope})" for one in self.refusals.values()]
+        rest = uneven(index, self.refusals.values())
+        return (f"fleet {self.fleet.name}: {rest}",) if rest else ()
 
     def outcome(self) -> FleetOutcome:
         """Sum up what was done."""
@@ -236,6 +235,7 @@ class FleetRun:
             deregistered=self.deregistered,
             lowest_ready=self.lowest_ready,
             highest_total=self.highest_total,
+            no_room=tuple(self.refusals.values()),
         )
 
 

@@ -81,6 +81,7 @@ def read_clouds(
         calls=calls,
         contents=contents,
         notes=recorded.notes,
+        no_room=recorded.still_no_room(at),
     )
 
 

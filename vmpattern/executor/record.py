@@ -1,8 +1,8 @@
-"""Which balancers fleets were registered with, written down on this machine: a fleet that changes its balancer, or
-leaves the file, is drained from the one that it had.
+"""What applies on this machine write down: which balancers fleets were registered with, and where there was no room.
 
-Losing it loses no instance: where a former balancer isn't known, the plan says so. A store will take this one's place,
-behind the same protocol. What finds and locks folders is imported where it is used.
+A fleet that changes its balancer, or leaves the file, is drained from the one that it had; a full fleet isn't evened
+out towards a zone that had no room. Losing it loses no instance: where a former balancer isn't known, the plan says so.
+A store will take this one's place, behind the same protocol. What finds and locks folders is imported where it is used.
 """
 
 import json
@@ -15,13 +15,19 @@ import attrs
 
 from vmpattern import naming
 from vmpattern.errors import SpecError
-from vmpattern.model import Deployment, Options
+from vmpattern.model import Deployment, NoRoom, Options
 
 VERSION = 1
 """The form of the file; one of another form says nothing."""
 
 LARGEST = 2**20
 """Bytes of the largest file that is read."""
+
+NO_ROOM_S = 12 * 3600.0
+"""Seconds for which a place without room isn't tried for evenness alone: an apply every night tries it once."""
+
+MOST_ROOMS = 200
+"""Number of places without room that a file has at most: those of clouds that are gone are dropped, oldest first."""
 
 LOCKED_S = 10.0
 """Seconds for which another process may hold the file before a registration counts as not written down."""
@@ -38,17 +44,31 @@ class Entry:
 
 
 @attrs.frozen(kw_only=True)
+class Room:
+    """Where there was no room, in a cloud whose entry has this identity."""
+
+    identity: str
+    refusal: NoRoom
+
+
+@attrs.frozen(kw_only=True)
 class _File:
     version: int
-    entries: tuple[Entry, ...]
+    entries: tuple[Entry, ...] = ()
+    no_room: tuple[Room, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
 class Recorded:
-    """What is known of one deployment's registrations, and what couldn't be found out, in words."""
+    """What is known of one deployment's registrations, where there was no room, and what couldn't be found out."""
 
     entries: tuple[Entry, ...] = ()
+    no_room: tuple[NoRoom, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def still_no_room(self, now: float) -> tuple[NoRoom, ...]:
+        """Return where there was no room so lately that it still counts; times of a clock that went back count, too."""
+        return tuple(one for one in self.no_room if abs(now - one.at) < NO_ROOM_S)
 
     def former(self, deployment: Deployment, cloud: str) -> Mapping[str, tuple[Options, ...]]:
         """Return the balancers in a cloud that each fleet was registered with and doesn't declare.
@@ -97,6 +117,10 @@ class BalancerRecord(Protocol):
         """Drop registrations, each a fleet's label, a cloud and a balancer, of which no member is left."""
         ...
 
+    def note_no_room(self, deployment: Deployment, no_room: Sequence[NoRoom]) -> None:
+        """Note where there is no room now, in all clouds of the deployment; the rest has room as far as is known."""
+        ...
+
 
 class NoRecord:
     """Knows nothing and remembers nothing: for forecasts."""
@@ -111,6 +135,9 @@ class NoRecord:
 
     def forget(self, deployment: Deployment, registrations: Iterable[tuple[str, str, Options]]) -> None:
         """Forget nothing."""
+
+    def note_no_room(self, deployment: Deployment, no_room: Sequence[NoRoom]) -> None:
+        """Note nothing."""
 
 
 class FileRecord:
@@ -127,7 +154,7 @@ class FileRecord:
         """Return what is known; a file that can't be used is told as a note."""
         path = self._path(deployment)
         try:
-            entries = _load(path)
+            known = _load(path)
         except (OSError, ValueError, SpecError) as error:
             why = error.strerror if isinstance(error, OSError) else "this version of vmpattern didn't write it"
             note = (
@@ -137,19 +164,42 @@ class FileRecord:
             )
             return Recorded(notes=(note,))
         identities = _identities(deployment)
-        return Recorded(entries=tuple(one for one in entries if identities.get(one.cloud) == one.identity))
+        return Recorded(
+            entries=tuple(one for one in known.entries if identities.get(one.cloud) == one.identity),
+            no_room=tuple(one.refusal for one in known.no_room if identities.get(one.refusal.cloud) == one.identity),
+        )
 
     def remember(self, deployment: Deployment, fleet: str, cloud: str, balancer: Options) -> str:
         """Write a registration down, unless it is known."""
         entry = Entry(fleet, cloud, _identities(deployment)[cloud], balancer)
-        return self._change(deployment, lambda known: known if entry in known else (*known, entry))
+
+        def change(known: _File) -> _File:
+            return known if entry in known.entries else attrs.evolve(known, entries=(*known.entries, entry))
+
+        return self._change(deployment, change)
 
     def forget(self, deployment: Deployment, registrations: Iterable[tuple[str, str, Options]]) -> None:
         """Remove registrations from the file."""
         identities = _identities(deployment)
         gone = {Entry(fleet, cloud, identities[cloud], balancer) for fleet, cloud, balancer in registrations}
         if gone:
-            self._change(deployment, lambda known: tuple(entry for entry in known if entry not in gone))
+            self._change(
+                deployment,
+                lambda known: attrs.evolve(known, entries=tuple(one for one in known.entries if one not in gone)),
+            )
+
+    def note_no_room(self, deployment: Deployment, no_room: Sequence[NoRoom]) -> None:
+        """Replace what the file has of the deployment's clouds; a file is made only if it is needed."""
+        identities = _identities(deployment)
+        now = tuple(Room(identity=identities[one.cloud], refusal=one) for one in no_room)
+        if now or self._path(deployment).exists():
+            here = set(identities.values())
+            self._change(
+                deployment,
+                lambda known: attrs.evolve(
+                    known, no_room=(*(one for one in known.no_room if one.identity not in here), *now)[-MOST_ROOMS:]
+                ),
+            )
 
     def _change(self, deployment: Deployment, change: "_Change") -> str:
         from filelock import FileLock
@@ -172,13 +222,16 @@ class FileRecord:
         return (self._folder or record_folder()) / f"{deployment.name}.json"
 
 
+_NOTHING = _File(version=VERSION)
+
+
 class _OtherVersion(ValueError):
     """The file has the form of another version of vmpattern."""
 
 
 class _Change(Protocol):
-    def __call__(self, known: tuple[Entry, ...], /) -> tuple[Entry, ...]:
-        """Return the entries that are to be there."""
+    def __call__(self, known: _File, /) -> _File:
+        """Return what is to be there."""
         ...
 
 
@@ -190,11 +243,14 @@ def record_folder() -> Path:
 
 
 def _identities(deployment: Deployment) -> dict[str, str]:
-    return {name: naming.digest(cloud.driver, cloud.options) for name, cloud in deployment.clouds.items()}
+    """Return what tells the clouds of a deployment from those of other files: relative paths start at its folder."""
+    return {
+        name: naming.digest(cloud.driver, cloud.options, cloud.directory) for name, cloud in deployment.clouds.items()
+    }
 
 
-def _load(path: Path) -> tuple[Entry, ...]:
-    """Read the entries; none where there is no file.
+def _load(path: Path) -> _File:
+    """Read the file; what an empty one has where there is none.
 
     Raises:
         OSError: it can't be read.
@@ -205,7 +261,7 @@ def _load(path: Path) -> tuple[Entry, ...]:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
     except FileNotFoundError:
-        return ()
+        return _NOTHING
     if len(data) > LARGEST:
         raise ValueError(f"{path} is larger than {LARGEST} bytes")
     from vmpattern.forms import from_json
@@ -216,11 +272,11 @@ def _load(path: Path) -> tuple[Entry, ...]:
         raise ValueError(f"{path} is nested too deeply") from None
     if isinstance(document, dict) and document.get("version") != VERSION:
         raise _OtherVersion(f"{path} was written by another version of vmpattern")
-    return from_json(_File, document).entries
+    return from_json(_File, document)
 
 
-def _load_or_nothing(path: Path) -> tuple[Entry, ...]:
-    """Read the entries; none where the file is damaged, which is then replaced.
+def _load_or_nothing(path: Path) -> _File:
+    """Read the file; what an empty one has where it is damaged, which is then replaced.
 
     Raises:
         OSError: it can't be read.
@@ -231,15 +287,15 @@ def _load_or_nothing(path: Path) -> tuple[Entry, ...]:
     except _OtherVersion:
         raise
     except (ValueError, SpecError):
-        return ()
+        return _NOTHING
 
 
-def _write(path: Path, entries: Sequence[Entry]) -> None:
+def _write(path: Path, content: _File) -> None:
     import tempfile
 
     from vmpattern.forms import to_json
 
-    text = json.dumps(to_json(_File(version=VERSION, entries=tuple(entries))), indent=1) + "\n"
+    text = json.dumps(to_json(content), indent=1) + "\n"
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
     try:
         with open(handle, "w", encoding="utf-8") as file:

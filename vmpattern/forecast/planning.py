@@ -97,7 +97,7 @@ def _simulated(
     for copy in copies.values():
         copy.advance(start)
     session = Session(drivers, VirtualRuntime(start, tuple(copies.values())))
-    return carry_out(desired, orders, session, observation=observation if baked else None)
+    return carry_out(desired, orders, session, observation=observation if baked else None, no_room=observation.no_room)
 
 
 def _recipes(deployment: Deployment, observation: Observation) -> Mapping[str, Mapping[str, str]]:

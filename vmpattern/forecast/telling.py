@@ -26,7 +26,7 @@ from vmpattern.model import (
     Result,
     Step,
 )
-from vmpattern.planner import Assessment, Resolution, balancer_notes, checks_of, lacks, limits
+from vmpattern.planner import Assessment, Resolution, balancer_notes, checks_of, lacks, limits, uneven
 
 CALLS_OF_A_BAKE = 30
 """About so many calls does a bake take: a launch, a capture, an end, and looking how far it is."""
@@ -130,8 +130,15 @@ class Told:
                 *self._resolutions[name].notes,
                 *balancer_notes(self._observation, fleet),
                 *self._kept_notes(name),
+                *self._uneven_notes(name),
             ),
         )
+
+    def _uneven_notes(self, name: str) -> Iterator[str]:
+        assessment = self._assessments[name]
+        rest = uneven(assessment.index, self._observation.no_room) if assessment.reached else ""
+        if rest:
+            yield f"{rest}; an apply tries again half a day later, or when it has to launch"
 
     def _kept_notes(self, name: str) -> Iterator[str]:
         for instance in sorted(self._kept.get(name, set())):

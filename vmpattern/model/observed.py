@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import attrs
 from immutabledict import immutabledict
 
-from vmpattern.errors import Problem
+from vmpattern.errors import Problem, Scope
 from vmpattern.model.baked import Contents
 from vmpattern.model.words import (
     Health,
@@ -241,6 +241,20 @@ class FormerBalancer:
 
 
 @attrs.frozen(kw_only=True)
+class NoRoom:
+    """A cloud had no room in a scope when an apply asked for it, at `at` in epoch seconds, in the provider's words."""
+
+    cloud: str
+    scope: Scope
+    code: str
+    message: str
+    at: float
+
+    def __str__(self) -> str:
+        return f"{self.cloud}: {self.message} ({self.code}, {self.scope})"
+
+
+@attrs.frozen(kw_only=True)
 class CloudObservation:
     """One cloud at one moment.
 
@@ -285,7 +299,7 @@ class Observation:
     """Every cloud of a deployment, as read together; `calls` counts the API calls that the reading cost.
 
     `contents` are digests of what recipes name, by service, as the files were then. `notes` say what couldn't be found
-    out besides.
+    out besides. `no_room` is where the last applies on this machine found no room, as far as that still counts.
     """
 
     at: float
@@ -293,6 +307,7 @@ class Observation:
     calls: int = 0
     contents: Mapping[str, Contents] = attrs.field(factory=immutabledict, converter=immutabledict)
     notes: tuple[str, ...] = ()
+    no_room: tuple[NoRoom, ...] = ()
 
     def instances(self) -> tuple[Instance, ...]:
         """Return every observed instance, by cloud in the deployment's order, then as listed."""

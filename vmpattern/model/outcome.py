@@ -10,6 +10,7 @@ import attrs
 from immutabledict import immutabledict
 
 from vmpattern.errors import ApplyFailed
+from vmpattern.model.observed import NoRoom
 from vmpattern.model.words import InstanceId, Word
 
 
@@ -97,7 +98,7 @@ class FleetOutcome:
 
     `ready` and `size` are how many are ready and asked for at the end, and `reached` says whether everything is as
     asked for; `lowest_ready` and `highest_total` are the extremes on the way, after whole readings: None where no cloud
-    was read.
+    was read. `no_room` is where clouds had none, unless a later launch found some.
     """
 
     created: int
@@ -109,6 +110,7 @@ class FleetOutcome:
     deregistered: int = 0
     lowest_ready: int | None = None
     highest_total: int | None = None
+    no_room: tuple[NoRoom, ...] = ()
 
 
 UNENDING = "DoesNotConverge"

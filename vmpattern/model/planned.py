@@ -155,7 +155,7 @@ class FleetPlan:
 
     @property
     def changes(self) -> bool:
-        """Whether an apply isn't done at once: it launches, terminates, registers, deregisters or waits."""
+        """Whether an apply isn't done at once, since it launches, terminates, registers, deregisters or waits."""
         return not self.reached
 
 

@@ -4,7 +4,7 @@ What only a status asks for, `survey`, is a module to import by itself: a plan s
 """
 
 from vmpattern.planner.actions import Decision, Deregister, Drain, FleetAction, Keep, Launch, Register, Terminate
-from vmpattern.planner.assessment import Assessment, assess, lacks
+from vmpattern.planner.assessment import Assessment, assess, lacks, uneven
 from vmpattern.planner.bakes import bakes, chosen_images
 from vmpattern.planner.balancing import balancer_notes
 from vmpattern.planner.decide import decide
@@ -63,4 +63,5 @@ __all__ = [
     "refuse_overlaps",
     "resolve",
     "too_large",
+    "uneven",
 ]

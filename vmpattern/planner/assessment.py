@@ -1,7 +1,7 @@
 """How one fleet stands by one observation: the index of what was observed, and the first decision on it. Pure."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import attrs
 
@@ -14,6 +14,7 @@ from vmpattern.model import (
     Health,
     InstanceId,
     Membership,
+    NoRoom,
     Observation,
     Options,
 )
@@ -21,6 +22,7 @@ from vmpattern.planner.actions import Decision
 from vmpattern.planner.decide import decide
 from vmpattern.planner.images import as_if_baked
 from vmpattern.planner.index import FleetIndex
+from vmpattern.planner.places import covers
 from vmpattern.planner.rows import SILENT
 
 
@@ -67,6 +69,7 @@ def assess(
         now=observation.at,
         named=None if named is None else frozenset(named),
     )
+    index.remember_no_room(observation.no_room)
     for cloud in observation.clouds.values():
         _enter(index, cloud, observation.at)
     return Assessment(index, decide(fleet, index, observation.at))
@@ -99,6 +102,17 @@ def _former(fleet: str, cloud: CloudObservation, instance: InstanceId) -> dict[O
         for one in cloud.former
         if one.fleet == fleet and instance in one.members
     }
+
+
+def uneven(index: FleetIndex, no_room: Iterable[NoRoom]) -> str:
+    """Return in words how a fleet that is as asked for isn't even, for want of room; empty if it is."""
+    reasons = "; ".join(str(one) for one in no_room if any(covers(one.scope, one.cloud, slot) for slot in index.slots))
+    if not reasons or index.shares(index.have, [False] * len(index.have)) == index.have:
+        return ""
+    held = ", ".join(
+        f"{count} in {slot.cloud}/{slot.zone}" for slot, count in zip(index.slots, index.have, strict=True)
+    )
+    return f"not even ({held}), no room: {reasons}"
 
 
 REASONS = 3

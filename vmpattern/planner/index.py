@@ -23,6 +23,7 @@ from vmpattern.model import (
     InstanceId,
     LaunchKey,
     Membership,
+    NoRoom,
     Options,
     PendingSlot,
     Revision,
@@ -379,6 +380,11 @@ class FleetIndex(Tally):
         for key in self.allowance.freed(cloud):
             self.blocks.pop(key, None)
         self.version += 1
+
+    def remember_no_room(self, no_room: Iterable[NoRoom]) -> None:
+        """Note where earlier applies found no room: a full fleet isn't evened out towards it, others still try."""
+        for one in no_room:
+            self.blocks.setdefault((one.cloud, one.scope), one.at)
 
     def destroyed(self, count: int, now: float) -> None:
         """Enter destructive operations into the blast ledger; `now` never goes back."""

@@ -17,7 +17,7 @@ from vmpattern.model import (
     Membership,
     Observation,
 )
-from vmpattern.planner.assessment import assess, lacks
+from vmpattern.planner.assessment import assess, lacks, uneven
 from vmpattern.planner.balancing import balancer_notes
 from vmpattern.planner.resolve import resolve
 from vmpattern.planner.scopes import counted_once
@@ -101,6 +101,8 @@ def _fleet(deployment: Deployment, fleet: Fleet, observation: Observation) -> Fl
         for row in sorted(index.rows.values(), key=lambda row: (row.instance.cloud, row.instance.zone, *row.order))
     )
     remaining = () if assessment.reached else tuple(lacks(index, observation.at))
+    if assessment.reached and (rest := uneven(index, observation.no_room)):
+        notes.append(rest)
     return _summed(fleet.size, rows, tuple(notes), remaining)
 
 
