@@ -116,7 +116,7 @@ def test_what_a_killed_bake_left_is_run_by_no_apply_and_found_wrong_by_the_next(
 @needs_qemu
 def test_an_image_whose_smoke_test_was_killed_is_verified_before_anything_runs_from_it(folder: Path) -> None:
     (folder / "provision.sh").write_text("#!/bin/sh\ntrue\n")
-    killed(folder, "bake", "--smoke", at="to see whether it serves")
+    killed(folder, "bake", "--smoke", at="to see whether it")
     plan = vmp.plan(deployment := vmp.load(folder / "vmpattern.toml"), vmp.observe(deployment))
     (result,) = vmp.bake(deployment, locks=folder / "state/vmpattern/locks").results
     (image,) = [use.image for use in images(deployment)[0]]

@@ -275,7 +275,9 @@ def image(folder: Path, id: str = "img-one", deployment: str = OURS.deployment) 
     place.mkdir(parents=True)
     for name in ("disk.qcow2", "kernel", "initrd"):
         (place / name).write_text(name)
-    labels = naming.image_labels(deployment=deployment, service="s", digest="d", base=ImageId("b"))
+    labels = naming.image_labels(
+        deployment=deployment, service="s", digest="d", base=ImageId("b"), builder=InstanceId("vm-1")
+    )
     files.write_value(place / images.RECORD, images.Record(id=id, labels=labels, created_at=1.0))
     return place
 

@@ -10,6 +10,7 @@ from vmpattern import naming
 from vmpattern.driver import CaptureRequest
 from vmpattern.errors import NotFound
 from vmpattern.model import ImageId, InstanceId
+from vmpattern_openstack import labels
 from vmpattern_openstack.answers import GlanceImage, parsed
 from vmpattern_openstack.images import image_of
 
@@ -20,11 +21,19 @@ ROW = {
     "status": "active",
     "created_at": "2026-11-26T10:00:00Z",
     naming.DEPLOYMENT: "shop",
+    naming.SERVICE: "web",
+    naming.DIGEST: "d1",
     naming.VERIFIED: "no",
     "vmpattern-builder": BUILDER,
     "instance_uuid": BUILDER,
 }
 
+LABELS = {
+    naming.DEPLOYMENT: "shop",
+    naming.FLEET: naming.BUILDERS,
+    naming.REVISION: "d1",
+    naming.KEY: "k1",
+}
 FLAVOR = {"original_name": "small"}
 
 
@@ -63,7 +72,7 @@ def test_what_is_no_image_of_ours_is_not_marked(changes: dict[str, str]) -> None
 
 @pytest.mark.parametrize(("value", "verified"), [("yes", True), ("no", False)])
 def test_an_image_is_as_its_mark_says(value: str, verified: bool) -> None:
-    image = image_of(parsed(GlanceImage, {**ROW, naming.VERIFIED: value}, "a test"), cloud="here")
+    image = image_of(parsed(GlanceImage, {**ROW, naming.VERIFIED: value}, "a test"), cloud="here", project=None)
 
     assert image is not None
     assert verified == image.verified
@@ -71,7 +80,7 @@ def test_an_image_is_as_its_mark_says(value: str, verified: bool) -> None:
 
 def test_a_capture_says_that_it_is_not_verified_since_a_snapshot_inherits_the_mark() -> None:
     facts = {"id": BUILDER, "name": "builder", "status": "SHUTOFF", "created": ROW["created_at"], "flavor": FLAVOR}
-    server_row = {"server": {**facts, "metadata": {naming.DEPLOYMENT: "shop"}}}
+    server_row = {"server": {**facts, "metadata": LABELS, "tags": [labels.PREFIX]}}
 
     def nova(asked: Asked) -> Answer:
         if asked.path.endswith("/action"):

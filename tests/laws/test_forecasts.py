@@ -156,7 +156,7 @@ def totals(applied: Applied, world: World) -> tuple[Counter, set]:
 
 
 def roomy(drawn: Schedule) -> tuple:
-    return tuple(attrs.evolve(spec, capacity={}) for spec in drawn.clouds)
+    return tuple(attrs.evolve(spec, capacity={}, quota=None) for spec in drawn.clouds)
 
 
 @given(schedules(faults=False, crashes=False, changes=1), st.sampled_from(("type", "zone", "capacity")))
@@ -182,8 +182,8 @@ def test_adding_capacity_never_makes_a_plan_infeasible(drawn: Schedule, what: st
 
 def without(spec, what: str):
     if what == "type":
-        return attrs.evolve(spec, machine_types=spec.machine_types[1:], capacity={})
+        return attrs.evolve(spec, machine_types=spec.machine_types[1:], capacity={}, quota=None)
     if what == "zone":
         kinds = tuple(attrs.evolve(kind, zones=kind.zones[:2]) for kind in spec.machine_types)
-        return attrs.evolve(spec, zones=spec.zones[:2], machine_types=kinds, capacity={})
+        return attrs.evolve(spec, zones=spec.zones[:2], machine_types=kinds, capacity={}, quota=None)
     return spec

@@ -141,7 +141,7 @@ MUTATIONS = {
     "lets a price into the revision": Mutation(
         "vmpattern.planner.resolve",
         "            revision=inputs.revision,",
-        "            revision=inputs.revision[:8] + f'{kind.price(placement.market) or 0:e}',",
+        "            revision=inputs.revision[:8] + str(int(1e6 * (kind.price(placement.market) or 0))),",
         "13 (order and prices)",
     ),
     "lets the time into the revision": Mutation(

@@ -28,10 +28,18 @@ def bake_image(desk: Desk, order: Order) -> Task[BakeResult]:
     try:
         state, image = yield from _made(desk, order, traces)
         result = BakeResult(
-            service=order.bake.service, cloud=desk.cloud, digest=order.bake.digest, state=state, image=image
+            service=order.bake.service,
+            cloud=desk.cloud,
+            digest=order.bake.digest,
+            state=state,
+            image=image,
+            code="NotCleanedUp" if traces.left else "",
+            message=traces.left,
         )
         if state is BakeState.BAKED:
             desk.tell(EventKind.BAKED, f"{order.bake.service}: the image {image} is there")
+            if traces.left:
+                desk.tell(EventKind.CALL_FAILED, f"{order.bake.service}: {traces.left}")
     except (Stopped, BakeFailed, DriverError) as error:
         result = yield from _ended(desk, order, traces, error)
         desk.tell(EventKind.BAKE_FAILED, f"{order.bake.service}: {result.message}")
@@ -111,8 +119,19 @@ def _once(desk: Desk, order: Order, traces: Traces) -> Task[tuple[BakeState, Ima
         traces.image = yield from _captured(desk, order, builder)
     assert traces.image is not None, "it was found, or captured"
     yield from verify(desk, order, traces.image, builder=builder if is_sure else None)
-    yield from clean_up(desk, order, traces, is_verified=True)
+    yield from _tidied(desk, order, traces)
     return BakeState.BAKED, traces.image
+
+
+def _tidied(desk: Desk, order: Order, traces: Traces) -> Task[None]:
+    """Clean up after an image that is verified, which stays good whatever becomes of the rest; note what is left."""
+    for is_last in (False, True):
+        try:
+            yield from clean_up(desk, order, traces, is_verified=True)
+            return
+        except DriverError as trouble:
+            if is_last:
+                traces.left = f"what it left couldn't be cleaned up ({trouble}): the next `vmpattern bake` tries again"
 
 
 def _captured(desk: Desk, order: Order, builder: Instance) -> Task[ImageId]:

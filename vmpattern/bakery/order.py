@@ -101,7 +101,11 @@ def label(purpose: str, service: str, job: str) -> str:
 
 @attrs.define
 class Traces:
-    """What a bake has made or found so far: the builder, and the image that it hasn't verified yet."""
+    """What a bake has made or found so far: the builder, and the image that it hasn't verified yet.
+
+    `left` says what couldn't be cleaned up after an image that is good.
+    """
 
     builder: Instance | None = None
     image: ImageId | None = None
+    left: str = ""
