@@ -6,14 +6,15 @@ ready. The only excuse is what no single observer can know: it judges health by 
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 import attrs
 
+from lawbook.remembering import Knowledge
 from lawbook.schedules import SECRET
 from lawbook.truth import FleetTruth, OpenCloud, Seen
-from vmpattern.driver import LaunchRequest, Selector
+from vmpattern.driver import LaunchRequest
 from vmpattern.errors import OutcomeUnknown, Throttled, Transient
 from vmpattern.model import (
     Event,
@@ -131,10 +132,25 @@ class Watched:
 
 
 class Auditor:
-    """Watches one apply. `broken` lists every broken law, with the moment; empty is good."""
+    """Watches one apply. `broken` lists every broken law, with the moment; empty is good.
 
-    def __init__(self, planned: Plan, clouds: dict[str, OpenCloud], *, ahead_s: float = 0.0) -> None:
+    `known` is what the apply was given to know of balancers, `relabelled` since when VMs have labels that can't be read,
+    `unread` which balancers, by cloud and name, couldn't be read when they were asked last.
+    """
+
+    def __init__(
+        self,
+        planned: Plan,
+        clouds: dict[str, OpenCloud],
+        known: Knowledge,
+        relabelled: Mapping[InstanceId, float],
+        *,
+        ahead_s: float = 0.0,
+    ) -> None:
         deployment = planned.deployment
+        self.unread: set[tuple[str, str]] = set()
+        self._known = known
+        self._relabelled = relabelled
         self.broken: list[str] = []
         self.events: list[Event] = []
         self._clouds = clouds
@@ -151,7 +167,7 @@ class Auditor:
             check = deployment.services[fleet.service].health
             truths = {
                 cloud: FleetTruth(
-                    clouds[cloud], Selector(deployment.name, name), check=check, balancer=fleet.balancer.get(cloud)
+                    clouds[cloud], deployment.name, fleet.labels, check=check, balancer=fleet.balancer.get(cloud)
                 )
                 for cloud in clouds
             }
@@ -245,7 +261,11 @@ class Auditor:
     def touched(self, verb: str, ids: tuple[InstanceId, ...]) -> None:
         """A call on instances reaches a cloud: they must be ours, and their end must have been announced."""
         for instance in ids:
+            if self._may_believe_in(instance):
+                continue
             owners = [watched for watched in self.fleets.values() if self._owns(watched, instance)]
+            if verb == "terminate":
+                self._is_let_go(owners, instance)
             if not owners:
                 self.fail("7 (ownership)", f"{verb} of {instance}, which isn't ours")
             elif verb == "terminate" and not any(instance in watched.announced for watched in owners):
@@ -253,7 +273,25 @@ class Auditor:
 
     def _owns(self, watched: Watched, instance: InstanceId) -> bool:
         row = next((r for cloud in self._clouds.values() for r in cloud.rows() if r.id == instance), None)
-        return row is None or (row.deployment == self._deployment and row.fleet == watched.fleet.name)
+        return row is None or (row.deployment == self._deployment and row.fleet in watched.fleet.labels)
+
+    def _may_believe_in(self, instance: InstanceId) -> bool:
+        """Whether its labels were damaged during this apply, whose calls may have been under way."""
+        return self._relabelled.get(instance, -math.inf) >= self._began
+
+    def _is_let_go(self, owners: list[Watched], instance: InstanceId) -> None:
+        """What ends is no member of a balancer of its fleet, nor of one that the fleet is known to have left."""
+        for name, cloud in self._clouds.items():
+            for balancer in cloud.balancers_of(instance):
+                if any(self._should_drain(watched, instance, name, balancer) for watched in owners):
+                    self.fail("12 (member)", f"{instance} is terminated as a member of {balancer} in {name}")
+
+    def _should_drain(self, watched: Watched, instance: InstanceId, cloud: str, balancer: str) -> bool:
+        fleet = watched.fleet
+        is_own = cloud in fleet.balancer and fleet.balancer[cloud]["name"] == balancer
+        if (cloud, balancer) in self.unread or not (is_own or self._known.has(fleet.labels, cloud, balancer)):
+            return False
+        return self.now < watched.drained_at.get(instance, math.inf) + fleet.rollout.drain_s - 1e-6
 
     def act_failed(self, ids: tuple[InstanceId, ...]) -> None:
         """A drain or a termination was answered with an error: nobody knows, so they count as they are."""
@@ -323,6 +361,8 @@ class Auditor:
         now, ids = self.now, set(event.instances)
         what = f"{event.kind.value} {', '.join(sorted(ids))}"
         self._has_looked(event.cloud, what)
+        if odd := sorted(instance for instance in ids if self._is_known_odd(event.cloud, instance)):
+            self.fail("7 (labels)", f"{event.kind.value} {', '.join(odd)}, whose labels can't be read")
         ready = watched.ready(now)
         after = len(ready - ids)
         if ready & ids and after < min(len(ready), watched.bounds.least):
@@ -330,6 +370,14 @@ class Auditor:
         self._not_the_last(watched, event, ready)
         self._in_envelope(watched, event)
         watched.leaving |= ids
+
+    def _is_known_odd(self, cloud: str, instance: InstanceId) -> bool:
+        """Whether two lists that must show its damage, the staleness apart, say so: or one, of what was never seen."""
+        since, staleness = self._relabelled.get(instance), self._clouds[cloud].capabilities.staleness_s
+        if since is None or since < self._began:
+            return since is not None
+        times = [at for at in self._reads[cloud] if at >= since + staleness]
+        return len(times) > 1 and times[-1] >= times[0] + staleness
 
     def _not_the_last(self, watched: Watched, event: Event, ready: set[InstanceId]) -> None:
         fleet = watched.fleet
@@ -355,7 +403,7 @@ class Auditor:
             ours = row is None or row.key in watched.keys
             if instance in watched.plan.terminates or ours:
                 continue
-            if instance in watched.approved:
+            if instance in watched.approved or self._may_believe_in(instance):
                 continue
             unplanned.append(instance)
             if event.kind is EventKind.TERMINATING and event.planned:
