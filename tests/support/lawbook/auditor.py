@@ -134,8 +134,8 @@ class Watched:
 class Auditor:
     """Watches one apply. `broken` lists every broken law, with the moment; empty is good.
 
-    `known` is what the apply was given to know of balancers, `relabelled` since when VMs have labels that can't be read,
-    `unread` which balancers, by cloud and name, couldn't be read when they were asked last.
+    `known` is what the apply was given to know of balancers, `relabelled` since when VMs have had labels that can't be
+    read.
     """
 
     def __init__(
@@ -148,7 +148,8 @@ class Auditor:
         ahead_s: float = 0.0,
     ) -> None:
         deployment = planned.deployment
-        self.unread: set[tuple[str, str]] = set()
+        self._unread: set[tuple[str, str]] = set()
+        self._asked: tuple[str, str] = ("", "")
         self._known = known
         self._relabelled = relabelled
         self.broken: list[str] = []
@@ -234,6 +235,15 @@ class Auditor:
                         true.well_at = None
         self.moved(excused=True)
 
+    def members_read(self, cloud: str, balancer: str, *, is_known: bool) -> None:
+        """A balancer was asked; its members are known from now on, or aren't."""
+        self._asked = (cloud, balancer)
+        (self._unread.discard if is_known else self._unread.add)(self._asked)
+
+    def answer_lost(self) -> None:
+        """What the balancer that was asked last answered never came."""
+        self._unread.add(self._asked)
+
     def launch_begins(self, request: LaunchRequest) -> None:
         watched = self.fleets.get(request.fleet)
         if watched is None or request.deployment != self._deployment or request.key not in watched.keys:
@@ -289,7 +299,7 @@ class Auditor:
     def _should_drain(self, watched: Watched, instance: InstanceId, cloud: str, balancer: str) -> bool:
         fleet = watched.fleet
         is_own = cloud in fleet.balancer and fleet.balancer[cloud]["name"] == balancer
-        if (cloud, balancer) in self.unread or not (is_own or self._known.has(fleet.labels, cloud, balancer)):
+        if (cloud, balancer) in self._unread or not (is_own or self._known.has(fleet.labels, cloud, balancer)):
             return False
         return self.now < watched.drained_at.get(instance, math.inf) + fleet.rollout.drain_s - 1e-6
 

@@ -150,8 +150,9 @@ def _odds_and_ends(world: World, desired: Deployment) -> list[str]:
     """Nothing is left of other fleets, nor behind former balancers; what has damaged labels is there still."""
     broken = []
     for row in _ours(world):
-        fleet = desired.fleets.get(row.fleet)
-        if fleet is None:
+        fleet = next((one for one in desired.fleets.values() if row.fleet in one.labels), None)
+        is_kept = row.kept_until is not None and world.now < row.kept_until
+        if fleet is None or (row.fleet != fleet.name and not is_kept):
             broken.append(f"6 (no orphan): {row.id} is of {row.fleet}, which isn't in the file")
             continue
         for balancer in world.clouds[row.cloud].balancers_of(row.id):

@@ -365,6 +365,8 @@ class Passage:
             shown = None
             if auditor is not None and verb == "instances" and answer.error is None:
                 shown = (cloud, asked_at, auditor.read_took_effect(cloud))
+            if hangs and verb == "members" and auditor is not None:
+                auditor.answer_lost()
             if hangs:
                 late = OutcomeUnknown("no answer in time", code="TimedOut")
                 answer, shown = Answer(work.ticket, error=late), None
@@ -494,10 +496,10 @@ class AuditedDriver:
             found = self._call(lambda: self._cloud.members(balancer))
         except DriverError:
             if auditor is not None:
-                auditor.unread.add((self.name, name))
+                auditor.members_read(self.name, name, is_known=False)
             raise
         if auditor is not None:
-            auditor.unread.discard((self.name, name))
+            auditor.members_read(self.name, name, is_known=True)
         return found  # type: ignore[return-value]
 
     def check(self, requests: Sequence[LaunchRequest], balancer: Options | None) -> tuple[Problem, ...]:
