@@ -6,6 +6,7 @@ ready. The only excuse is what no single observer can know: it judges health by 
 
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
@@ -33,6 +34,9 @@ from vmpattern.model import (
     Share,
 )
 
+LAUNCHES_PER_INSTANCE, MORE_LAUNCHES, ENDS_PER_INSTANCE = 5, 20, 10
+"""A fleet launches at most so many for each instance of its size, and so many more; what was decided before comes on
+top: as many as may be there at once. Calls that fail are sent again, until the deadline for progress: so often."""
 READ_AGE_S = 15.0
 """Nothing may be acted upon that was asked for longer ago."""
 
@@ -102,6 +106,8 @@ class Watched:
     destroyed_at: list[float] = attrs.field(factory=list)
     reported_at: dict[InstanceId, float] = attrs.field(factory=dict)
     before: int = 0
+    launched: int = 0
+    ends: Counter[InstanceId] = attrs.field(factory=Counter)
 
     def live(self, clouds: set[str]) -> int:
         """Truly live instances in these clouds, and whatever launches without an outcome may still bring."""
@@ -325,6 +331,7 @@ class Auditor:
             self._launching(watched, event)
         elif event.kind is EventKind.LAUNCHED:
             watched.launching.pop(event.key, None)
+            self._is_bounded(watched, event)
             self._reported(watched, event, self.now)
         elif event.kind in (EventKind.LAUNCH_FAILED, EventKind.BLOCKED):
             watched.launching.pop(event.key, None)
@@ -336,6 +343,19 @@ class Auditor:
             self._in_order(watched, event)
             self._taken_away(watched, event)
             watched.announced.update(event.instances)
+            self._is_bounded(watched, event)
+
+    def _is_bounded(self, watched: Watched, event: Event) -> None:
+        """Every apply ends: it launches and terminates so many at most, whatever happens to them."""
+        if event.kind is EventKind.LAUNCHED:
+            watched.launched += len(event.instances)
+            most = LAUNCHES_PER_INSTANCE * watched.fleet.size + MORE_LAUNCHES + watched.bounds.most
+            if watched.launched > most:
+                self.fail("15 (launches)", f"{watched.launched} of at most {most}")
+            return
+        watched.ends.update(event.instances)
+        if often := [instance for instance, count in watched.ends.items() if count > ENDS_PER_INSTANCE]:
+            self.fail("15 (terminations)", f"{', '.join(often)} more than {ENDS_PER_INSTANCE} times")
 
     def _launching(self, watched: Watched, event: Event) -> None:
         now, fleet = self.now, watched.fleet
