@@ -107,6 +107,7 @@ class Watched:
     reported_at: dict[InstanceId, float] = attrs.field(factory=dict)
     before: int = 0
     launched: int = 0
+    failed: set[InstanceId] = attrs.field(factory=set)
     ends: Counter[InstanceId] = attrs.field(factory=Counter)
 
     def live(self, clouds: set[str]) -> int:
@@ -335,6 +336,10 @@ class Auditor:
             self._reported(watched, event, self.now)
         elif event.kind in (EventKind.LAUNCH_FAILED, EventKind.BLOCKED):
             watched.launching.pop(event.key, None)
+        elif event.kind is EventKind.FAILED:
+            watched.failed.update(event.instances)
+        elif event.kind is EventKind.READY:
+            self._is_no_old_news(watched, event)
         elif event.kind is EventKind.DRAINING:
             self._taken_away(watched, event)
             watched.approved.update(event.instances)
@@ -356,6 +361,13 @@ class Auditor:
         watched.ends.update(event.instances)
         if often := [instance for instance, count in watched.ends.items() if count > ENDS_PER_INSTANCE]:
             self.fail("15 (terminations)", f"{', '.join(often)} more than {ENDS_PER_INSTANCE} times")
+
+    def _is_no_old_news(self, watched: Watched, event: Event) -> None:
+        """No old list revives what is known to have stopped."""
+        seen = watched.truths[event.cloud].seen
+        for instance in watched.failed.intersection(event.instances):
+            if instance in seen and seen[instance].row.phase is Phase.STOPPED:
+                self.fail("11 (old list)", f"{instance}, which had failed since it stopped, is called ready")
 
     def _launching(self, watched: Watched, event: Event) -> None:
         now, fleet = self.now, watched.fleet
@@ -397,9 +409,49 @@ class Auditor:
         after = len(ready - ids)
         if ready & ids and after < min(len(ready), watched.bounds.least):
             self.fail("2 (availability)", f"{what} leaves {after} of at least {watched.bounds.least} ready")
+        self._old_ones_first(watched, ids & ready, what)
+        self._goes_as_if_ready(watched, ids, ready, what)
         self._not_the_last(watched, event, ready)
         self._in_envelope(watched, event)
         watched.leaving |= ids
+
+    def _old_ones_first(self, watched: Watched, taken: set[InstanceId], what: str) -> None:
+        """While anything is out of date, nothing ready in date goes, unless there is no room for its successor."""
+        seen = [one for shown in watched.shown.values() for one in shown.seen.values()]
+        stay = [one for one in seen if one.row.id not in watched.leaving and one.row.kept_until is None]
+        old = [one.row.id for one in stay if not self._is_in_date(watched, one) and one.row.phase is Phase.RUNNING]
+        surplus = [one.row.id for one in stay if one.row.id in taken and self._is_in_date(watched, one)]
+        has_room = watched.live(set(watched.shown)) - watched.kept(self.now) < watched.bounds.most
+        if surplus and set(old) - taken and has_room:
+            self.fail("9 (old first)", f"{what}, in date, while {', '.join(sorted(old))} are out of date")
+
+    @staticmethod
+    def _is_in_date(watched: Watched, one: Seen) -> bool:
+        row = one.row
+        return row.fleet == watched.fleet.name and any(
+            (slot.cloud, slot.zone, slot.market, slot.revision) == (row.cloud, row.zone, row.market, row.revision)
+            and row.machine_type in slot.admits
+            for slot in watched.plan.slots
+        )
+
+    def _goes_as_if_ready(self, watched: Watched, ids: set[InstanceId], ready: set[InstanceId], what: str) -> None:
+        """What one witness alone speaks against may be serving: enough others must be ready, or may be serving too.
+
+        One is taken all the same where some are ready, too few, and nothing could move otherwise.
+        """
+        now, least = self.now, watched.bounds.least
+        old = {
+            id: one
+            for shown in watched.shown.values()
+            for id, one in shown.seen.items()
+            if one.row.key not in watched.keys and one.row.kept_until is None and id not in watched.leaving
+        }
+        running = {id: one for id, one in old.items() if one.row.phase is not Phase.STOPPED}
+        serving, unsure = running.keys() | ready, running.keys() & (ids - ready - watched.approved)
+        doubted = [id for id in unsure if self._witnesses(watched, running[id]) == 1]
+        is_jammed = 0 < len(watched.ready(now)) < least
+        if doubted and not is_jammed and len(serving - ids) < least:
+            self.fail("2 (may serve)", f"{what}, of whom only one witness speaks badly, leaves {len(serving - ids)}")
 
     def _is_known_odd(self, cloud: str, instance: InstanceId) -> bool:
         """Whether two lists that must show its damage, the staleness apart, say so: or one, of what was never seen."""

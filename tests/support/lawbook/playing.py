@@ -23,7 +23,8 @@ GOOD_ENDS = (Result.COMPLETE, Result.NOTHING)
 class Played:
     """What came of a schedule: every broken law, and counts for a summary.
 
-    `created` counts the instances that there have ever been, whoever launched them.
+    `created` counts the instances that there have ever been, whoever launched them. `story` says of each apply how it
+    ended, and how many instances it launched and terminated.
     """
 
     schedule: Schedule
@@ -35,6 +36,7 @@ class Played:
     crashes: int = 0
     calls: int = 0
     created: int = 0
+    story: list[str] = attrs.field(factory=list)
     zones: dict[tuple[str, str, str], int] = attrs.field(factory=dict)
 
 
@@ -102,6 +104,7 @@ def _note(played: Played, when: str, schedule: Schedule, applied: Applied, *, is
     played.launches += sum(event.count for event in events if event.kind is EventKind.LAUNCHED)
     played.terminations += sum(event.count for event in events if event.kind is EventKind.TERMINATED)
     played.results[applied.end] += 1
+    played.story.append(applied.story)
     calm_calls = not schedule.kinds and schedule.slowness_s == 0.0 and is_first
     if calm_calls and applied.throttled:
         played.broken.append(f"{when}: 4 (rate budget): {applied.throttled} calls were throttled")

@@ -67,7 +67,8 @@ class Crash:
 class Outside:
     """Something that happens to the deployment from outside, so many seconds after an apply began.
 
-    `what`: `kill` ends an instance behind our back, `stop` halts it, `deregister` takes it out of its balancer, `spot`
+    `what`: `kill` ends an instance behind our back, `stop` halts it, `sicken` lets it answer badly (moments written by
+    hand only: random ones have faults for that), `deregister` takes it out of its balancer, `spot`
     reclaims it if it is a spot instance, `relabel` damages one of its labels by hand. `number` says which instance, in
     the order of their ids.
     """

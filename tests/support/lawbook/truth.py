@@ -59,6 +59,12 @@ class OpenCloud(SimulatedCloud):
         self._world._schedule(vm, None, 0.0)
         self._world.show(vm, Phase.STOPPED, vm.row.kept_until)
 
+    def sicken(self, instance: InstanceId) -> None:
+        """Let an instance answer badly from now on."""
+        vm = self._world.vms[instance]
+        vm.own = Health.UNHEALTHY
+        self._world.show(vm, vm.row.phase, vm.row.kept_until)
+
     def take_out(self, instance: InstanceId) -> None:
         """Take an instance out of every balancer at once, as a person may by hand."""
         for members in self._balancers.members.values():

@@ -216,6 +216,8 @@ class World:
             cloud.take_out(id)
         elif happening.what == "stop":
             cloud.halt(id)
+        elif happening.what == "sicken":
+            cloud.sicken(id)
         elif happening.what == "relabel":
             self.relabelled[id] = self.now
             cloud.relabel(id, *DAMAGE[happening.number % len(DAMAGE)])
@@ -326,6 +328,12 @@ class Applied:
         if self.outcome is not None:
             return self.outcome.result.value
         return "crashed" if self.crashed else f"refused ({type(self.refusal).__name__})"
+
+    @property
+    def story(self) -> str:
+        """How it ended, and how many instances it launched and terminated."""
+        fleets = self.outcome.fleets.values() if self.outcome is not None else ()
+        return f"{self.end} +{sum(one.created for one in fleets)} -{sum(one.destroyed for one in fleets)}"
 
 
 READS = ("instances", "members", "shares", "machine_types", "images", "resolve", "check")
