@@ -139,7 +139,7 @@ MOMENTS = {
         _schedule(
             Change(desired=_desired(3, check=None)),
             Change(desired=_desired(4, check=None), outside=(Outside(after_s=8.0, what="stop", number=0),)),
-            spec=attrs.evolve(EAST, capabilities=attrs.evolve(EAST.capabilities, staleness_s=10.0)),
+            spec=attrs.evolve(EAST, capabilities=attrs.evolve(EAST.capabilities, staleness_s=30.0)),
             faults=Faults({FaultKind.STALE_LIST: 0.5}, seed=1),
         ),
     ),
