@@ -170,13 +170,6 @@ MUTATIONS = {
         "2 (may serve)",
         moment="all old ones are doubted, and one may be missed",
     ),
-    "counts what serves nobody among those that may be serving": Mutation(
-        "vmpattern.planner.rows",
-        "not self.missing and not self.serves_nobody and",
-        "not self.missing and",
-        "2 (may serve)",
-        moment="some old ones are condemned, and one is doubted",
-    ),
     "takes what was healthy when first seen for proven": Mutation(
         "vmpattern.planner.turn",
         "return row.state is not State.PROVING or self.fleet.size == 0",
@@ -263,7 +256,7 @@ MUTATIONS = {
         "vmpattern.executor.lookout",
         "labels=run.fleet.labels,",
         "labels=(run.fleet.name,),",
-        "1 (surge)",
+        "6 (convergence)",
     ),
 }
 

@@ -46,7 +46,6 @@ CHECK = HealthCheck(http="/", interval_s=2.0, unhealthy_after=1)
 PATIENT = HealthCheck(http="/", interval_s=2.0, unhealthy_after=10)
 SWIFT = Rollout(min_ready_s=0.0, blast_budget=Share(2), blast_window_s=100.0)
 FRONT = {"east": {"name": "front"}}
-BACK = {"east": {"name": "back"}}
 
 
 @attrs.frozen
@@ -117,18 +116,6 @@ MOMENTS = {
     ),
     "all old ones are doubted, and none may be missed": Moment(_all_doubted(0)),
     "all old ones are doubted, and one may be missed": Moment(_all_doubted(1)),
-    "some old ones are condemned, and one is doubted": Moment(
-        _schedule(
-            Change(
-                desired=_desired(3),
-                outside=(
-                    Outside(after_s=100.0, what="sicken", number=0),
-                    Outside(after_s=100.0, what="sicken", number=1),
-                ),
-            ),
-            Change(desired=_desired(2, image="img-2"), pause_s=200.0),
-        )
-    ),
     "the younger of two is the one that serves, and one is too many": Moment(
         _schedule(
             Change(desired=_desired(2), outside=(Outside(after_s=300.0, what="sicken", number=0),)),
