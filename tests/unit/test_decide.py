@@ -375,6 +375,17 @@ def test_six_of_whom_one_was_ill_and_replaced_go_on(ours: bool) -> None:
     assert ("o1",) == scene.ended()
 
 
+def test_what_certainly_serves_nobody_makes_up_for_none_that_may_be_serving() -> None:
+    """Old ones that never were healthy: two are called unhealthy by two witnesses, a third one by one."""
+    scene = Scene(fleet(2), named=OLDS[:3])
+    for number, id in enumerate(OLDS[:3]):
+        row = scene._instance(id, number, {"revision": OLD})
+        word = Health.UNKNOWN if id == OLDS[2] else Health.UNHEALTHY
+        scene._see(attrs.evolve(row, health=word), NOW - 50.0, Health.UNHEALTHY)
+
+    assert OLDS[:2] == scene.ended()
+
+
 # -- keeping failures
 
 

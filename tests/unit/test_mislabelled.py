@@ -1,5 +1,6 @@
 """VMs whose labels somebody changed: read in one place, named everywhere, counted and touched nowhere."""
 
+import attrs
 import pytest
 from hands import Listed
 from situations import fleet, instance
@@ -10,8 +11,8 @@ from vmpattern.driver import Selector
 from vmpattern.errors import NotFound
 from vmpattern.executor.observing import read_clouds
 from vmpattern.executor.requests import checked_rows
-from vmpattern.model import Event, EventKind, Instance, LaunchKey, Mislabelled, Revision
-from vmpattern.simulation import SimulatedCloud
+from vmpattern.model import Event, EventKind, Idempotency, Instance, LaunchKey, Mislabelled, Revision
+from vmpattern.simulation import EC2_LIKE, SimulatedCloud
 
 LABELS = {
     naming.DEPLOYMENT: "shop",
@@ -272,3 +273,19 @@ def test_what_a_driver_says_of_its_scope_is_observed() -> None:
     seen = read_clouds(stage.deployment(fleet(3)), stage.session({"demo": Told(stage.cloud)}))
 
     assert f"{stage.cloud.name} here" == seen.clouds["demo"].scope
+
+
+@pytest.mark.parametrize("idempotency", [Idempotency.BATCH, Idempotency.INSTANCE])
+@pytest.mark.parametrize(
+    ("name", "value"), [(naming.FLEET, "Web.1"), (naming.FLEET, ""), (naming.REVISION, ""), (naming.KEY, "")]
+)
+def test_a_launch_whose_key_it_has_takes_another_key(idempotency: Idempotency, name: str, value: str) -> None:
+    """With nothing else there, the next apply reckons the same key, and the cloud knows it."""
+    stage = Stage(capabilities=attrs.evolve(EC2_LIKE, idempotency=idempotency))
+    stage.apply(stage.deployment(fleet(1)))
+    victim = damaged(stage, name, value)
+    outcome = stage.apply(stage.deployment(fleet(1)))
+    rows = [row for row in stage.cloud.instances(OURS) if isinstance(row, Instance) and row.phase.is_live]
+
+    assert (True, 1) == (outcome.ok, len(rows))
+    assert victim not in {row.id for row in rows}

@@ -72,6 +72,7 @@ class Driver(Protocol):
             KeySpent: the key's instances are provably gone.
             KeyConflict: the key was used for another request: with another count, revision, `inputs`, `previous`,
                 zone, machine type, market or image; or, where the provider compares them, with other values of `env`.
+                Or the labels of what it made were changed since, so that they can't be read.
             OutcomeUnknown: sent, and no answer came.
             DriverError: nothing was created.
         """

@@ -1,6 +1,5 @@
 """Taking away: what is broken, what its balancer let go, what is out of date, what is too many."""
 
-from vmpattern.model import Phase
 from vmpattern.planner.actions import Keep
 from vmpattern.planner.rows import Row, State
 from vmpattern.planner.turn import Turn
@@ -96,7 +95,7 @@ def _idle(turn: Turn) -> list[Row]:
     for row in rows:
         if turn.is_last_member(row, chosen):
             continue
-        if _serves_nobody(row) or turn.ready >= least or (row.is_doubtful and turn.spare_doubtful()):
+        if row.serves_nobody or turn.ready >= least or (row.is_doubtful and turn.spare_doubtful()):
             chosen.append(row)
     return chosen
 
@@ -127,8 +126,3 @@ def retire_surplus(turn: Turn) -> None:
                 surplus -= 1
                 leaving.append(row)
     turn.take_away(leaving)
-
-
-def _serves_nobody(row: Row) -> bool:
-    """Whether nobody can miss it: it still boots, or two witnesses speak against it."""
-    return not row.missing and (row.instance.phase is Phase.PENDING or row.witnesses >= 2)

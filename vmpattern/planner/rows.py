@@ -157,7 +157,12 @@ class Row:
     def is_doubtful(self) -> bool:
         """Whether somebody speaks against it, though not enough of them: one witness, or a balancer that shuns it."""
         lacking = self.served and self.membership in (ABSENT, SHUNNED, UNSURE)
-        return not self.missing and (self.health is SICK or lacking)
+        return not self.missing and not self.serves_nobody and (self.health is SICK or lacking)
+
+    @property
+    def serves_nobody(self) -> bool:
+        """Whether nobody can miss it: it still boots, or two witnesses speak against it."""
+        return not self.missing and (self.instance.phase is PENDING or self.witnesses >= 2)
 
     @property
     def complaint(self) -> str:

@@ -5,7 +5,7 @@ from functools import partial
 
 from vmpattern import naming
 from vmpattern.driver import LaunchReport, LaunchRequest
-from vmpattern.errors import Invalid, KeySpent, OutOfCapacity, QuotaExceeded, Scope, ScopeKind
+from vmpattern.errors import Invalid, KeyConflict, KeySpent, OutOfCapacity, QuotaExceeded, Scope, ScopeKind
 from vmpattern.model import Idempotency, Instance, InstanceId, Market
 from vmpattern.simulation.api import ACCOUNT, Call
 from vmpattern.simulation.faults import FaultKind
@@ -44,7 +44,7 @@ def launch(world: World, ledger: Ledger, call: Call, request: LaunchRequest, tex
 
     Raises:
         KeySpent: every instance of the key has ended or is ending.
-        KeyConflict: the key came with another request.
+        KeyConflict: the key came with another request, or the labels of what it made were changed since.
         OutOfCapacity, QuotaExceeded: nothing was created.
     """
     rules = world.spec.capabilities.idempotency
@@ -53,6 +53,9 @@ def launch(world: World, ledger: Ledger, call: Call, request: LaunchRequest, tex
         first = max(made, default=-1) + 1
         return _create(world, ledger, call, request, text, range(first, first + request.count))
     ledger.check(request.key, text, request.env)
+    for id in made.values():
+        if id in world.odd:
+            raise KeyConflict(f"{id} was launched under this key, and {world.odd[id].reason}", code="Mislabelled")
     adopted = _live(world, made)
     missing = _missing(world, request, made)
     completes = rules is Idempotency.INSTANCE and bool(missing)

@@ -6,14 +6,16 @@ ready. The only excuse is what no single observer can know: it judges health by 
 
 import math
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 import attrs
 
+from lawbook.remembering import Knowledge
 from lawbook.schedules import SECRET
 from lawbook.truth import FleetTruth, OpenCloud, Seen
-from vmpattern.driver import LaunchRequest, Selector
+from vmpattern.driver import LaunchRequest
 from vmpattern.errors import OutcomeUnknown, Throttled, Transient
 from vmpattern.model import (
     Event,
@@ -32,6 +34,9 @@ from vmpattern.model import (
     Share,
 )
 
+LAUNCHES_PER_INSTANCE, MORE_LAUNCHES, ENDS_PER_INSTANCE = 5, 20, 10
+"""A fleet launches at most so many for each instance of its size, and so many more; what was decided before comes on
+top: as many as may be there at once. Calls that fail are sent again, until the deadline for progress: so often."""
 READ_AGE_S = 15.0
 """Nothing may be acted upon that was asked for longer ago."""
 
@@ -101,6 +106,9 @@ class Watched:
     destroyed_at: list[float] = attrs.field(factory=list)
     reported_at: dict[InstanceId, float] = attrs.field(factory=dict)
     before: int = 0
+    launched: int = 0
+    failed: set[InstanceId] = attrs.field(factory=set)
+    ends: Counter[InstanceId] = attrs.field(factory=Counter)
 
     def live(self, clouds: set[str]) -> int:
         """Truly live instances in these clouds, and whatever launches without an outcome may still bring."""
@@ -131,10 +139,26 @@ class Watched:
 
 
 class Auditor:
-    """Watches one apply. `broken` lists every broken law, with the moment; empty is good."""
+    """Watches one apply. `broken` lists every broken law, with the moment; empty is good.
 
-    def __init__(self, planned: Plan, clouds: dict[str, OpenCloud], *, ahead_s: float = 0.0) -> None:
+    `known` is what the apply was given to know of balancers, `relabelled` since when VMs have had labels that can't be
+    read.
+    """
+
+    def __init__(
+        self,
+        planned: Plan,
+        clouds: dict[str, OpenCloud],
+        known: Knowledge,
+        relabelled: Mapping[InstanceId, float],
+        *,
+        ahead_s: float = 0.0,
+    ) -> None:
         deployment = planned.deployment
+        self._unread: set[tuple[str, str]] = set()
+        self._asked: tuple[str, str] = ("", "")
+        self._known = known
+        self._relabelled = relabelled
         self.broken: list[str] = []
         self.events: list[Event] = []
         self._clouds = clouds
@@ -151,7 +175,7 @@ class Auditor:
             check = deployment.services[fleet.service].health
             truths = {
                 cloud: FleetTruth(
-                    clouds[cloud], Selector(deployment.name, name), check=check, balancer=fleet.balancer.get(cloud)
+                    clouds[cloud], deployment.name, fleet.labels, check=check, balancer=fleet.balancer.get(cloud)
                 )
                 for cloud in clouds
             }
@@ -218,6 +242,15 @@ class Auditor:
                         true.well_at = None
         self.moved(excused=True)
 
+    def members_read(self, cloud: str, balancer: str, *, is_known: bool) -> None:
+        """A balancer was asked; its members are known from now on, or aren't."""
+        self._asked = (cloud, balancer)
+        (self._unread.discard if is_known else self._unread.add)(self._asked)
+
+    def answer_lost(self) -> None:
+        """What the balancer that was asked last answered never came."""
+        self._unread.add(self._asked)
+
     def launch_begins(self, request: LaunchRequest) -> None:
         watched = self.fleets.get(request.fleet)
         if watched is None or request.deployment != self._deployment or request.key not in watched.keys:
@@ -245,7 +278,11 @@ class Auditor:
     def touched(self, verb: str, ids: tuple[InstanceId, ...]) -> None:
         """A call on instances reaches a cloud: they must be ours, and their end must have been announced."""
         for instance in ids:
+            if self._may_believe_in(instance):
+                continue
             owners = [watched for watched in self.fleets.values() if self._owns(watched, instance)]
+            if verb == "terminate":
+                self._is_let_go(owners, instance)
             if not owners:
                 self.fail("7 (ownership)", f"{verb} of {instance}, which isn't ours")
             elif verb == "terminate" and not any(instance in watched.announced for watched in owners):
@@ -253,7 +290,25 @@ class Auditor:
 
     def _owns(self, watched: Watched, instance: InstanceId) -> bool:
         row = next((r for cloud in self._clouds.values() for r in cloud.rows() if r.id == instance), None)
-        return row is None or (row.deployment == self._deployment and row.fleet == watched.fleet.name)
+        return row is None or (row.deployment == self._deployment and row.fleet in watched.fleet.labels)
+
+    def _may_believe_in(self, instance: InstanceId) -> bool:
+        """Whether its labels were damaged during this apply, whose calls may have been under way."""
+        return self._relabelled.get(instance, -math.inf) >= self._began
+
+    def _is_let_go(self, owners: list[Watched], instance: InstanceId) -> None:
+        """What ends is no member of a balancer of its fleet, nor of one that the fleet is known to have left."""
+        for name, cloud in self._clouds.items():
+            for balancer in cloud.balancers_of(instance):
+                if any(self._should_drain(watched, instance, name, balancer) for watched in owners):
+                    self.fail("12 (member)", f"{instance} is terminated as a member of {balancer} in {name}")
+
+    def _should_drain(self, watched: Watched, instance: InstanceId, cloud: str, balancer: str) -> bool:
+        fleet = watched.fleet
+        is_own = cloud in fleet.balancer and fleet.balancer[cloud]["name"] == balancer
+        if (cloud, balancer) in self._unread or not (is_own or self._known.has(fleet.labels, cloud, balancer)):
+            return False
+        return self.now < watched.drained_at.get(instance, math.inf) + fleet.rollout.drain_s - 1e-6
 
     def act_failed(self, ids: tuple[InstanceId, ...]) -> None:
         """A drain or a termination was answered with an error: nobody knows, so they count as they are."""
@@ -277,9 +332,14 @@ class Auditor:
             self._launching(watched, event)
         elif event.kind is EventKind.LAUNCHED:
             watched.launching.pop(event.key, None)
+            self._is_bounded(watched, event)
             self._reported(watched, event, self.now)
         elif event.kind in (EventKind.LAUNCH_FAILED, EventKind.BLOCKED):
             watched.launching.pop(event.key, None)
+        elif event.kind is EventKind.FAILED:
+            watched.failed.update(event.instances)
+        elif event.kind is EventKind.READY:
+            self._is_no_old_news(watched, event)
         elif event.kind is EventKind.DRAINING:
             self._taken_away(watched, event)
             watched.approved.update(event.instances)
@@ -288,6 +348,26 @@ class Auditor:
             self._in_order(watched, event)
             self._taken_away(watched, event)
             watched.announced.update(event.instances)
+            self._is_bounded(watched, event)
+
+    def _is_bounded(self, watched: Watched, event: Event) -> None:
+        """Every apply ends: it launches and terminates so many at most, whatever happens to them."""
+        if event.kind is EventKind.LAUNCHED:
+            watched.launched += len(event.instances)
+            most = LAUNCHES_PER_INSTANCE * watched.fleet.size + MORE_LAUNCHES + watched.bounds.most
+            if watched.launched > most:
+                self.fail("15 (launches)", f"{watched.launched} of at most {most}")
+            return
+        watched.ends.update(event.instances)
+        if often := [instance for instance, count in watched.ends.items() if count > ENDS_PER_INSTANCE]:
+            self.fail("15 (terminations)", f"{', '.join(often)} more than {ENDS_PER_INSTANCE} times")
+
+    def _is_no_old_news(self, watched: Watched, event: Event) -> None:
+        """No old list revives what is known to have stopped."""
+        seen = watched.truths[event.cloud].seen
+        for instance in watched.failed.intersection(event.instances):
+            if instance in seen and seen[instance].row.phase is Phase.STOPPED:
+                self.fail("11 (old list)", f"{instance}, which had failed since it stopped, is called ready")
 
     def _launching(self, watched: Watched, event: Event) -> None:
         now, fleet = self.now, watched.fleet
@@ -323,13 +403,63 @@ class Auditor:
         now, ids = self.now, set(event.instances)
         what = f"{event.kind.value} {', '.join(sorted(ids))}"
         self._has_looked(event.cloud, what)
+        if odd := sorted(instance for instance in ids if self._is_known_odd(event.cloud, instance)):
+            self.fail("7 (labels)", f"{event.kind.value} {', '.join(odd)}, whose labels can't be read")
         ready = watched.ready(now)
         after = len(ready - ids)
         if ready & ids and after < min(len(ready), watched.bounds.least):
             self.fail("2 (availability)", f"{what} leaves {after} of at least {watched.bounds.least} ready")
+        self._old_ones_first(watched, ids & ready, what)
+        self._goes_as_if_ready(watched, ids, ready, what)
         self._not_the_last(watched, event, ready)
         self._in_envelope(watched, event)
         watched.leaving |= ids
+
+    def _old_ones_first(self, watched: Watched, taken: set[InstanceId], what: str) -> None:
+        """While anything is out of date, nothing ready in date goes, unless there is no room for its successor."""
+        seen = [one for shown in watched.shown.values() for one in shown.seen.values()]
+        stay = [one for one in seen if one.row.id not in watched.leaving and one.row.kept_until is None]
+        old = [one.row.id for one in stay if not self._is_in_date(watched, one) and one.row.phase is Phase.RUNNING]
+        surplus = [one.row.id for one in stay if one.row.id in taken and self._is_in_date(watched, one)]
+        has_room = watched.live(set(watched.shown)) - watched.kept(self.now) < watched.bounds.most
+        if surplus and set(old) - taken and has_room:
+            self.fail("9 (old first)", f"{what}, in date, while {', '.join(sorted(old))} are out of date")
+
+    @staticmethod
+    def _is_in_date(watched: Watched, one: Seen) -> bool:
+        row = one.row
+        return row.fleet == watched.fleet.name and any(
+            (slot.cloud, slot.zone, slot.market, slot.revision) == (row.cloud, row.zone, row.market, row.revision)
+            and row.machine_type in slot.admits
+            for slot in watched.plan.slots
+        )
+
+    def _goes_as_if_ready(self, watched: Watched, ids: set[InstanceId], ready: set[InstanceId], what: str) -> None:
+        """What one witness alone speaks against may be serving: enough others must be ready, or may be serving too.
+
+        One is taken all the same where some are ready, too few, and nothing could move otherwise.
+        """
+        now, least = self.now, watched.bounds.least
+        old = {
+            id: one
+            for shown in watched.shown.values()
+            for id, one in shown.seen.items()
+            if one.row.key not in watched.keys and one.row.kept_until is None and id not in watched.leaving
+        }
+        running = {id: one for id, one in old.items() if one.row.phase is not Phase.STOPPED}
+        serving, unsure = running.keys() | ready, running.keys() & (ids - ready - watched.approved)
+        doubted = [id for id in unsure if self._witnesses(watched, running[id]) == 1]
+        is_jammed = 0 < len(watched.ready(now)) < least
+        if doubted and not is_jammed and len(serving - ids) < least:
+            self.fail("2 (may serve)", f"{what}, of whom only one witness speaks badly, leaves {len(serving - ids)}")
+
+    def _is_known_odd(self, cloud: str, instance: InstanceId) -> bool:
+        """Whether two lists that must show its damage, the staleness apart, say so: or one, of what was never seen."""
+        since, staleness = self._relabelled.get(instance), self._clouds[cloud].capabilities.staleness_s
+        if since is None or since < self._began:
+            return since is not None
+        times = [at for at in self._reads[cloud] if at >= since + staleness]
+        return len(times) > 1 and times[-1] >= times[0] + staleness
 
     def _not_the_last(self, watched: Watched, event: Event, ready: set[InstanceId]) -> None:
         fleet = watched.fleet
@@ -355,7 +485,7 @@ class Auditor:
             ours = row is None or row.key in watched.keys
             if instance in watched.plan.terminates or ours:
                 continue
-            if instance in watched.approved:
+            if instance in watched.approved or self._may_believe_in(instance):
                 continue
             unplanned.append(instance)
             if event.kind is EventKind.TERMINATING and event.planned:

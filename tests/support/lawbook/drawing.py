@@ -1,10 +1,11 @@
 """Drawing schedules: what users write, what clouds are like, what fails and what happens from outside."""
 
+import attrs
 from hypothesis import strategies as st
 from immutabledict import immutabledict
 
 from lawbook.choices import Choices, Drawn
-from lawbook.editing import changed, deployment
+from lawbook.editing import changed, deployment, renamed
 from lawbook.schedules import (
     BAD_IMAGE,
     CLOUDS,
@@ -33,7 +34,7 @@ def schedules(**limits: object) -> st.SearchStrategy[Schedule]:
 def schedule(choose: Choices, *, faults: bool = True, crashes: bool = True, changes: int = 3) -> Schedule:
     """Choose a schedule; without `faults` every call works, without `crashes` no process dies."""
     clouds = tuple(_cloud(choose, name) for name in CLOUDS[: choose.one_of((1, 1, 1, 1, 1, 1, 2, 2, 2, 3))])
-    return Schedule(
+    drawn = Schedule(
         clouds=clouds,
         faults=tuple(_faults(choose, spec) if faults else Faults() for spec in clouds),
         changes=_changes(choose, clouds, choose.number(1, changes), crashes),
@@ -43,6 +44,25 @@ def schedule(choose: Choices, *, faults: bool = True, crashes: bool = True, chan
         ghosts=choose.chance(60),
         seed=choose.number(0, 999_999),
     )
+    # What follows is drawn last, so that what a seed gave before it still gives, mostly.
+    made = _with_new_names(choose, drawn.changes)
+    return attrs.evolve(drawn, changes=tuple(_disturbed(choose, change) for change in made) if crashes else made)
+
+
+def _with_new_names(choose: Choices, changes: tuple[Change, ...]) -> tuple[Change, ...]:
+    if len(changes) < 2 or not choose.chance(20):
+        return changes
+    desired = renamed(choose, [change.desired for change in changes])
+    return tuple(attrs.evolve(change, desired=one) for change, one in zip(changes, desired, strict=True))
+
+
+def _disturbed(choose: Choices, change: Change) -> Change:
+    """Damage labels of an instance or two by hand, or lose the record of balancers."""
+    hands = choose.number(1, 2) if choose.chance(6) else 0
+    relabels = tuple(
+        Outside(after_s=float(choose.number(0, 400)), what="relabel", number=choose.number(0, 99)) for _ in range(hands)
+    )
+    return attrs.evolve(change, outside=(*change.outside, *relabels), forgets=choose.chance(6))
 
 
 def _cloud(choose: Choices, name: str) -> CloudSpec:

@@ -4,7 +4,7 @@ import attrs
 from immutabledict import immutabledict
 
 from lawbook.choices import Choices
-from lawbook.schedules import BAD_IMAGE, IMAGES, SECRET, SHOP
+from lawbook.schedules import BAD_IMAGE, IMAGES, NEW_NAME, SECRET, SHOP
 from vmpattern.model import (
     Cloud,
     Deployment,
@@ -166,6 +166,30 @@ def _edited(choose: Choices, desired: Deployment, clouds: tuple[CloudSpec, ...])
         return _other_fleets(choose, desired, clouds)
     name = choose.one_of(tuple(desired.fleets))
     return attrs.evolve(desired, fleets={**desired.fleets, name: _other(choose, desired.fleets[name], clouds, what)})
+
+
+def renamed(choose: Choices, desired: list[Deployment]) -> list[Deployment]:
+    """Rename a fleet at one of the changes, half of the times saying what its name was.
+
+    That line stays in the file, or goes at the next change.
+    """
+    at = choose.number(1, len(desired) - 1)
+    old = choose.one_of(tuple(desired[at].fleets))
+    was = old if choose.chance(50) else None
+    stays = choose.chance(50)
+    return [
+        _with_name(one, old, was if number == at or stays else None) if number >= at else one
+        for number, one in enumerate(desired)
+    ]
+
+
+def _with_name(desired: Deployment, old: str, was: str | None) -> Deployment:
+    """The same with the fleet `old`, if it has one, under its new name."""
+    fleets = {
+        NEW_NAME if name == old else name: attrs.evolve(fleet, name=NEW_NAME, was=was) if name == old else fleet
+        for name, fleet in desired.fleets.items()
+    }
+    return attrs.evolve(desired, fleets=fleets)
 
 
 def _with_service(desired: Deployment, service: Service) -> Deployment:

@@ -6,7 +6,7 @@ from itertools import combinations, pairwise
 
 import attrs
 
-from lawbook.schedules import CLOUDS, Change, Schedule, uses_bad_image
+from lawbook.schedules import CLOUDS, NEW_NAME, Change, Schedule, uses_bad_image
 from vmpattern.model import Deployment, Fleet, Idempotency, Market
 from vmpattern.simulation import CloudSpec, FaultKind
 
@@ -33,6 +33,7 @@ EDITS = (
     "a balancer is removed",
     "a fleet is added",
     "a fleet is removed",
+    "a fleet is renamed",
     "another size",
     "a second fleet is resized",
     "other placements",
@@ -44,7 +45,8 @@ HAPPENINGS = (
     "a rotated secret",
     "a clock that is ahead",
     "a clock that is behind",
-    *(f"outside: {what}" for what in ("kill", "stop", "deregister", "spot")),
+    *(f"outside: {what}" for what in ("kill", "stop", "deregister", "spot", "relabel")),
+    "the record is lost",
 )
 FEATURES = (
     *WORLDS,
@@ -124,6 +126,7 @@ def _of_change(change: Change) -> Iterator[str]:
             "a stop by the user": change.stop_at_call is not None,
             "a clock that is ahead": change.clock_s > 0,
             "a clock that is behind": change.clock_s < 0,
+            "the record is lost": change.forgets,
         }
     )
     yield from (f"outside: {happening.what}" for happening in change.outside)
@@ -148,6 +151,7 @@ def _of_edit(before: Deployment, after: Deployment) -> Iterator[str]:
             "another health check": was.health != now.health,
             "a fleet is added": after.fleets.keys() - before.fleets.keys(),
             "a fleet is removed": before.fleets.keys() - after.fleets.keys(),
+            "a fleet is renamed": NEW_NAME in after.fleets.keys() - before.fleets.keys(),
         }
     )
     for name in before.fleets.keys() & after.fleets.keys():

@@ -62,11 +62,12 @@ def main(module: str, old: str, new: str, law: str, moment: str = "") -> int:
     for name in [moment] if moment else random:
         onlooker = Onlooker()
         try:
-            played = play(MOMENTS[name] if moment else schedule(Seeded(random[name])), decider=onlooker)
+            drawn = MOMENTS[name].schedule if moment else schedule(Seeded(random[name]))
+            played = play(drawn, decider=onlooker)
         except Exception as error:
             told = [f"raised {type(error).__name__}"]
         else:
-            told = played.broken + onlooker.broken
+            told = (MOMENTS[name].judge(played) if moment else played.broken) + onlooker.broken
         if any(law in text for text in told):
             print(f"{name}: {next(text for text in told if law in text)}")
             return 0

@@ -6,7 +6,6 @@ import attrs
 
 from lawbook.schedules import SHOP, Schedule, uses_bad_image
 from lawbook.world import Applied, Decider, World
-from vmpattern.driver import Selector
 from vmpattern.forecast import plan
 from vmpattern.model import Deployment, EventKind, Fleet, Health, Instance, Market, Phase, Place, Plan, Result
 from vmpattern.planner import apportion, decide
@@ -24,7 +23,8 @@ GOOD_ENDS = (Result.COMPLETE, Result.NOTHING)
 class Played:
     """What came of a schedule: every broken law, and counts for a summary.
 
-    `created` counts the instances that there have ever been, whoever launched them.
+    `created` counts the instances that there have ever been, whoever launched them. `story` says of each apply how it
+    ended, and how many instances it launched and terminated.
     """
 
     schedule: Schedule
@@ -36,6 +36,7 @@ class Played:
     crashes: int = 0
     calls: int = 0
     created: int = 0
+    story: list[str] = attrs.field(factory=list)
     zones: dict[tuple[str, str, str], int] = attrs.field(factory=dict)
 
 
@@ -103,6 +104,7 @@ def _note(played: Played, when: str, schedule: Schedule, applied: Applied, *, is
     played.launches += sum(event.count for event in events if event.kind is EventKind.LAUNCHED)
     played.terminations += sum(event.count for event in events if event.kind is EventKind.TERMINATED)
     played.results[applied.end] += 1
+    played.story.append(applied.story)
     calm_calls = not schedule.kinds and schedule.slowness_s == 0.0 and is_first
     if calm_calls and applied.throttled:
         played.broken.append(f"{when}: 4 (rate budget): {applied.throttled} calls were throttled")
@@ -135,6 +137,7 @@ def at_rest(world: World, desired: Deployment) -> list[str]:
         broken.append(f"13 (order and prices): {_changes(other)}")
     for name, fleet in desired.fleets.items():
         broken += _fleet_at_rest(world, desired, name, fleet, again)
+    broken += _odds_and_ends(world, desired)
     for before in world.strangers:
         now = [row for cloud in world.clouds.values() for row in cloud.rows() if row.id == before.id]
         if (
@@ -146,14 +149,40 @@ def at_rest(world: World, desired: Deployment) -> list[str]:
     return broken
 
 
+def _odds_and_ends(world: World, desired: Deployment) -> list[str]:
+    """Nothing is left of other fleets, nor behind former balancers; what has damaged labels is there still."""
+    broken = []
+    for row in _ours(world):
+        fleet = next((one for one in desired.fleets.values() if row.fleet in one.labels), None)
+        is_kept = row.kept_until is not None and world.now < row.kept_until
+        if fleet is None or (row.fleet != fleet.name and not is_kept):
+            broken.append(f"6 (no orphan): {row.id} is of {row.fleet}, which isn't in the file")
+            continue
+        for balancer in world.clouds[row.cloud].balancers_of(row.id):
+            is_own = fleet.balancer.get(row.cloud, {}).get("name") == balancer
+            if not is_own and world.memory.knew(fleet.labels, row.cloud, balancer):
+                broken.append(f"12 (left behind): {row.id} still is a member of {balancer} in {row.cloud}")
+    live = {row.id for cloud in world.clouds.values() for row in cloud.rows() if row.phase.is_live}
+    return broken + [f"7 (labels): {id} isn't there any more" for id in sorted(world.relabelled.keys() - live)]
+
+
 def _changes(planned: Plan) -> str:
     return ", ".join(f"{name} +{p.create} ~{p.replace} -{p.destroy}" for name, p in planned.fleets.items())
 
 
 def _live(world: World, fleet: str) -> list[Instance]:
-    selector = Selector(SHOP, fleet)
-    rows = [row for cloud in world.clouds.values() for row in cloud.rows() if selector.matches(row)]
-    return [row for row in rows if row.phase.is_live and not (row.kept_until and world.now < row.kept_until)]
+    rows = [row for row in _ours(world) if row.fleet == fleet]
+    return [row for row in rows if not (row.kept_until and world.now < row.kept_until)]
+
+
+def _ours(world: World) -> list[Instance]:
+    """Every live instance of the deployment whose labels can be read."""
+    return [
+        row
+        for cloud in world.clouds.values()
+        for row in cloud.rows()
+        if row.deployment == SHOP and row.phase.is_live and row.id not in cloud.odd
+    ]
 
 
 def _places(world: World, desired: Deployment) -> dict[tuple[str, str, str], int]:

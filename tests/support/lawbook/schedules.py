@@ -13,6 +13,8 @@ CLOUDS = ("east", "west", "north")
 ZONES = ("a", "b", "c")
 IMAGES = ("img-1", "img-2", "img-3")
 BAD_IMAGE = "img-bad"
+NEW_NAME = "site"
+"""What fleets are renamed to."""
 
 
 def _prices(vcpus: int) -> dict[Market, float]:
@@ -65,8 +67,10 @@ class Crash:
 class Outside:
     """Something that happens to the deployment from outside, so many seconds after an apply began.
 
-    `what`: `kill` ends an instance behind our back, `stop` halts it, `deregister` takes it out of its balancer, `spot`
-    reclaims it if it is a spot instance. `number` says which instance, in the order of their ids.
+    `what`: `kill` ends an instance behind our back, `stop` halts it, `sicken` lets it answer badly (moments written by
+    hand only: random ones have faults for that), `deregister` takes it out of its balancer, `spot`
+    reclaims it if it is a spot instance, `relabel` damages one of its labels by hand. `number` says which instance, in
+    the order of their ids.
     """
 
     after_s: float
@@ -80,6 +84,7 @@ class Change:
 
     `stop_at_call` is the call at which the user asks it to stop, `clock_s` how far the operator's clock is ahead of the
     clouds', `secret` the value of the secret that the environment names, then, and `outside` what happens meanwhile.
+    `forgets`: the record of balancers was lost before.
     """
 
     desired: Deployment
@@ -89,6 +94,7 @@ class Change:
     clock_s: float = 0.0
     secret: str = "s1"
     outside: tuple[Outside, ...] = ()
+    forgets: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -1,10 +1,9 @@
 """A simulated cloud that one can look into, and what is true of one fleet's instances in it at a moment."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import attrs
 
-from vmpattern.driver import Selector
 from vmpattern.model import (
     OUTSIDE,
     Health,
@@ -22,6 +21,11 @@ from vmpattern.simulation import SimulatedCloud
 
 class OpenCloud(SimulatedCloud):
     """A simulated cloud with a view behind the API: no call, no budget, no fault."""
+
+    @property
+    def odd(self) -> Collection[InstanceId]:
+        """Every VM whose labels can't be read."""
+        return self._world.odd.keys()
 
     @property
     def position(self) -> tuple[int, int]:
@@ -55,6 +59,12 @@ class OpenCloud(SimulatedCloud):
         self._world._schedule(vm, None, 0.0)
         self._world.show(vm, Phase.STOPPED, vm.row.kept_until)
 
+    def sicken(self, instance: InstanceId) -> None:
+        """Let an instance answer badly from now on."""
+        vm = self._world.vms[instance]
+        vm.own = Health.UNHEALTHY
+        self._world.show(vm, vm.row.phase, vm.row.kept_until)
+
     def take_out(self, instance: InstanceId) -> None:
         """Take an instance out of every balancer at once, as a person may by hand."""
         for members in self._balancers.members.values():
@@ -67,7 +77,11 @@ class OpenCloud(SimulatedCloud):
 
     def is_member(self, instance: InstanceId) -> bool:
         """Whether any balancer has it as a member that isn't draining."""
-        return any(members.get(instance, 0.0) is None for members in self._balancers.members.values())
+        return bool(self.balancers_of(instance))
+
+    def balancers_of(self, instance: InstanceId) -> list[str]:
+        """Which balancers have it as a member that isn't draining."""
+        return [name for name, members in self._balancers.members.items() if members.get(instance, 0.0) is None]
 
     def are_budgets_full(self) -> bool:
         """Whether every request budget is what it was at the beginning."""
@@ -99,10 +113,17 @@ class FleetTruth:
     """What is true of one fleet in one cloud, brought up to date when something has moved."""
 
     def __init__(
-        self, cloud: OpenCloud, selector: Selector, *, check: HealthCheck | None, balancer: Options | None
+        self,
+        cloud: OpenCloud,
+        deployment: str,
+        labels: tuple[str, ...],
+        *,
+        check: HealthCheck | None,
+        balancer: Options | None,
     ) -> None:
         self._cloud = cloud
-        self._selector = selector
+        self._deployment = deployment
+        self._labels = labels
         self._check = check
         self._balancer = balancer
         self._position: tuple[int, int] | None = None
@@ -119,7 +140,7 @@ class FleetTruth:
         native = self._cloud.capabilities.native_health
         before, self.seen = self.seen, {}
         for row in self._cloud.rows():
-            if not self._selector.matches(row) or not row.phase.is_live:
+            if not self._has(row):
                 continue
             probed = self._cloud.answers(row.id)
             well = is_well(row, probed, self._check, native=native)
@@ -130,6 +151,11 @@ class FleetTruth:
             self.seen[row.id] = Seen(row, members.get(row.id, OUTSIDE).membership, probed, well, well_at)
         self.live = len(self.seen)
         return True
+
+    def _has(self, row: Instance) -> bool:
+        """Whether it is live and of this fleet, by its name or the one that the fleet had before."""
+        is_ours = row.deployment == self._deployment and row.fleet in self._labels
+        return is_ours and row.phase.is_live and row.id not in self._cloud.odd
 
     def kept(self, now: float) -> int:
         """How many are kept for a look."""

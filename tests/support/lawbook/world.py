@@ -14,8 +14,10 @@ from functools import partial
 import attrs
 
 from lawbook.auditor import Auditor
+from lawbook.remembering import Knowledge, Memory
 from lawbook.schedules import SECRET, SHOP, Change, Crash, Old, Outside, Schedule
 from lawbook.truth import OpenCloud, is_well
+from vmpattern import naming
 from vmpattern.driver import LaunchReport, LaunchRequest, Selector, TokenBucket
 from vmpattern.errors import DriverError, OutcomeUnknown, Problem, Refused, SpecError, Throttled
 from vmpattern.executor import Session, apply_in, read_clouds
@@ -49,6 +51,8 @@ from vmpattern.planner import decide
 
 QUIET_S = 100.0
 STRANGER = "other"
+DAMAGE = ((naming.FLEET, "Web.1"), (naming.FLEET, ""), (naming.REVISION, ""), (naming.KEY, ""))
+"""How labels are damaged by hand: what is written there instead."""
 
 
 class Crashed(BaseException):
@@ -84,6 +88,8 @@ class World:
         self.clock_s = 0.0
         self.budgets: dict[str, dict[str, TokenBucket]] = {}
         self.throttled = 0
+        self.memory = Memory()
+        self.relabelled: dict[InstanceId, float] = {}
         for number, old in enumerate(schedule.old):
             self._put(number, old)
         self.tell_secret(schedule.changes[0].secret)
@@ -183,13 +189,15 @@ class World:
 
     def observe(self, deployment: Deployment) -> Observation:
         """Read the clouds as `observe` does; one that can't be read says why."""
-        return read_clouds(deployment, self.session(), check=True)
+        return read_clouds(deployment, self.session(), check=True, recorded=self.memory.read(deployment))
 
     def play(self, change: Change, *, decider: "Decider" = decide) -> "Applied":
         """Carry out one change of the schedule, with what happens meanwhile."""
         self.advance(self.now + change.pause_s)
         self.tell_secret(change.secret)
         self.clock_s = change.clock_s
+        if change.forgets:
+            self.memory.lose()
         for happening in change.outside:
             run = partial(self._happen, happening)
             heapq.heappush(self.pending, Pending(self.now + happening.after_s, next(self.order), run, lasts=True))
@@ -197,7 +205,9 @@ class World:
 
     def _happen(self, happening: Outside) -> None:
         """Let something from outside happen to one of our instances."""
-        rows = sorted((row.id, name) for name, cloud in self.clouds.items() for row in cloud.rows() if _is_ours(row))
+        rows = sorted(
+            (row.id, name) for name, cloud in self.clouds.items() for row in cloud.rows() if self._is_ours(row)
+        )
         if not rows:
             return
         id, name = rows[happening.number % len(rows)]
@@ -206,8 +216,16 @@ class World:
             cloud.take_out(id)
         elif happening.what == "stop":
             cloud.halt(id)
+        elif happening.what == "sicken":
+            cloud.sicken(id)
+        elif happening.what == "relabel":
+            self.relabelled[id] = self.now
+            cloud.relabel(id, *DAMAGE[happening.number % len(DAMAGE)])
         elif happening.what == "kill" or cloud.market(id) is Market.SPOT:
             cloud.kill(id)
+
+    def _is_ours(self, row: Instance) -> bool:
+        return row.deployment == SHOP and row.phase.is_live and row.id not in self.relabelled
 
     def apply(
         self,
@@ -234,7 +252,9 @@ class World:
         decider: "Decider" = decide,
     ) -> "Applied":
         """One process applies a plan."""
-        self.auditor = auditor = Auditor(planned, self.clouds, ahead_s=self.clock_s)
+        self.auditor = auditor = Auditor(
+            planned, self.clouds, Knowledge.of(self.memory), self.relabelled, ahead_s=self.clock_s
+        )
         self.crash, self.calls, self.throttled = crash, 0, 0
         outcome: Outcome | None = None
         refusal: Exception | None = None
@@ -244,6 +264,7 @@ class World:
                 planned,
                 on_event=auditor.event,
                 stop=lambda: stop_at_call is not None and self.calls >= stop_at_call,
+                record=self.memory,
                 bake=no_bakery,
                 decide=decider,
             )
@@ -267,10 +288,6 @@ class World:
         self.auditor = living
         if living is not None:
             living.moved(excused=True)
-
-
-def _is_ours(row: Instance) -> bool:
-    return row.deployment == SHOP and row.phase.is_live
 
 
 Decider = Callable[..., object]
@@ -312,8 +329,14 @@ class Applied:
             return self.outcome.result.value
         return "crashed" if self.crashed else f"refused ({type(self.refusal).__name__})"
 
+    @property
+    def story(self) -> str:
+        """How it ended, and how many instances it launched and terminated."""
+        fleets = self.outcome.fleets.values() if self.outcome is not None else ()
+        return f"{self.end} +{sum(one.created for one in fleets)} -{sum(one.destroyed for one in fleets)}"
 
-READS = ("instances", "machine_types", "images", "resolve", "check")
+
+READS = ("instances", "members", "shares", "machine_types", "images", "resolve", "check")
 """Verbs that change nothing."""
 
 
@@ -350,6 +373,8 @@ class Passage:
             shown = None
             if auditor is not None and verb == "instances" and answer.error is None:
                 shown = (cloud, asked_at, auditor.read_took_effect(cloud))
+            if hangs and verb == "members" and auditor is not None:
+                auditor.answer_lost()
             if hangs:
                 late = OutcomeUnknown("no answer in time", code="TimedOut")
                 answer, shown = Answer(work.ticket, error=late), None
@@ -474,7 +499,16 @@ class AuditedDriver:
         return self._cloud.probe(ids, check)
 
     def members(self, balancer: Options) -> Mapping[InstanceId, Standing]:
-        return self._call(lambda: self._cloud.members(balancer))  # type: ignore[return-value]
+        auditor, name = self._world.auditor, str(balancer["name"])
+        try:
+            found = self._call(lambda: self._cloud.members(balancer))
+        except DriverError:
+            if auditor is not None:
+                auditor.members_read(self.name, name, is_known=False)
+            raise
+        if auditor is not None:
+            auditor.members_read(self.name, name, is_known=True)
+        return found  # type: ignore[return-value]
 
     def check(self, requests: Sequence[LaunchRequest], balancer: Options | None) -> tuple[Problem, ...]:
         return self._call(lambda: self._cloud.check(requests, balancer))  # type: ignore[return-value]
