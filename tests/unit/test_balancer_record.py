@@ -289,3 +289,12 @@ def test_the_same_names_in_another_folder_are_another_cloud(tmp_path: Path) -> N
     record.remember(WANTED, "web", "demo", FRONT)
 
     assert set() == known(record, attrs.evolve(WANTED, clouds=clouds))
+
+
+def test_a_cloud_is_known_by_its_account_whatever_the_file_calls_it(tmp_path: Path) -> None:
+    FileRecord(tmp_path, scopes={"demo": "account 1"}).remember(WANTED, "web", "demo", FRONT)
+    renamed = attrs.evolve(WANTED.clouds["demo"], name="eu", options=immutabledict(staleness="5s"))
+    other = Deployment(name=WANTED.name, clouds={"eu": renamed}, services=WANTED.services, fleets={})
+
+    assert {("web", "eu", FRONT)} == known(FileRecord(tmp_path, scopes={"eu": "account 1"}), other)
+    assert set() == known(FileRecord(tmp_path, scopes={"eu": "account 2"}), other)

@@ -13,7 +13,7 @@ from vmpattern.executor.engine import Decide
 from vmpattern.executor.environments import Environment, environments
 from vmpattern.executor.freshness import check_fresh
 from vmpattern.executor.lease import fleets_locked
-from vmpattern.executor.observing import read_clouds
+from vmpattern.executor.observing import read_clouds, scopes_of
 from vmpattern.executor.record import BalancerRecord, FileRecord, NoRecord
 from vmpattern.executor.runtime import Runtime
 from vmpattern.executor.session import Session, never, opened
@@ -118,7 +118,8 @@ def apply(
         opened(plan.deployment) as session,
     ):
         switch.wakes(session.runtime)
-        return apply_in(session, plan, on_event=on_event, stop=switch, locks=locks, record=FileRecord(), bake=bake)
+        record = FileRecord(scopes=scopes_of(session))
+        return apply_in(session, plan, on_event=on_event, stop=switch, locks=locks, record=record, bake=bake)
 
 
 def apply_in(

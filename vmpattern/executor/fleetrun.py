@@ -35,10 +35,17 @@ TOLD = {
     State.BROKEN: EventKind.FAILED,
     State.AILING: EventKind.UNHEALTHY,
     State.READY: EventKind.READY,
+    State.PROVING: EventKind.READY,
     None: EventKind.GONE,
 }
 
-EXPECTED = {(None, State.READY), (State.PROVING, State.READY), (State.ENDING, None)}
+EXPECTED = {
+    (None, State.READY),
+    (None, State.PROVING),
+    (State.PROVING, State.READY),
+    (State.READY, State.PROVING),
+    (State.ENDING, None),
+}
 """Changes that are no news, before and after: it was ready all the time, or its end was announced."""
 
 

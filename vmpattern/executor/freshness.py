@@ -1,7 +1,7 @@
 """Whether a plan still fits: what is there now is held against what the plan was made from."""
 
 from vmpattern.errors import Refused, StalePlan
-from vmpattern.model import FleetPlan, Observation, PendingSlot, Plan, Recipe, Slot
+from vmpattern.model import Action, FleetPlan, Observation, PendingSlot, Plan, Recipe, Slot
 from vmpattern.planner import recipe_name, refuse_failing, refuse_overlaps
 
 
@@ -38,6 +38,9 @@ def check_fresh(plan: Plan, observation: Observation) -> None:
         if blind:
             clouds = ", ".join(sorted(blind))
             raise StalePlan(f"the plan was made while {clouds} couldn't be read, and now it can: make a new plan")
+        leaves = any(step.action is Action.DEREGISTER and step.fleet == name for step in plan.steps)
+        if leaves and not any(former.fleet == name for cloud in observation.clouds.values() for former in cloud.former):
+            raise StalePlan(f"the balancer that fleet {name} had before isn't known any more: make a new plan")
         if moved:
             raise StalePlan(f"fleet {name} has moved since the plan was made ({'; '.join(moved)}): make a new plan")
     refuse_failing(plan.fleets, observation)

@@ -48,8 +48,8 @@ def observe(deployment: Deployment, *, check: bool = True) -> Observation:
         SpecError: a cloud's options are wrong.
         UnknownDriver: a cloud names a driver that isn't installed.
     """
-    recorded = FileRecord().read(deployment)
     with opened(deployment) as session:
+        recorded = FileRecord(scopes=scopes_of(session)).read(deployment)
         return read_clouds(deployment, session, check=check, recorded=recorded)
 
 
@@ -83,6 +83,11 @@ def read_clouds(
         notes=recorded.notes,
         no_room=recorded.still_no_room(at),
     )
+
+
+def scopes_of(session: Session) -> dict[str, str]:
+    """Return the account and region of each cloud of a session, as far as its driver can tell it without a call."""
+    return {name: scope_of(driver) for name, driver in session.drivers.items()}
 
 
 def scope_of(driver: Driver) -> str:

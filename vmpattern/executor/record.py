@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import attrs
@@ -31,6 +32,9 @@ MOST_ROOMS = 200
 
 LOCKED_S = 10.0
 """Seconds for which another process may hold the file before a registration counts as not written down."""
+
+
+_NO_SCOPES: Mapping[str, str] = MappingProxyType({})
 
 
 @attrs.frozen
@@ -143,12 +147,13 @@ class NoRecord:
 class FileRecord:
     """A JSON file for each deployment, in the user's state folder unless another one is named; only its user reads it.
 
-    It is replaced as a whole, under a lock. An entry counts only for a cloud with the same driver and options, so that
-    another file with the same names can't be confused with it.
+    It is replaced as a whole, under a lock. An entry counts for the cloud that it was made for, whatever the file calls
+    that now: a cloud is known by the account and region that its driver names in `scopes`, else by driver and options.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, *, scopes: Mapping[str, str] = _NO_SCOPES) -> None:
         self._folder = folder
+        self._scopes = scopes
 
     def read(self, deployment: Deployment) -> Recorded:
         """Return what is known; a file that can't be used is told as a note."""
@@ -163,34 +168,41 @@ class FileRecord:
                 "An apply begins a new record once that file is removed"
             )
             return Recorded(notes=(note,))
-        identities = _identities(deployment)
+        names = {identity: name for name, identity in self._identities(deployment).items()}
         return Recorded(
-            entries=tuple(one for one in known.entries if identities.get(one.cloud) == one.identity),
-            no_room=tuple(one.refusal for one in known.no_room if identities.get(one.refusal.cloud) == one.identity),
+            entries=tuple(
+                attrs.evolve(one, cloud=names[one.identity]) for one in known.entries if one.identity in names
+            ),
+            no_room=tuple(
+                attrs.evolve(one.refusal, cloud=names[one.identity]) for one in known.no_room if one.identity in names
+            ),
         )
 
     def remember(self, deployment: Deployment, fleet: str, cloud: str, balancer: Options) -> str:
         """Write a registration down, unless it is known."""
-        entry = Entry(fleet, cloud, _identities(deployment)[cloud], balancer)
+        entry = Entry(fleet, cloud, self._identities(deployment)[cloud], balancer)
 
         def change(known: _File) -> _File:
-            return known if entry in known.entries else attrs.evolve(known, entries=(*known.entries, entry))
+            is_known = any(_same(entry, one) for one in known.entries)
+            return known if is_known else attrs.evolve(known, entries=(*known.entries, entry))
 
         return self._change(deployment, change)
 
     def forget(self, deployment: Deployment, registrations: Iterable[tuple[str, str, Options]]) -> None:
         """Remove registrations from the file."""
-        identities = _identities(deployment)
-        gone = {Entry(fleet, cloud, identities[cloud], balancer) for fleet, cloud, balancer in registrations}
+        identities = self._identities(deployment)
+        gone = [Entry(fleet, cloud, identities[cloud], balancer) for fleet, cloud, balancer in registrations]
         if gone:
-            self._change(
-                deployment,
-                lambda known: attrs.evolve(known, entries=tuple(one for one in known.entries if one not in gone)),
-            )
+
+            def change(known: _File) -> _File:
+                kept = tuple(one for one in known.entries if not any(_same(one, other) for other in gone))
+                return attrs.evolve(known, entries=kept)
+
+            self._change(deployment, change)
 
     def note_no_room(self, deployment: Deployment, no_room: Sequence[NoRoom]) -> None:
         """Replace what the file has of the deployment's clouds; a file is made only if it is needed."""
-        identities = _identities(deployment)
+        identities = self._identities(deployment)
         now = tuple(Room(identity=identities[one.cloud], refusal=one) for one in no_room)
         if now or self._path(deployment).exists():
             here = set(identities.values())
@@ -218,6 +230,12 @@ class FileRecord:
             return f"{error}, and is left alone"
         return ""
 
+    def _identities(self, deployment: Deployment) -> dict[str, str]:
+        return {
+            name: naming.digest(cloud.driver, self._scopes.get(name) or [cloud.options, cloud.directory])
+            for name, cloud in deployment.clouds.items()
+        }
+
     def _path(self, deployment: Deployment) -> Path:
         return (self._folder or record_folder()) / f"{deployment.name}.json"
 
@@ -242,11 +260,9 @@ def record_folder() -> Path:
     return user_state_path("vmpattern") / "balancers"
 
 
-def _identities(deployment: Deployment) -> dict[str, str]:
-    """Return what tells the clouds of a deployment from those of other files: relative paths start at its folder."""
-    return {
-        name: naming.digest(cloud.driver, cloud.options, cloud.directory) for name, cloud in deployment.clouds.items()
-    }
+def _same(one: Entry, other: Entry) -> bool:
+    """Whether two entries are of one registration, whatever the file called its cloud."""
+    return (one.fleet, one.identity, one.balancer) == (other.fleet, other.identity, other.balancer)
 
 
 def _load(path: Path) -> _File:

@@ -9,6 +9,7 @@ from vmpattern.cli.command import App, Command
 from vmpattern.cli.failures import FAILED
 
 CHANGES = 2
+COMPLETE = "complete"
 
 
 @click.command("plan", cls=Command)
@@ -19,8 +20,8 @@ CHANGES = 2
 def command(app: App, output: Path | None, refresh: bool) -> int:
     """Show what would change and why, where, how long it takes, how low the ready count goes and what it costs.
 
-    Reads the clouds and changes nothing. Exit status: 0 everything is as asked for, 2 an apply would do something,
-    1 it isn't as asked for and an apply can't change that.
+    Reads the clouds and changes nothing. Exit status: 0 everything is as asked for, 2 an apply would make it so,
+    1 it isn't as asked for, and an apply wouldn't get there.
     """
     from vmpattern.cli.planfile import check_target, write_plan
     from vmpattern.cli.render_plan import render_plan
@@ -44,4 +45,4 @@ def command(app: App, output: Path | None, refresh: bool) -> int:
         app.tell(f"Carry it out:  {app.command} apply")
     if not plan.changes:
         return 0
-    return CHANGES if plan.acts else FAILED
+    return CHANGES if plan.forecast.ends == COMPLETE else FAILED
