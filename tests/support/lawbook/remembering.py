@@ -1,11 +1,11 @@
-"""What an operator's machine remembers of balancers, kept in memory for a schedule's processes."""
+"""What an operator's machine remembers of balancers and of places without room, kept in memory for a schedule's processes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import attrs
 
 from vmpattern.executor.record import Entry, Recorded
-from vmpattern.model import Deployment, Options
+from vmpattern.model import Deployment, NoRoom, Options
 
 
 class Memory:
@@ -14,9 +14,10 @@ class Memory:
     def __init__(self) -> None:
         self.entries: dict[Entry, None] = {}
         self.ever: set[tuple[str, str, str]] = set()
+        self.no_room: tuple[NoRoom, ...] = ()
 
     def read(self, deployment: Deployment) -> Recorded:
-        return Recorded(entries=tuple(self.entries))
+        return Recorded(entries=tuple(self.entries), no_room=self.no_room)
 
     def remember(self, deployment: Deployment, fleet: str, cloud: str, balancer: Options) -> str:
         self.entries[Entry(fleet, cloud, "", balancer)] = None
@@ -27,10 +28,14 @@ class Memory:
         for fleet, cloud, balancer in registrations:
             self.entries.pop(Entry(fleet, cloud, "", balancer), None)
 
+    def note_no_room(self, deployment: Deployment, no_room: Sequence[NoRoom]) -> None:
+        self.no_room = tuple(no_room)
+
     def lose(self) -> None:
         """Forget everything, as when the folder is deleted, or another machine goes on."""
         self.entries.clear()
         self.ever.clear()
+        self.no_room = ()
 
     def knew(self, labels: Iterable[str], cloud: str, name: str) -> bool:
         """Whether it ever knew that a fleet, by any of its labels, was registered with a balancer."""

@@ -132,6 +132,7 @@ class World:
     def calm_down(self) -> None:
         """No more faults, no more slowness, and a clock that is right."""
         self.is_calm = True
+        self.memory.no_room = ()  # as half a day later: evenness is held against what clouds have, not what was noted
         self.clock_s = 0.0
         for cloud in self.clouds.values():
             cloud.calm_down()
