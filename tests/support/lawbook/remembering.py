@@ -1,4 +1,4 @@
-"""What an operator's machine remembers of balancers and of places without room, kept in memory for a schedule's processes."""
+"""What an operator's machine remembers: balancers, places without room; in memory, for a schedule's processes."""
 
 from collections.abc import Iterable, Sequence
 

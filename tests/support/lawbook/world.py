@@ -374,8 +374,8 @@ class Passage:
             shown = None
             if auditor is not None and verb == "instances" and answer.error is None:
                 shown = (cloud, asked_at, auditor.read_took_effect(cloud))
-            if hangs and verb == "members" and auditor is not None:
-                auditor.answer_lost()
+            if hangs and verb in ("members", "shares") and auditor is not None:
+                auditor.answer_lost(cloud, verb)
             if hangs:
                 late = OutcomeUnknown("no answer in time", code="TimedOut")
                 answer, shown = Answer(work.ticket, error=late), None
