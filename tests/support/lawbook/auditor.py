@@ -233,6 +233,8 @@ class Auditor:
             for instance in earlier.seen if earlier else ():
                 if watched.reported_at.get(instance, 0.0) > asked_at and instance in true:
                     shown[name].setdefault(instance, true[instance])
+                elif earlier and self._may_believe_in(instance) and not self._is_known_odd(cloud, instance):
+                    shown[name].setdefault(instance, earlier.seen[instance])  # a list may be older than it says
             watched.shown[cloud] = Shown(asked_at, shown[name])
             for instance, one in shown[name].items():
                 if not one.is_well:
