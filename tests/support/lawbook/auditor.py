@@ -32,6 +32,7 @@ from vmpattern.model import (
     Secret,
     Service,
     Share,
+    Slot,
 )
 
 LAUNCHES_PER_INSTANCE, MORE_LAUNCHES, ENDS_PER_INSTANCE = 5, 20, 10
@@ -233,6 +234,8 @@ class Auditor:
             for instance in earlier.seen if earlier else ():
                 if watched.reported_at.get(instance, 0.0) > asked_at and instance in true:
                     shown[name].setdefault(instance, true[instance])
+                elif earlier and self._may_believe_in(instance) and not self._is_known_odd(cloud, instance):
+                    shown[name].setdefault(instance, earlier.seen[instance])  # a list may be older than it says
             watched.shown[cloud] = Shown(asked_at, shown[name])
             for instance, one in shown[name].items():
                 if not one.is_well:
@@ -247,9 +250,9 @@ class Auditor:
         self._asked = (cloud, balancer)
         (self._unread.discard if is_known else self._unread.add)(self._asked)
 
-    def answer_lost(self) -> None:
-        """What the balancer that was asked last answered never came."""
-        self._unread.add(self._asked)
+    def answer_lost(self, cloud: str, verb: str) -> None:
+        """What the balancer asked last answered never came, or which of the cloud's balancers share members."""
+        self._unread.add(self._asked if verb == "members" else (cloud, ""))
 
     def launch_begins(self, request: LaunchRequest) -> None:
         watched = self.fleets.get(request.fleet)
@@ -306,7 +309,9 @@ class Auditor:
     def _should_drain(self, watched: Watched, instance: InstanceId, cloud: str, balancer: str) -> bool:
         fleet = watched.fleet
         is_own = cloud in fleet.balancer and fleet.balancer[cloud]["name"] == balancer
-        if (cloud, balancer) in self._unread or not (is_own or self._known.has(fleet.labels, cloud, balancer)):
+        if self._unread & {(cloud, balancer), (cloud, "")} or not (
+            is_own or self._known.has(fleet.labels, cloud, balancer)
+        ):
             return False
         return self.now < watched.drained_at.get(instance, math.inf) + fleet.rollout.drain_s - 1e-6
 
@@ -419,10 +424,12 @@ class Auditor:
         """While anything is out of date, nothing ready in date goes, unless there is no room for its successor."""
         seen = [one for shown in watched.shown.values() for one in shown.seen.values()]
         stay = [one for one in seen if one.row.id not in watched.leaving and one.row.kept_until is None]
+        stay = [one for one in stay if one.row.id not in watched.announced]
         old = [one.row.id for one in stay if not self._is_in_date(watched, one) and one.row.phase is Phase.RUNNING]
         surplus = [one.row.id for one in stay if one.row.id in taken and self._is_in_date(watched, one)]
         has_room = watched.live(set(watched.shown)) - watched.kept(self.now) < watched.bounds.most
-        if surplus and set(old) - taken and has_room:
+        is_known = all(isinstance(slot, Slot) for slot in watched.plan.slots)
+        if surplus and set(old) - taken and has_room and is_known:
             self.fail("9 (old first)", f"{what}, in date, while {', '.join(sorted(old))} are out of date")
 
     @staticmethod
@@ -446,7 +453,7 @@ class Auditor:
             for id, one in shown.seen.items()
             if one.row.key not in watched.keys and one.row.kept_until is None and id not in watched.leaving
         }
-        running = {id: one for id, one in old.items() if one.row.phase is not Phase.STOPPED}
+        running = {id: one for id, one in old.items() if one.row.phase is Phase.RUNNING}
         serving, unsure = running.keys() | ready, running.keys() & (ids - ready - watched.approved)
         doubted = [id for id in unsure if self._witnesses(watched, running[id]) == 1]
         is_jammed = 0 < len(watched.ready(now)) < least

@@ -1,4 +1,4 @@
-"""What an operator's machine remembers, kept in memory for a schedule's processes."""
+"""What an operator's machine remembers: balancers, places without room; in memory, for a schedule's processes."""
 
 from collections.abc import Iterable, Sequence
 
@@ -19,9 +19,6 @@ class Memory:
     def read(self, deployment: Deployment) -> Recorded:
         return Recorded(entries=tuple(self.entries), no_room=self.no_room)
 
-    def note_no_room(self, deployment: Deployment, no_room: Sequence[NoRoom]) -> None:
-        self.no_room = tuple(no_room)
-
     def remember(self, deployment: Deployment, fleet: str, cloud: str, balancer: Options) -> str:
         self.entries[Entry(fleet, cloud, "", balancer)] = None
         self.ever.add((fleet, cloud, str(balancer["name"])))
@@ -30,6 +27,9 @@ class Memory:
     def forget(self, deployment: Deployment, registrations: Iterable[tuple[str, str, Options]]) -> None:
         for fleet, cloud, balancer in registrations:
             self.entries.pop(Entry(fleet, cloud, "", balancer), None)
+
+    def note_no_room(self, deployment: Deployment, no_room: Sequence[NoRoom]) -> None:
+        self.no_room = tuple(no_room)
 
     def lose(self) -> None:
         """Forget everything, as when the folder is deleted, or another machine goes on."""

@@ -132,7 +132,7 @@ class World:
     def calm_down(self) -> None:
         """No more faults, no more slowness, and a clock that is right."""
         self.is_calm = True
-        self.memory.no_room = ()  # half a day later it wouldn't count any more
+        self.memory.no_room = ()  # as half a day later: evenness is held against what clouds have, not what was noted
         self.clock_s = 0.0
         for cloud in self.clouds.values():
             cloud.calm_down()
@@ -374,8 +374,8 @@ class Passage:
             shown = None
             if auditor is not None and verb == "instances" and answer.error is None:
                 shown = (cloud, asked_at, auditor.read_took_effect(cloud))
-            if hangs and verb == "members" and auditor is not None:
-                auditor.answer_lost()
+            if hangs and verb in ("members", "shares") and auditor is not None:
+                auditor.answer_lost(cloud, verb)
             if hangs:
                 late = OutcomeUnknown("no answer in time", code="TimedOut")
                 answer, shown = Answer(work.ticket, error=late), None
