@@ -320,6 +320,11 @@ class Auditor:
         for watched in self.fleets.values():
             watched.leaving.difference_update(ids)
 
+    def act_done(self, ids: tuple[InstanceId, ...]) -> None:
+        """A drain or a termination reached its cloud, perhaps when it was sent again: what was announced to go, goes."""
+        for watched in self.fleets.values():
+            watched.leaving.update(id for id in ids if id in watched.announced or id in watched.drained_at)
+
     # -- what the executor announces ----------------------------------------------------------------------------------
 
     def event(self, event: Event) -> None:

@@ -493,6 +493,9 @@ class AuditedDriver:
         except DriverError:
             auditor.act_failed(tuple(ids))
             raise
+        else:
+            if verb in ("terminate", "deregister"):
+                auditor.act_done(tuple(ids))
         finally:
             auditor.moved()
 
