@@ -321,7 +321,7 @@ class Auditor:
             watched.leaving.difference_update(ids)
 
     def act_done(self, ids: tuple[InstanceId, ...]) -> None:
-        """A drain or a termination reached its cloud, perhaps when it was sent again: what was announced to go, goes."""
+        """A drain or a termination reached its cloud, perhaps when sent again: what was announced to go, goes."""
         for watched in self.fleets.values():
             watched.leaving.update(id for id in ids if id in watched.announced or id in watched.drained_at)
 
