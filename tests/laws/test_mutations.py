@@ -118,7 +118,7 @@ MUTATIONS = {
         "vmpattern.planner.turn",
         "self.unread = self._missing_blind() if True in self._unseen else 0",
         "self.unread = 0",
-        "11 (unread cloud)",
+        "raised AssertionError",
     ),
     "drains whatever stands behind its balancer": Mutation(
         "vmpattern.executor.acts",

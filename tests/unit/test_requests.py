@@ -7,7 +7,7 @@ import pytest
 from situations import NEW, OLD, fleet, instance, slot
 
 from vmpattern.driver import LaunchReport, LaunchRequest
-from vmpattern.errors import ContractBroken, Refused, Throttled
+from vmpattern.errors import ContractBroken, KeyConflict, Refused, Throttled
 from vmpattern.executor.requests import checked_report, checked_rows, launch_request, resolved_env
 from vmpattern.model import Existing, Instance, LaunchKey, Market, Resources, Revision, Secret, Service
 
@@ -98,7 +98,15 @@ def test_an_instance_in_a_report_is_never_of(how: str, field: str, changes: dict
     instances = (made("i1", **changes),)
     report = LaunchReport(created=instances) if how == "created" else LaunchReport(adopted=instances)
 
-    with pytest.raises(ContractBroken, match=f"launch returned i1, whose {field} isn't the request's"):
+    with pytest.raises((ContractBroken, KeyConflict), match=f"i1, whose {field} isn't the request's"):
+        checked_report("demo", request(1), report)
+
+
+@pytest.mark.parametrize("changes", [{"fleet": "api"}, {"revision": Revision("other")}])
+def test_what_a_key_made_and_was_relabelled_since_conflicts_with_it(changes: dict[str, Any]) -> None:
+    report = LaunchReport(adopted=(made("i1", **changes),))
+
+    with pytest.raises(KeyConflict, match="i1, whose .* isn't the request's any more"):
         checked_report("demo", request(1), report)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from vmpattern import naming
 from vmpattern.driver import LaunchReport, LaunchRequest
-from vmpattern.errors import ContractBroken, Refused
+from vmpattern.errors import ContractBroken, KeyConflict, Refused
 from vmpattern.files import read_text
 from vmpattern.model import Fleet, Instance, InstanceId, LaunchKey, Mislabelled, Revision, Secret, Service, Slot
 
@@ -54,6 +54,7 @@ def checked_report(driver: str, request: LaunchRequest, report: object) -> Launc
 
     Raises:
         ContractBroken: the counts don't add up, an instance is there twice or isn't what was asked for.
+        KeyConflict: an instance that the key made before isn't what was asked for any more.
     """
     if not isinstance(report, LaunchReport):
         raise ContractBroken(f"{driver}: launch returned {type(report).__name__}, not a LaunchReport")
@@ -69,6 +70,10 @@ def checked_report(driver: str, request: LaunchRequest, report: object) -> Launc
             raise ContractBroken(f"{driver}: launch returned {instance.id} with a time that is none")
         if _asked_for(instance) != asked:
             field = next(name for name in _ASKED_FOR if getattr(instance, name) != getattr(request, name))
+            if instance in report.adopted and field in ("fleet", "revision"):
+                # Its labels were changed since: it is another fleet's now, and this key is used up.
+                message = f"the launch key {request.key} made {instance.id}, whose {field} isn't the request's any more"
+                raise KeyConflict(message, code="Relabelled", field="key")
             raise ContractBroken(f"{driver}: launch returned {instance.id}, whose {field} isn't the request's")
     return report
 
