@@ -106,7 +106,7 @@ def test_an_instance_in_a_report_is_never_of(how: str, field: str, changes: dict
 def test_what_a_key_made_and_was_relabelled_since_conflicts_with_it(changes: dict[str, Any]) -> None:
     report = LaunchReport(adopted=(made("i1", **changes),))
 
-    with pytest.raises(KeyConflict, match="i1, whose .* isn't the request's any more"):
+    with pytest.raises(KeyConflict, match=r"i1, whose .* isn't the request's any more"):
         checked_report("demo", request(1), report)
 
 
