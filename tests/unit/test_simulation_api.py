@@ -7,7 +7,7 @@ from simulated import BALANCER, OURS, Failed, all_faults, capabilities, cloud, i
 
 from vmpattern import naming
 from vmpattern.driver import TokenBucket
-from vmpattern.errors import Invalid, OutcomeUnknown, Throttled, Transient
+from vmpattern.errors import Invalid, OutcomeUnknown, Throttled, Transient, Unauthenticated
 from vmpattern.model import RequestBudget
 from vmpattern.simulation import EPOCH, FaultKind, Faults, SimulatedCloud, Window
 
@@ -155,16 +155,34 @@ def test_a_lost_reply_leaves_the_outcome_unknown(verb, kind) -> None:
 
 
 @pytest.mark.parametrize("verb", READING)
-@pytest.mark.parametrize("kind", [FaultKind.FAILED_PAGE, FaultKind.UNREADABLE])
-def test_a_failing_read_raises_and_never_shortens(verb, kind) -> None:
-    with pytest.raises(Transient):
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [(FaultKind.FAILED_PAGE, Transient), (FaultKind.UNREADABLE, Transient), (FaultKind.GARBLED, Invalid)],
+)
+def test_a_failing_read_raises_and_never_shortens(verb, kind, error) -> None:
+    with pytest.raises(error):
         READING[verb](struck(kind))
 
 
 @pytest.mark.parametrize("verb", [*MUTATING, *READING])
-def test_every_call_can_be_throttled(verb) -> None:
-    with pytest.raises(Throttled):
-        {**MUTATING, **READING}[verb](struck(FaultKind.THROTTLE))
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        (FaultKind.THROTTLE, Throttled),
+        (FaultKind.ABSURD_RETRY, Throttled),
+        (FaultKind.EXPIRED, Unauthenticated),
+    ],
+)
+def test_every_call_can_be_refused(verb, kind, error) -> None:
+    with pytest.raises(error):
+        {**MUTATING, **READING}[verb](struck(kind))
+
+
+def test_a_moment_told_as_a_pause_is_no_pause() -> None:
+    with pytest.raises(Throttled) as caught:
+        struck(FaultKind.ABSURD_RETRY).instances(OURS)
+
+    assert caught.value.retry_after_s is None
 
 
 def test_an_unreadable_cloud_can_still_be_changed() -> None:

@@ -101,7 +101,7 @@ def test_a_rate_of_zero_is_no_fault() -> None:
     ("text", "told"),
     [
         pytest.param("throtle=0.1", "did you mean throttle?", id="a slip of the pen"),
-        pytest.param("gravity=0.1", "expected one of throttle, stockout", id="an unknown name"),
+        pytest.param("gravity=0.1", "expected one of throttle, absurd-retry-after", id="an unknown name"),
         pytest.param("throttle", "expected throttle=RATE", id="no rate"),
         pytest.param("throttle=often", "expected throttle=RATE", id="no number"),
         pytest.param("throttle=1.1", "expected a number from 0 to 1", id="above one"),

@@ -22,6 +22,7 @@ def seen(world):
 
 BOOTING = (Phase.PENDING, Health.UNKNOWN, Health.UNKNOWN)
 STARTING = (Phase.RUNNING, Health.UNKNOWN, Health.UNHEALTHY)
+MUTE = (Phase.RUNNING, Health.UNKNOWN, Health.UNKNOWN)
 SERVING = (Phase.RUNNING, Health.HEALTHY, Health.HEALTHY)
 SICK = (Phase.RUNNING, Health.UNHEALTHY, Health.UNHEALTHY)
 ENDING = (Phase.TERMINATING, Health.UNKNOWN, Health.UNKNOWN)
@@ -134,6 +135,7 @@ def fault(kind: FaultKind) -> Faults:
             cloud(fault(FaultKind.SLOW_BOOT)), (199.0, 1.0), (BOOTING, STARTING), id="a slow boot takes 200 s"
         ),
         pytest.param(cloud(fault(FaultKind.NEVER_READY)), (1e5,), (STARTING,), id="some never get ready"),
+        pytest.param(cloud(fault(FaultKind.HEALTH_UNKNOWN)), (1e5,), (MUTE,), id="of some nobody ever learns it"),
         pytest.param(cloud(bad_images={"img-1"}), (1e5,), (STARTING,), id="a bad image never gets ready"),
         pytest.param(
             cloud(fault(FaultKind.FLAPPING)), (119.0, 1.0, 30.0, 90.0), (SERVING, SICK, SERVING, SICK), id="some flap"

@@ -10,7 +10,8 @@ from vmpattern.driver import Selector
 from vmpattern.model import HealthCheck, Phase
 from vmpattern.simulation import EPOCH, FaultKind, Faults, SimulatedCloud, Window
 
-OF_LISTS = {FaultKind.THROTTLE, FaultKind.FAILED_PAGE, FaultKind.UNREADABLE, FaultKind.STALE_LIST}
+OF_ALL_CALLS = {FaultKind.THROTTLE, FaultKind.ABSURD_RETRY, FaultKind.EXPIRED}
+OF_LISTS = {*OF_ALL_CALLS, FaultKind.FAILED_PAGE, FaultKind.GARBLED, FaultKind.UNREADABLE, FaultKind.STALE_LIST}
 CHECK = HealthCheck()
 
 
@@ -173,7 +174,7 @@ def test_changes_are_sorted_by_id_and_selected() -> None:
 @pytest.mark.parametrize("kind", sorted(OF_LISTS, key=str))
 def test_no_fault_of_lists_touches_the_feed(kind) -> None:
     world = cloud(Faults({kind: 1.0}), can=capabilities(staleness_s=50.0))
-    if kind is FaultKind.THROTTLE:
+    if kind in OF_ALL_CALLS:
         world.calm_down()
     launched = ids(world.launch(request()))
 

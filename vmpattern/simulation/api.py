@@ -6,13 +6,29 @@ from collections.abc import Mapping
 from vmpattern import naming
 from vmpattern.driver import TokenBucket
 from vmpattern.driver.budget import spend
-from vmpattern.errors import Denied, OutcomeUnknown, Scope, ScopeKind, Throttled, Transient
+from vmpattern.errors import (
+    Denied,
+    Invalid,
+    OutcomeUnknown,
+    Scope,
+    ScopeKind,
+    Throttled,
+    Transient,
+    Unauthenticated,
+)
 from vmpattern.simulation.faults import FaultKind
 from vmpattern.simulation.world import World
 
 ACCOUNT = Scope(ScopeKind.ACCOUNT)
 
-_OF_CALLS = (FaultKind.THROTTLE, FaultKind.LOST_BEFORE, FaultKind.LOST_AFTER, FaultKind.FAILED_PAGE)
+_OF_CALLS = (
+    FaultKind.THROTTLE,
+    FaultKind.ABSURD_RETRY,
+    FaultKind.LOST_BEFORE,
+    FaultKind.LOST_AFTER,
+    FaultKind.FAILED_PAGE,
+    FaultKind.GARBLED,
+)
 _OF_LAUNCHES = (FaultKind.STOCKOUT, FaultKind.QUOTA, FaultKind.PARTIAL_LAUNCH, FaultKind.STALE_LIST)
 
 
@@ -71,12 +87,16 @@ class Api:
         Raises:
             Throttled: over the budget, or by a fault.
             Transient: the cloud can't be read, or a page failed.
+            Invalid: the answer can't be read.
+            Unauthenticated: the credentials have expired.
         """
         call = self._enter(verb, arguments, {"read": pages}, count=pages)
         if self._world.faults and self._world.faults.in_spell(FaultKind.UNREADABLE, self._world.elapsed_s):
             raise Transient("the service is unavailable", code="ServiceUnavailable", scope=ACCOUNT)
         if call.strikes(FaultKind.FAILED_PAGE):
             raise Transient("an internal error has occurred", code="InternalError", scope=ACCOUNT)
+        if call.strikes(FaultKind.GARBLED):
+            raise Invalid(f"{verb}: the answer is no JSON", code="UnreadableAnswer", scope=ACCOUNT)
         return call
 
     def change(
@@ -92,6 +112,7 @@ class Api:
         Raises:
             Throttled: over the budget, or by a fault.
             OutcomeUnknown: the call is lost before it had any effect.
+            Unauthenticated: the credentials have expired.
         """
         call = self._enter(verb, arguments, costs, zone=zone, machine_type=machine_type)
         if call.strikes(FaultKind.LOST_BEFORE):
@@ -115,8 +136,13 @@ class Api:
         if self._quiet is not None:
             return self._quiet
         call = Call(self._world, self._parts(verb, arguments), zone, machine_type)
+        if self._world.faults.in_spell(FaultKind.EXPIRED, self._world.elapsed_s):
+            raise Unauthenticated("the security token has expired", code="ExpiredToken", scope=ACCOUNT)
         if call.strikes(FaultKind.THROTTLE):
             raise Throttled("request limit exceeded", code="RequestLimitExceeded", scope=ACCOUNT)
+        if call.strikes(FaultKind.ABSURD_RETRY):
+            moment = self._world.at
+            raise Throttled("request limit exceeded", code="RequestLimitExceeded", scope=ACCOUNT, retry_after_s=moment)
         return call
 
     def _parts(self, verb: str, arguments: tuple[object, ...]) -> tuple[str | int, ...]:

@@ -14,6 +14,7 @@ class FaultKind(enum.Enum):
     """A way to go wrong; what its rate is a share of stands beside it."""
 
     THROTTLE = "throttle"  # of calls
+    ABSURD_RETRY = "absurd-retry-after"  # of calls: refused, to be sent again after fifty years
     STOCKOUT = "stockout"  # of launch calls: nothing of that machine type in that zone
     QUOTA = "quota"  # of launch calls
     LOST_BEFORE = "reply-lost-before"  # of mutating calls: no reply, no effect
@@ -21,13 +22,16 @@ class FaultKind(enum.Enum):
     PARTIAL_LAUNCH = "partial-launch"  # of launch calls for more than one
     SLOW_BOOT = "slow-boot"  # of instances: boots ten times as long
     NEVER_READY = "never-ready"  # of instances
+    HEALTH_UNKNOWN = "health-unknown"  # of instances: nobody ever says whether they serve
     FLAPPING = "flapping"  # of instances: unhealthy 30 s in every 120 s, ten times
     DIES = "dies-after-ready"  # of instances: unhealthy for good within five minutes of being ready
     DELETE_HANGS = "delete-hangs"  # of instances: terminating for days
     STALE_LIST = "stale-list"  # of lists: shows the past, at most the declared staleness old
     FAILED_PAGE = "failed-page"  # of lists
+    GARBLED = "garbled-answer"  # of lists: the answer can't be read
     ZONE_OUTAGE = "zone-outage"  # of time and zones, in spells of two minutes
     UNREADABLE = "cloud-unreadable"  # of time, in spells of two minutes
+    EXPIRED = "credentials-expired"  # of time, in spells of two minutes: every call is refused
 
 
 SPELL_S = 120.0

@@ -34,10 +34,11 @@ class Turn(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class Fate:
-    """How a VM's life goes, settled at launch."""
+    """How a VM's life goes, settled at launch. Of a `mute` one nobody ever learns whether it serves."""
 
     slow_boot: bool = False
     never_ready: bool = False
+    mute: bool = False
     flaps: int = 0
     dies_after_s: float | None = None
     delete_hangs: bool = False
@@ -58,6 +59,7 @@ def fate(faults: Faults, request: LaunchRequest, ordinal: int, at_s: float) -> F
     return Fate(
         slow_boot=strikes(FaultKind.SLOW_BOOT),
         never_ready=strikes(FaultKind.NEVER_READY),
+        mute=strikes(FaultKind.HEALTH_UNKNOWN),
         flaps=FLAPS if strikes(FaultKind.FLAPPING) and not dies else 0,
         dies_after_s=faults.draw(FaultKind.DIES, "after", request.key, ordinal) * DIES_WITHIN_S if dies else None,
         delete_hangs=strikes(FaultKind.DELETE_HANGS),

@@ -83,7 +83,7 @@ class World:
         vm = Vm(row, fate, flaps=fate.flaps, script=script)
         boot_s = self.spec.capabilities.latencies.boot_s
         self._judge(row, None)
-        turn = RUN if script or fate.slow_boot or fate.never_ready else BOOT
+        turn = RUN if script or fate.slow_boot or fate.never_ready or fate.mute else BOOT
         self.place(vm, turn, self.at + (boot_s * SLOW_FACTOR if fate.slow_boot else boot_s))
 
     def place(self, vm: Vm, turn: Turn | None, due: float) -> None:
@@ -162,7 +162,7 @@ class World:
 
     def probe(self, vm: Vm) -> Health:
         """Return what the VM's service answers now: nothing unless it runs, and a refusal until it serves."""
-        if vm.row.phase is not RUNNING:
+        if vm.row.phase is not RUNNING or vm.fate.mute:
             return UNKNOWN
         return HEALTHY if self._health(vm) is HEALTHY else UNHEALTHY
 
@@ -254,7 +254,7 @@ class World:
         if turn is BOOT or turn is RUN:
             if vm.script:
                 self._run(vm)
-            elif not vm.fate.never_ready:
+            elif not (vm.fate.never_ready or vm.fate.mute):
                 self._schedule(vm, WELL, self.at + self.spec.capabilities.latencies.ready_s)
             self.show(vm, RUNNING, row.kept_until)
         elif turn is STOP:

@@ -88,7 +88,8 @@ class Watched:
     """One fleet under audit: what is desired of it, what is true of it, and what this apply has announced.
 
     `keys` are those of announced launches, with the clouds that had been read by then. `launching` are those whose
-    outcome the executor doesn't know yet, with what may still come of them.
+    outcome the executor doesn't know yet, with what may still come of them. `stopped` are those that were told as
+    failed when they had stopped.
     """
 
     fleet: Fleet
@@ -108,7 +109,7 @@ class Watched:
     reported_at: dict[InstanceId, float] = attrs.field(factory=dict)
     before: int = 0
     launched: int = 0
-    failed: set[InstanceId] = attrs.field(factory=set)
+    stopped: set[InstanceId] = attrs.field(factory=set)
     ends: Counter[InstanceId] = attrs.field(factory=Counter)
 
     def live(self, clouds: set[str]) -> int:
@@ -347,7 +348,7 @@ class Auditor:
         elif event.kind in (EventKind.LAUNCH_FAILED, EventKind.BLOCKED):
             watched.launching.pop(event.key, None)
         elif event.kind is EventKind.FAILED:
-            watched.failed.update(event.instances)
+            watched.stopped |= {one for one in event.instances if self._has_stopped(watched, event.cloud, one)}
         elif event.kind is EventKind.READY:
             self._is_no_old_news(watched, event)
         elif event.kind is EventKind.DRAINING:
@@ -372,11 +373,15 @@ class Auditor:
         if often := [instance for instance, count in watched.ends.items() if count > ENDS_PER_INSTANCE]:
             self.fail("15 (terminations)", f"{', '.join(often)} more than {ENDS_PER_INSTANCE} times")
 
+    @staticmethod
+    def _has_stopped(watched: Watched, cloud: str, instance: InstanceId) -> bool:
+        seen = watched.truths[cloud].seen
+        return instance in seen and seen[instance].row.phase is Phase.STOPPED
+
     def _is_no_old_news(self, watched: Watched, event: Event) -> None:
         """No old list revives what is known to have stopped."""
-        seen = watched.truths[event.cloud].seen
-        for instance in watched.failed.intersection(event.instances):
-            if instance in seen and seen[instance].row.phase is Phase.STOPPED:
+        for instance in watched.stopped.intersection(event.instances):
+            if self._has_stopped(watched, event.cloud, instance):
                 self.fail("11 (old list)", f"{instance}, which had failed since it stopped, is called ready")
 
     def _launching(self, watched: Watched, event: Event) -> None:

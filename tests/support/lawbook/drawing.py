@@ -9,6 +9,7 @@ from lawbook.editing import changed, deployment, renamed
 from lawbook.schedules import (
     BAD_IMAGE,
     CLOUDS,
+    HOSTILE,
     OF_CALLS,
     OF_HEALTH,
     OF_INSTANCES,
@@ -46,7 +47,19 @@ def schedule(choose: Choices, *, faults: bool = True, crashes: bool = True, chan
     )
     # What follows is drawn last, so that what a seed gave before it still gives, mostly.
     made = _with_new_names(choose, drawn.changes)
-    return attrs.evolve(drawn, changes=tuple(_disturbed(choose, change) for change in made) if crashes else made)
+    disturbed = tuple(_disturbed(choose, change) for change in made) if crashes else made
+    struck = tuple(_hostile(choose, one) for one in drawn.faults) if faults else drawn.faults
+    return attrs.evolve(drawn, changes=disturbed, faults=struck)
+
+
+def _hostile(choose: Choices, faults: Faults) -> Faults:
+    """Let a cloud also answer as none should: for a while, or now and then."""
+    if not choose.chance(15):
+        return faults
+    kind = choose.one_of(HOSTILE)
+    if choose.chance(50):
+        return attrs.evolve(faults, windows=(*faults.windows, _window(choose, kind)))
+    return attrs.evolve(faults, rates={**faults.rates, kind: choose.number(2, 20) / 100})
 
 
 def _with_new_names(choose: Choices, changes: tuple[Change, ...]) -> tuple[Change, ...]:

@@ -5,6 +5,7 @@ from collections import Counter
 import attrs
 
 from lawbook.schedules import SHOP, Schedule, uses_bad_image
+from lawbook.truth import OpenCloud
 from lawbook.world import Applied, Decider, World
 from vmpattern.forecast import plan
 from vmpattern.model import Deployment, EventKind, Fleet, Health, Instance, Market, Phase, Place, Plan, Result
@@ -117,12 +118,18 @@ def _must_end_well(world: World, desired: Deployment) -> bool:
         return False
     if uses_bad_image(desired) and any(fleet.size for fleet in desired.fleets.values()):
         return False
-    return service.health is not None or not any(
-        row.phase is Phase.RUNNING and row.health is Health.UNKNOWN
+    return not any(
+        row.phase is Phase.RUNNING and _is_mute(cloud, row, checked=service.health is not None)
         for cloud in world.clouds.values()
-        if cloud.capabilities.native_health
         for row in cloud.rows()
     )
+
+
+def _is_mute(cloud: OpenCloud, row: Instance, *, checked: bool) -> bool:
+    """Whether nobody says of a running instance whether it is well: a person is asked then, and nothing ended."""
+    if checked:
+        return cloud.answers(row.id) is Health.UNKNOWN
+    return cloud.capabilities.native_health and row.health is Health.UNKNOWN
 
 
 def at_rest(world: World, desired: Deployment) -> list[str]:

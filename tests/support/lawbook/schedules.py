@@ -51,7 +51,11 @@ OF_CALLS = (
 OF_HEALTH = (FaultKind.NEVER_READY, FaultKind.FLAPPING, FaultKind.DIES, FaultKind.ZONE_OUTAGE)
 OF_INSTANCES = (FaultKind.SLOW_BOOT, FaultKind.DELETE_HANGS)
 RARE = (FaultKind.QUOTA,)
-LASTING = frozenset({FaultKind.NEVER_READY, FaultKind.FLAPPING, FaultKind.DIES, FaultKind.SLOW_BOOT})
+HOSTILE = (FaultKind.ABSURD_RETRY, FaultKind.GARBLED, FaultKind.EXPIRED, FaultKind.HEALTH_UNKNOWN)
+"""Answers that no program should give."""
+LASTING = frozenset(
+    {FaultKind.NEVER_READY, FaultKind.HEALTH_UNKNOWN, FaultKind.FLAPPING, FaultKind.DIES, FaultKind.SLOW_BOOT}
+)
 """Faults that stay with an instance when the world is calm again."""
 
 
