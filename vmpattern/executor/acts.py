@@ -91,9 +91,13 @@ class Acts:
             case Keep():
                 self._keep(run, action)
 
-    def was_read(self, cloud: str, asked_at: float) -> None:
-        """After a reading asked for at `asked_at`: what it must show, if it ever happened, is known now."""
-        shown = [entry for entry in self._moved if entry[1].cloud == cloud and asked_at >= entry[2]]
+    def was_read(self, cloud: str, asked_at: float, unread: frozenset[str] = frozenset()) -> None:
+        """After a reading asked for at `asked_at`: what it must show, if it ever happened, is known now.
+
+        Of the fleets in `unread`, whose balancer it didn't show, it isn't.
+        """
+        read = [entry for entry in self._moved if entry[1].cloud == cloud and entry[0].fleet.name not in unread]
+        shown = [entry for entry in read if asked_at >= entry[2]]
         for run, action, _ in shown:
             run.index.update(action.ids, self._runtime.now(), **{_SENT[type(action)]: False})
         if shown:

@@ -14,10 +14,10 @@ from vmpattern.executor.environments import Environment, environments
 from vmpattern.executor.freshness import check_fresh
 from vmpattern.executor.lease import fleets_locked
 from vmpattern.executor.observing import read_clouds, scopes_of
-from vmpattern.executor.record import BalancerRecord, FileRecord, NoRecord
+from vmpattern.executor.record import BalancerRecord, FileRecord, NoRecord, Recorded
 from vmpattern.executor.runtime import Runtime
 from vmpattern.executor.session import Session, never, opened
-from vmpattern.executor.settling import forget_ended, former_balancers, settle
+from vmpattern.executor.settling import balancers_to_leave, forget_ended, settle
 from vmpattern.model import (
     AnySlot,
     BakeOutcome,
@@ -159,7 +159,7 @@ def apply_in(
     if not baked.ok:
         return _not_baked(standing, baked, told)
     baked_ids = {(result.cloud, result.digest): result.image for result in baked.results}
-    orders = _orders(plan, found, observation, baked_ids)
+    orders = _orders(plan, found, observation, recorded, baked_ids)
     outcome = carry_out(
         deployment,
         orders,
@@ -218,6 +218,7 @@ def _orders(
     plan: Plan,
     found: Mapping[str, Environment],
     observation: Observation,
+    recorded: Recorded,
     baked: Mapping[tuple[str, str], ImageId | None],
 ) -> list[FleetOrder]:
     """Compose the orders; slots that waited for an image have the one that was baked."""
@@ -226,7 +227,7 @@ def _orders(
             fleet=fleet,
             slots=tuple(_with_image(slot, baked) for slot in plan.fleets[name].slots),
             named=frozenset(plan.fleets[name].terminates),
-            former=former_balancers(observation, name),
+            former=balancers_to_leave(recorded, plan.deployment, observation, fleet),
             env=found[name].values,
             no_launch=found[name].lacks,
         )

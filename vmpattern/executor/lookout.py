@@ -1,7 +1,7 @@
 """Keeping the indexes true to the clouds: when each is read, and what a reading changes."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -75,7 +75,8 @@ class CloudWatch:
 class Lookout:
     """Reads the clouds, tick by tick, as long as it is asked to, and enters what it sees into the fleets' indexes.
 
-    `was_read(cloud, asked_at)` is called after every reading.
+    `was_read(cloud, asked_at, unread)` is called after every reading; `unread` are the fleets whose balancer couldn't
+    be read this time, and is about to be.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class Lookout:
         *,
         probe: Probe,
         on_event: Callable[[Event], None],
-        was_read: Callable[[str, float], None],
+        was_read: Callable[[str, float, frozenset[str]], None],
         watch: bool,
     ) -> None:
         self._deployment = deployment
@@ -270,7 +271,7 @@ class Lookout:
         # Events come after the whole reading, so that their counts are those of no half-read cloud.
         for name, changes in changed.items():
             fleets[name].tell_changes(changes, now)
-        self._was_read(cloud.name, asked_at)
+        self._was_read(cloud.name, asked_at, frozenset(_unread(cloud)))
 
     def _note_balancers(self, cloud: CloudWatch, reading: Reading, asked_at: float, now: float) -> None:
         """Note which fleets' balancers could be read, and stop those whose balancer only a person can make readable."""
@@ -317,6 +318,12 @@ class Lookout:
                 run.touch()
             state.settled, state.seen, state.fresh_until = cloud.settled, True, fresh_until
             state.unreadable = False
+
+
+def _unread(cloud: CloudWatch) -> Iterator[str]:
+    for name, watch in cloud.balancers.items():
+        if watch.failed_at < math.inf and not cloud.fleets[name].index.clouds[cloud.name].balancer_lost:
+            yield name
 
 
 def _patience_s(run: FleetRun, capabilities: Capabilities) -> float:

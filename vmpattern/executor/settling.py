@@ -3,11 +3,24 @@
 from collections.abc import Iterator, Mapping
 
 from vmpattern.executor.record import BalancerRecord, Recorded
-from vmpattern.model import CloudObservation, Deployment, Observation, Options
+from vmpattern.model import CloudObservation, Deployment, Fleet, Observation, Options
+
+
+def balancers_to_leave(
+    recorded: Recorded, deployment: Deployment, observation: Observation, fleet: Fleet
+) -> Mapping[str, tuple[Options, ...]]:
+    """Return the balancers that a fleet has left and may have members in, by cloud, unreadable ones included.
+
+    Where a cloud couldn't be read, nobody could ask whether a former balancer is the declared one under another name:
+    there only a fleet that declares none has left any.
+    """
+    unread = [name for name, cloud in observation.clouds.items() if cloud.error and name not in fleet.balancer]
+    known = {name: recorded.former(deployment, name).get(fleet.name, ()) for name in unread}
+    return {**former_balancers(observation, fleet.name), **{name: left for name, left in known.items() if left}}
 
 
 def former_balancers(observation: Observation, fleet: str) -> Mapping[str, tuple[Options, ...]]:
-    """Return the balancers that a fleet has left and may have members in, by cloud."""
+    """Return the balancers that a fleet has left and may have members in, by cloud that could be read."""
     return {
         name: tuple(one.balancer for one in cloud.former if one.fleet == fleet and one.error is None)
         for name, cloud in observation.clouds.items()

@@ -219,7 +219,10 @@ class FleetIndex(Tally):
         return shares
 
     def next_key(self, slot: int, count: int, taken: Set[LaunchKey]) -> LaunchKey:
-        """Return the key for launching `count` in `slot`: the first attempt that isn't taken, in flight or spent."""
+        """Return the key for launching `count` in `slot`: the first attempt that isn't taken, in flight or spent.
+
+        What an instance was seen with is spent: it may be gone, and those that are left be the same as before it.
+        """
         scope, previous = self.places.scopes[slot], self.previous()
         assert scope is not None, "nothing is launched in a slot that isn't resolved"
         attempt = 0
@@ -406,6 +409,7 @@ class FleetIndex(Tally):
             digest=naming.id_digest(instance.id),
         )
         self.rows[instance.id] = row
+        self.spent.add(instance.key)
         return row
 
     def _change(

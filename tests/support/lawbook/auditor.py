@@ -89,7 +89,7 @@ class Watched:
 
     `keys` are those of announced launches, with the clouds that had been read by then. `launching` are those whose
     outcome the executor doesn't know yet, with what may still come of them. `stopped` are those that were told as
-    failed when they had stopped.
+    failed when they had stopped. `unread_at`: since when its balancer can't be read, by cloud.
     """
 
     fleet: Fleet
@@ -110,6 +110,7 @@ class Watched:
     before: int = 0
     launched: int = 0
     stopped: set[InstanceId] = attrs.field(factory=set)
+    unread_at: dict[str, float] = attrs.field(factory=dict)
     ends: Counter[InstanceId] = attrs.field(factory=Counter)
 
     def live(self, clouds: set[str]) -> int:
@@ -349,6 +350,10 @@ class Auditor:
             watched.launching.pop(event.key, None)
         elif event.kind is EventKind.FAILED:
             watched.stopped |= {one for one in event.instances if self._has_stopped(watched, event.cloud, one)}
+        elif event.kind is EventKind.UNREADABLE:
+            watched.unread_at[event.cloud] = self.now
+        elif event.kind is EventKind.READ:
+            watched.unread_at.pop(event.cloud, None)
         elif event.kind is EventKind.READY:
             self._is_no_old_news(watched, event)
         elif event.kind is EventKind.DRAINING:
@@ -525,7 +530,13 @@ class Auditor:
         return provider + probe + (one.membership is Membership.UNHEALTHY)
 
     def _in_order(self, watched: Watched, event: Event) -> None:
-        """Members are drained before they are terminated: until they are out, or time is up."""
+        """Members are drained before they are terminated: until they are out, or time is up.
+
+        A fleet of none doesn't wait for a balancer that nobody can read.
+        """
+        unread_s = self.now - watched.unread_at.get(event.cloud, math.inf)
+        if watched.fleet.size == 0 and unread_s >= SILENCE_S:
+            return
         for instance in event.instances:
             one = watched.find(instance)
             if one is None or one.membership is Membership.ABSENT:
