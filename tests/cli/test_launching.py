@@ -88,7 +88,46 @@ def test_a_change_that_a_quota_leaves_no_room_for_is_refused_before_anything_is_
     refused = call("apply", "--yes")
 
     assert 0 != refused.status
-    assert "1 more instances are wanted, and 3 of at most 3 are there" in refused.err + refused.out
+    assert (
+        "limit is 3 instances, 3 are there, and 1 more are needed at once than this change" in refused.err + refused.out
+    )
+    assert "set max_surge = 0 with max_unavailable = 1" in refused.err + refused.out
+
+
+TWO_FLEETS = """
+[services.web]
+image.existing = {{ eu = "{image}" }}
+port = 8080
+health = {{ http = "/" }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("quota", "image", "sizes"),
+    [
+        pytest.param(4, "img-1", {"a": 1, "b": 3}, id="one shrinks"),
+        pytest.param(4, "img-1", {"b": 4}, id="one is gone"),
+        pytest.param(5, "img-2", {"a": 2, "b": 2}, id="both need the same room"),
+    ],
+)
+def test_what_another_fleet_frees_under_a_quota_is_counted(call, quota: int, image: str, sizes: dict) -> None:
+    def written(image: str, sizes: dict[str, int]) -> None:
+        fleets = "".join(
+            f'[fleets.{name}]\nservice = "web"\nsize = {size}\nplacements = [{{ cloud = "eu" }}]\n'
+            for name, size in sizes.items()
+        )
+        text = HEAD + cloud("eu", f"quota = {quota}") + TWO_FLEETS.format(image=image) + fleets
+        Path("vmpattern.toml").write_text(text, "utf-8")
+
+    written("img-1", {"a": 2, "b": 2})
+    call("apply", "--yes")
+    written(image, sizes)
+    asked = call("doctor", "--json"), call("plan")
+    applied = call("apply", "--yes", "--json")
+    ready = {name: fleet["ready"] for name, fleet in applied.document["fleets"].items()}
+
+    assert (0, [0, 2]) == (applied.status, [one.status for one in asked])
+    assert sizes == {name: ready[name] for name in sizes}
 
 
 def test_a_spent_quota_passes_its_share_on_and_the_next_plan_is_empty(call) -> None:

@@ -11,7 +11,16 @@ from situations import fleet
 from stage import Stage
 
 from vmpattern.driver import LaunchRequest
-from vmpattern.errors import DriverError, KeyConflict, QuotaExceeded, Refused, Scope, ScopeKind, Throttled
+from vmpattern.errors import (
+    DriverError,
+    KeyConflict,
+    OutOfCapacity,
+    QuotaExceeded,
+    Refused,
+    Scope,
+    ScopeKind,
+    Throttled,
+)
 from vmpattern.executor.applying import apply_in
 from vmpattern.model import (
     BakeOutcome,
@@ -22,6 +31,7 @@ from vmpattern.model import (
     Health,
     Idempotency,
     Instance,
+    Latencies,
     Market,
     Outcome,
     Phase,
@@ -31,6 +41,7 @@ from vmpattern.model import (
     Rollout,
     Secret,
 )
+from vmpattern.planner import assess, decide
 from vmpattern.simulation import EC2_LIKE, FaultKind, Faults
 
 ACCOUNT = Scope(ScopeKind.ACCOUNT)
@@ -223,6 +234,119 @@ def test_a_rollout_at_a_full_quota_uses_what_it_frees(wanted: Fleet) -> None:
     outcome = stage.apply(stage.deployment(wanted, image="img-2"))
 
     assert (Result.COMPLETE, ["img-2"] * size) == (outcome.result, [row.image for row in stage.live()])
+
+
+def images(stage: Stage, name: str) -> list[str]:
+    return [row.image for row in stage.live(name)]
+
+
+@pytest.mark.parametrize("order", [("a", "b"), ("b", "a")], ids=str)
+@pytest.mark.parametrize("balanced", [False, True], ids=["alone", "balanced"])
+@pytest.mark.parametrize(
+    ("quota", "sizes", "image"),
+    [
+        pytest.param(4, {"a": 1, "b": 3}, "img-1", id="one shrinks"),
+        pytest.param(4, {"a": 0, "b": 4}, "img-1", id="one is gone"),
+        pytest.param(4, {"a": 1, "b": 2}, "img-2", id="one shrinks and both change"),
+        pytest.param(5, {"a": 2, "b": 2}, "img-2", id="both need the same room"),
+    ],
+)
+def test_a_launch_waits_for_what_another_fleet_of_the_run_frees(
+    order: tuple[str, str], balanced: bool, quota: int, sizes: dict[str, int], image: str
+) -> None:
+    stage = Stage(quota=quota)
+    stage.apply(stage.deployment(*(fleet(2, name=name, balanced=balanced) for name in order)))
+    outcome = stage.apply(
+        stage.deployment(*(fleet(sizes[name], name=name, balanced=balanced) for name in order), image=image)
+    )
+
+    assert (Result.COMPLETE, ()) == (outcome.result, outcome.errors)
+    assert {name: [image] * size for name, size in sizes.items()} == {name: images(stage, name) for name in sizes}
+
+
+def test_a_long_rollout_of_one_fleet_is_progress_of_another_that_waits_for_its_room() -> None:
+    stage = Stage(quota=9, capabilities=attrs.evolve(EC2_LIKE, latencies=Latencies(boot_s=57.0, ready_s=9.0)))
+    two = fleet(6, name="a"), fleet(2, name="b", rollout=Rollout(progress_deadline_s=200.0))
+    stage.apply(stage.deployment(*two))
+    outcome = stage.apply(stage.deployment(*two, image="img-2"))
+
+    assert (Result.COMPLETE, ["img-2"] * 2) == (outcome.result, images(stage, "b"))
+    assert outcome.duration_s > 2 * 200.0
+
+
+@pytest.mark.parametrize(("moved_s", "is_stuck"), [(0.0, True), (1000.0, False)])
+def test_a_fleet_that_waits_for_a_quota_is_stuck_only_when_no_fleet_gets_further(
+    moved_s: float, is_stuck: bool
+) -> None:
+    stage = Stage()
+    wanted = stage.deployment(fleet(2, name="a"), fleet(2, name="b"))
+    made, seen = stage.plan(wanted), stage.observe(wanted)
+    other, index = (
+        assess(wanted, wanted.fleets[name], made.fleets[name].slots, seen, named=()).index for name in ("a", "b")
+    )
+    index.others = [other]
+    index.quota_refused(ACCOUNT, "demo", 1, "the limit is reached")
+    other.ask(0, 1)
+    other.progress_at += moved_s
+
+    assert is_stuck is bool(decide(index.fleet, index, seen.at + 1500.0).stuck)
+
+
+def test_a_launch_doesnt_wait_until_the_other_fleet_is_done() -> None:
+    stage = Stage(quota=6)
+    stage.apply(stage.deployment(fleet(6, name="a", balanced=True)))
+    slow = fleet(5, name="a", surge=0, unavailable=1, balanced=True)
+    outcome = stage.apply(stage.deployment(slow, fleet(1, name="b"), image="img-2"))
+    ready = [event.fleet for event in stage.events if event.kind is EventKind.READY]
+
+    assert (Result.COMPLETE, "a", 1) == (outcome.result, ready[-1], ready.count("b"))
+
+
+def test_a_launch_waits_for_instances_that_are_too_many_and_not_proven_yet() -> None:
+    stage, patient = Stage(quota=4), Rollout(min_ready_s=120.0)
+    stage.apply(stage.deployment(fleet(2, name="a"), fleet(2, name="b")))
+    outcome = stage.apply(stage.deployment(fleet(1, name="a", rollout=patient), fleet(3, name="b")))
+
+    assert (Result.COMPLETE, ()) == (outcome.result, outcome.errors)
+
+
+def test_a_launch_waits_for_a_fleet_that_moves_to_a_cloud_without_room_for_a_while() -> None:
+    stage = Stage("eu", "lab")
+    stage.clouds["eu"]._world.spec = attrs.evolve(stage.clouds["eu"].spec, quota=4)
+    stage.apply(stage.deployment(*(fleet(2, name=name, clouds=("eu",)) for name in "ab")))
+    lab, until = stage.clouds["lab"], stage.clouds["lab"].clock.now() + 100.0
+
+    def before(verb: str, argument: object) -> None:
+        if verb == "launch" and lab.clock.now() < until:
+            raise OutOfCapacity("no room", code="OutOfCapacity", scope=ACCOUNT)
+
+    moved = stage.deployment(fleet(2, name="a", clouds=("lab",)), fleet(4, name="b", clouds=("eu",)))
+    outcome = stage.apply(moved, drivers={"lab": Listed(lab, before=before)})
+
+    assert (Result.COMPLETE, ()) == (outcome.result, outcome.errors)
+    assert ["eu"] * 4 + ["lab"] * 2 == sorted(row.cloud for row in stage.live())
+
+
+def test_fleets_that_would_wait_for_each_other_for_ever_fail_with_the_providers_words() -> None:
+    stage = Stage(quota=4)
+    two = [fleet(2, name=name) for name in "ab"]
+    stage.apply(stage.deployment(*two))
+    outcome = stage.apply(stage.deployment(*two, image="img-2"))
+
+    assert (Result.FAILED, {"InstanceLimitExceeded"}) == (outcome.result, {error.code for error in outcome.errors})
+    assert [["img-1"] * 2] * 2 == [images(stage, name) for name in "ab"]
+    assert outcome.duration_s < 300.0
+
+
+def test_once_another_fleet_goes_no_further_nothing_waits_for_it() -> None:
+    stage = Stage(quota=5, bad_images=frozenset({"img-2"}))
+    stage.apply(stage.deployment(fleet(2, name="a"), fleet(2, name="b")))
+    outcome = stage.apply(stage.deployment(fleet(2, name="a"), fleet(2, name="b"), image="img-2"))
+
+    assert not outcome.ok
+    assert outcome.errors
+    assert [2, 2] == [one.ready for one in outcome.fleets.values()]
+    assert outcome.duration_s < 1200.0
 
 
 def test_a_quota_that_counts_what_is_ending_is_asked_again_once_that_is_gone() -> None:

@@ -200,9 +200,9 @@ class Checker(Protocol):
 
         Args:
             requests: what would be launched, one for each zone of one placement, alike otherwise. `count` is how many
-                instances more than now there will certainly be at once in all of them; 0 where what ends makes room, or
-                another placement may take them. An empty `image` isn't known yet. In `env` stand the references of
-                secrets, not the secrets.
+                instances more than now there will certainly be at once in all of them; 0 where what ends makes room,
+                also of another fleet, or another placement may take them. An empty `image` isn't known yet. In `env`
+                stand the references of secrets, not the secrets.
             balancer: what the instances would be registered with.
 
         Returns:

@@ -28,7 +28,7 @@ from vmpattern.executor.requests import checked_report, launch_request
 from vmpattern.executor.runtime import Answer, Runtime
 from vmpattern.executor.unresolved import UnresolvedLaunches
 from vmpattern.model import EventKind, Idempotency, InstanceId, NoRoom, Options, Slot, options_text
-from vmpattern.planner import Deregister, Drain, FleetAction, Keep, Launch, Register, Terminate
+from vmpattern.planner import Deregister, Drain, FleetAction, Keep, Launch, Register, Terminate, is_out_of_quota
 
 FATAL = (QuotaExceeded, Denied, Unauthenticated, Invalid, Unsupported, ContractBroken)
 """Errors after which only a person can help: the fleet stops before anything is drained."""
@@ -351,7 +351,7 @@ class Acts:
             if run.index.quota_refused(error.scope, cloud, tried, str(error)):
                 refusal = NoRoom(cloud=cloud, scope=error.scope, code=error.code, message=error.message, at=now)
                 run.refuse(refusal, math.inf)
-            if run.index.is_out_of_quota():
+            if is_out_of_quota(run.index):
                 run.fail(error, now, cloud=cloud, fatal=True)
             else:
                 run.tell(EventKind.BLOCKED, now, cloud=cloud, zone=zone, count=count, key=key, message=str(error))

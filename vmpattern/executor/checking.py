@@ -28,7 +28,7 @@ from vmpattern.model import (
     Slot,
 )
 from vmpattern.planner import admitted
-from vmpattern.planner.peak import peak
+from vmpattern.planner.peak import freed, peak
 
 NO_KEY = LaunchKey("k" + "0" * 31)
 """The key of a request that nobody sends."""
@@ -47,6 +47,7 @@ def check_fleets(
     A permission that is missing is a problem; any other failure to find out is a note.
     """
     found: list[FleetCheck] = []
+    free = freed(deployment, cloud)
     alone = Observation(at=cloud.at, clouds={cloud.name: cloud}, contents=contents)
     for fleet in deployment.fleets.values():
         problems: list[Problem] = []
@@ -55,6 +56,7 @@ def check_fleets(
             if placement.cloud == cloud.name:
                 # Where there are several placements, another one may take what this one has no room for.
                 count = peak(deployment, fleet, alone) if len(fleet.placements) == 1 else 0
+                count = max(0, count - sum(room for name, room in free.items() if name != fleet.name))
                 requests = _requests(deployment, fleet, number, cloud, count)
                 yield from _check(deployment, fleet, number, cloud, checker, requests, most_attempts, problems, notes)
         if problems or notes:

@@ -44,6 +44,8 @@ class Engine:
     ) -> None:
         self._decider = decide
         self._runs = tuple(runs)
+        for run in self._runs:
+            run.index.others = [other.index for other in self._runs if other is not run]
         self._runtime = runtime = session.runtime
         self._on_event = on_event
         self._stop = stop
@@ -90,15 +92,14 @@ class Engine:
             if run.index.next_due() <= now:
                 run.tell_changes(run.index.advance(now), now)
         self._lookout.read(now)
-        over = True
         for run in self._runs:
             if run.wake_at <= now or run.index.version != run.decided:
                 self._decide(run, now)
             run.note_counts()
-            over = over and run.is_over()
         for account in self._accounts.values():
             account.dispatch()
-        return over
+        # What one fleet decides may let another one go on: that decides again before all is over.
+        return all(run.is_over() and run.index.version == run.decided for run in self._runs)
 
     def _decide(self, run: FleetRun, now: float) -> None:
         decision = run.bounded(self._decider(run.fleet, run.index, now))

@@ -144,6 +144,8 @@ class FleetRun:
     def decided_on(self, decision: Decision) -> None:
         """Take a decision, and note whether the first one on readings of every cloud found nothing to do."""
         self.decision, self.wake_at = decision, decision.wake_at
+        halted = decision.paused or decision.stuck or self.index.stop_reason
+        self.index.settle_down(is_over=decision.done or bool(halted))
         if self.reached_at_once is None and self._has_looked():
             self.reached_at_once = decision.done
 

@@ -9,6 +9,7 @@ from vmpattern.planner.bakes import bakes, chosen_images
 from vmpattern.planner.balancing import balancer_notes
 from vmpattern.planner.decide import decide
 from vmpattern.planner.failing import checks_of, refuse_failing
+from vmpattern.planner.freeing import is_out_of_quota
 from vmpattern.planner.images import Chosen, as_if_baked, image_reasons, recipe_name, too_large
 from vmpattern.planner.index import FleetIndex, Transition
 from vmpattern.planner.keeping import ImageUse, image_uses
@@ -53,6 +54,7 @@ __all__ = [
     "decide",
     "image_reasons",
     "image_uses",
+    "is_out_of_quota",
     "lacks",
     "limits",
     "counted_once",

@@ -9,6 +9,7 @@ import math
 from vmpattern.model import Fleet
 from vmpattern.planner.actions import Decision
 from vmpattern.planner.coming import launch, register, release
+from vmpattern.planner.freeing import is_out_of_quota
 from vmpattern.planner.index import FleetIndex
 from vmpattern.planner.leaving import clear_broken, end_drained, retire_old, retire_surplus
 from vmpattern.planner.rows import BROKEN, State
@@ -47,7 +48,7 @@ def _decision(turn: Turn) -> Decision:
     """Sum up: actions, whether all is done, or why it can't go on."""
     index, now = turn.index, turn.now
     busy = bool(turn.actions or index.launching or index.in_flight or index.leaving)
-    deadline = index.progress_at + turn.fleet.rollout.progress_deadline_s
+    deadline = index.moved_at + turn.fleet.rollout.progress_deadline_s
     done = not busy and not turn.stop and index.serving == turn.fleet.size and _is_reached(turn)
     if done and (doubted := [row.instance.id for row in turn.broken()]):
         done, turn.stop = False, f"one witness alone calls {', '.join(doubted[:3])} unhealthy: a new plan may end it"
@@ -74,7 +75,7 @@ def _obstacle(turn: Turn) -> str:
         return ""
     if index.no_launch and any(turn.wanted()):
         return index.no_launch
-    if index.allowance.spent and sum(index.have) < turn.fleet.size and index.is_out_of_quota():
+    if index.allowance.spent and sum(index.have) < turn.fleet.size and is_out_of_quota(index):
         return f"a quota leaves no room: {'; '.join(dict.fromkeys(index.allowance.spent.values()))}"
     if index.silent:
         ids = [row.instance.id for row in index.rows.values() if row.state is State.SILENT and row.dated]

@@ -27,7 +27,6 @@ from vmpattern.model import (
     Options,
     PendingSlot,
     Revision,
-    Slot,
     Standing,
 )
 from vmpattern.planner.allowance import Allowance
@@ -37,7 +36,6 @@ from vmpattern.planner.quotas import quotas
 from vmpattern.planner.rows import (
     BROKEN,
     ENDING,
-    LEAVING,
     READY,
     TERMINATED,
     UNKNOWN,
@@ -92,6 +90,9 @@ class Transition(NamedTuple):
 class FleetIndex(Tally):
     """The rows of one fleet and everything that `decide` reads of them.
 
+    `others` are the other fleets of the same run, whose instances may count for the same quotas. `is_over`: the fleet
+    goes no further, and nothing more of it will end.
+
     Guarantees:
         Reading costs O(1), an update O(log n) and a small memmove. `rebuilt()` counts everything anew from the rows and
         must give the same decisions.
@@ -124,6 +125,8 @@ class FleetIndex(Tally):
         self.spent: set[LaunchKey] = set()
         self.blocks: dict[tuple[str, Scope], float] = {}
         self.allowance = Allowance()
+        self.others: Sequence[FleetIndex] = ()
+        self.is_over = False
         self.conflicts = 0
         self.in_flight = 0
         self.failures = 0
@@ -178,18 +181,6 @@ class FleetIndex(Tally):
     def is_blocked(self, slot: AnySlot, now: float) -> bool:
         """Whether a scope that covers the slot has no capacity for a while."""
         return any(until > now and covers(scope, cloud, slot) for (cloud, scope), until in self.blocks.items())
-
-    def is_out_of_quota(self) -> bool:
-        """Whether quotas leave no slot to launch in, and nothing will free any of them.
-
-        What ends does; and so does what is out of date, once something that starts has taken its place.
-        """
-        if (self.old_ready or self.old_idle) and sum(self.have) + self.asked > self.serving + self.silent:
-            return False
-        able = [slot for slot in self.slots if isinstance(slot, Slot) and self.clouds[slot.cloud].seen]
-        clouds = {cloud for cloud, _ in self.allowance.spent}
-        frees = any(row.state in (LEAVING, ENDING) and row.instance.cloud in clouds for row in self.rows.values())
-        return not frees and all(self.allowance.is_spent(slot) for slot in able)
 
     def next_unblock(self, now: float) -> float:
         """Return when the first block ends; infinity for none."""
@@ -300,8 +291,7 @@ class FleetIndex(Tally):
         self.leave(row)
         self.purge()
         self.lingering.discard(instance)
-        if self.allowance:
-            self._quotas_freed(row.instance.cloud)
+        self._has_ended(row.instance.cloud)
         return [Transition(row, row.state, None, "it is gone")]
 
     def keep(self, instance: InstanceId, until: float, now: float) -> list[Transition]:
@@ -378,8 +368,30 @@ class FleetIndex(Tally):
             self.block(scope, cloud, math.inf)
         return spent
 
+    def settle_down(self, *, is_over: bool) -> None:
+        """Note whether the fleet goes no further; once it doesn't, others no longer wait for what it would free."""
+        if is_over and not self.is_over:
+            for other in self.others:
+                for cloud in other.clouds:
+                    other._quotas_freed(cloud)
+        self.is_over = is_over
+
+    @property
+    def moved_at(self) -> float:
+        """When the fleet got further for the last time, or, while it waits for a quota, any fleet of the run."""
+        if not self.allowance.spent:
+            return self.progress_at
+        return max([self.progress_at, *(other.progress_at for other in self.others)])
+
+    def _has_ended(self, cloud: str) -> None:
+        for index in (self, *self.others):
+            index._quotas_freed(cloud)
+
     def _quotas_freed(self, cloud: str) -> None:
         """Ask again where a quota of `cloud` was spent: something that counted there has ended."""
+        if not self.allowance:
+            return
+        self.progress_at = self.moved_at
         for key in self.allowance.freed(cloud):
             self.blocks.pop(key, None)
         self.version += 1
@@ -445,8 +457,8 @@ class FleetIndex(Tally):
             self.failures += not row.lacked_room
         if state is READY and before is not READY and row.ours:
             self.progress_at = now
-        if state is ENDING and before is not ENDING and self.allowance:
-            self._quotas_freed(row.instance.cloud)
+        if state is ENDING and before is not ENDING:
+            self._has_ended(row.instance.cloud)
         if row.lingers_in or self.lingering:
             (self.lingering.add if _lingers(row) else self.lingering.discard)(row.instance.id)
         self.enter(row)

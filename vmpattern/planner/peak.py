@@ -1,9 +1,11 @@
 """How many instances more than now a rollout needs at once: what quotas have to leave room for. Pure."""
 
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 
 from vmpattern.errors import SpecError
-from vmpattern.model import AnySlot, Deployment, Fleet, Observation
+from vmpattern.model import AnySlot, CloudObservation, Deployment, Fleet, Observation
 from vmpattern.planner.assessment import assess
 from vmpattern.planner.limits import limits
 from vmpattern.planner.resolve import resolve
@@ -22,3 +24,21 @@ def peak(deployment: Deployment, fleet: Fleet, observation: Observation) -> int:
     index = assess(deployment, fleet, slots, observation).index
     needs_room = bool(index.old_ready or index.old_idle) and limits(fleet).least >= fleet.size
     return max(0, fleet.size + needs_room + index.kept - index.live)
+
+
+def freed(deployment: Deployment, cloud: CloudObservation) -> Mapping[str, int]:
+    """Return how many instances each fleet may free in a cloud for others; under "" what no fleet of the file has.
+
+    A fleet with several placements may move all that it has here to another one.
+    """
+    owners = deployment.owners()
+    live = Counter(owners.get(row.fleet, "") for row in cloud.instances if row.phase.is_live)
+    return {name: max(0, count - _stays(deployment, name, cloud.name)) for name, count in live.items()}
+
+
+def _stays(deployment: Deployment, name: str, cloud: str) -> int:
+    """Return how many instances a fleet certainly has in a cloud in the end."""
+    if name not in deployment.fleets:
+        return 0
+    places = deployment.fleets[name].placements
+    return deployment.fleets[name].size if all(place.cloud == cloud for place in places) else 0

@@ -12,6 +12,8 @@ from vmpattern.simulation.images import Images
 from vmpattern.simulation.spec import IMAGE_PREFIX
 from vmpattern.simulation.world import World
 
+WAY_OUT = "set max_surge = 0 with max_unavailable = 1 in the rollout, choose a smaller size, or raise the limit"
+
 
 def problems(world: World, images: Images, requests: Sequence[LaunchRequest]) -> Iterator[Problem]:
     """Yield what isn't sold, options that nobody knows, and what is above the quota; an image not known yet is fine."""
@@ -25,4 +27,6 @@ def problems(world: World, images: Images, requests: Sequence[LaunchRequest]) ->
             yield Problem(f"options.{key}", "isn't an option here; a simulated cloud has none for a placement")
         for quota, used, _ in launching.quotas(world, request.market):
             if request.count and used + request.count > quota:
-                yield Problem("", f"{request.count} more instances are wanted, and {used} of at most {quota} are there")
+                there = f"the account's limit is {quota} instances, {used} are there"
+                more = f"{request.count} more are needed at once than this change frees"
+                yield Problem("", f"{there}, and {more}: {WAY_OUT}")
