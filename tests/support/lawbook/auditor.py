@@ -35,6 +35,9 @@ from vmpattern.model import (
     Slot,
 )
 
+SILENCE_S = 60.0
+"""A balancer that can't be read for so long keeps nobody waiting whose fleet is to vanish."""
+
 LAUNCHES_PER_INSTANCE, MORE_LAUNCHES, ENDS_PER_INSTANCE = 5, 20, 10
 """A fleet launches at most so many for each instance of its size, and so many more; what was decided before comes on
 top: as many as may be there at once. Calls that fail are sent again, until the deadline for progress: so often."""
