@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from vmpattern import naming
 from vmpattern.driver import LaunchReport, LaunchRequest
-from vmpattern.errors import ContractBroken, KeyConflict, Refused
+from vmpattern.errors import ContractBroken, KeyConflict
 from vmpattern.executor.secrets import secret_value
 from vmpattern.model import Fleet, Instance, InstanceId, LaunchKey, Mislabelled, Revision, Secret, Service, Slot
 
