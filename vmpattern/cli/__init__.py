@@ -14,8 +14,11 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         if words in (["--help"], ["-h"]) and sys.stdout is not None:
             return _put(overview())
-        from vmpattern.cli.run import run
-
+        try:
+            from vmpattern.cli.run import run
+        except KeyboardInterrupt:
+            sys.stderr.write("Interrupted; nothing was changed.\n")
+            return 130
         return run(words)
     except OSError as error:
         from vmpattern.cli.streams import cut_off
