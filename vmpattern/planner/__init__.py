@@ -4,7 +4,7 @@ What only a status asks for, `survey`, is a module to import by itself: a plan s
 """
 
 from vmpattern.planner.actions import Decision, Deregister, Drain, FleetAction, Keep, Launch, Register, Terminate
-from vmpattern.planner.assessment import Assessment, assess, lacks, uneven
+from vmpattern.planner.assessment import Assessment, as_counted, assess, lacks, uneven
 from vmpattern.planner.bakes import bakes, chosen_images
 from vmpattern.planner.balancing import balancer_notes
 from vmpattern.planner.decide import decide
@@ -43,6 +43,7 @@ __all__ = [
     "admitted",
     "as_if_baked",
     "apportion",
+    "as_counted",
     "assess",
     "balancer_notes",
     "bakes",
