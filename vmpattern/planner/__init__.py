@@ -16,6 +16,7 @@ from vmpattern.planner.limits import Limits, limits
 from vmpattern.planner.places import covers
 from vmpattern.planner.quotas import apportion, quotas
 from vmpattern.planner.resolve import Resolution, admitted, resolve
+from vmpattern.planner.retired import with_retired
 from vmpattern.planner.rows import SKEW_S, Row, State, classify
 from vmpattern.planner.scopes import WAY_OUT, Overlap, counted_once, overlaps, refuse_overlaps
 
@@ -65,4 +66,5 @@ __all__ = [
     "resolve",
     "too_large",
     "uneven",
+    "with_retired",
 ]
