@@ -16,6 +16,7 @@ from vmpattern.model import (
     Membership,
     Observation,
     Phase,
+    Revision,
     Standing,
 )
 from vmpattern.planner.survey import FleetSurvey, survey
@@ -229,3 +230,10 @@ def test_an_instance_in_no_zone_of_ours_is_out_of_date(settled: Settled) -> None
     stray = instance("i-stray", zone="x", revision=first(observation).revision)
 
     assert [False] == [row.in_date for row in of_web(wanted, changed(observation, instances=(stray,))).rows]
+
+
+def test_a_plan_names_the_revision_where_nothing_else_differs(settled: Settled) -> None:
+    wanted, observation = settled
+    reasons = plan(wanted, with_first(observation, revision=Revision("zz"))).fleets["web"].reasons
+
+    assert [("revision", "zz", 1)] == [(reason.field, reason.before, reason.count) for reason in reasons]

@@ -77,7 +77,10 @@ def _differences(
     placement = f"fleets.{fleet.name}.placements[{slot.placement}]"
     service = f"services.{fleet.service}"
     if instance.revision != slot.revision:
-        for part, before, after in naming.changed_inputs(instance.inputs, slot.inputs):
+        changes = naming.changed_inputs(instance.inputs, slot.inputs)
+        if not changes:  # its label was changed by hand, or what it was launched from is known by no label
+            yield "revision", instance.revision, slot.revision
+        for part, before, after in changes:
             if part == "image":
                 yield f"{service}.image", instance.image, slot.image
             elif part == "machine_type":
