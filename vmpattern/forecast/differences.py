@@ -78,7 +78,8 @@ def _differences(
     service = f"services.{fleet.service}"
     if instance.revision != slot.revision:
         changes = naming.changed_inputs(instance.inputs, slot.inputs)
-        if not changes:  # its label was changed by hand, or what it was launched from is known by no label
+        # The label was changed by hand, or the other labels tell of nothing that differs.
+        if not changes and instance.fleet == fleet.name:
             yield "revision", instance.revision, slot.revision
         for part, before, after in changes:
             if part == "image":
