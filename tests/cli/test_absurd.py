@@ -136,7 +136,9 @@ def test_where_the_disk_is_full_no_part_of_a_plan_is_left(tmp_path: Path) -> Non
     assert [] == [path.name for path in tmp_path.iterdir() if "p.json" in path.name]
 
 
-@pytest.mark.parametrize("words", ["plan", "plan --json", "status --json", "drivers", "none --json"])
+@pytest.mark.parametrize(
+    "words", ["plan", "plan --json", "status --json", "drivers", "none --json", "--help", "plan -h"]
+)
 def test_output_that_cannot_be_written_is_told(words: str, tmp_path: Path) -> None:
     write(tmp_path)
     done = script(tmp_path, f"$VM {words} >/dev/full")
@@ -144,6 +146,32 @@ def test_output_that_cannot_be_written_is_told(words: str, tmp_path: Path) -> No
     assert done.returncode not in (0, 2)
     assert "Traceback" not in done.stderr
     assert "No space left" in done.stderr
+
+
+@pytest.mark.parametrize("words", ["plan", "plan --json", "apply --yes", "--help", "--version"])
+def test_a_closed_output_is_told_before_anything_is_done(words: str, tmp_path: Path) -> None:
+    write(tmp_path)
+    done = script(tmp_path, f"$VM {words} >&-")
+
+    assert 1 == done.returncode
+    assert "The output can't be written: standard output is closed" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "demo.json").exists()
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-"])
+def test_a_closed_input_is_no_terminal_and_closed_errors_go_nowhere(closed: str, tmp_path: Path) -> None:
+    write(tmp_path)
+    done = script(tmp_path, f"$VM apply {closed}")
+
+    assert (64, "Traceback" in done.stderr) == (done.returncode, False)
+    assert "create" in done.stdout
+
+
+def test_a_reader_of_the_overview_may_go_away(tmp_path: Path) -> None:
+    done = script(tmp_path, "($VM --help; echo $? >&2) | true")
+
+    assert "0\n" == done.stderr
 
 
 def test_locks_that_cannot_be_taken_are_told(tmp_path: Path) -> None:

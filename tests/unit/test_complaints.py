@@ -92,3 +92,36 @@ def test_what_remains_tells_the_reasons_that_are_given_most() -> None:
         run.index.see(member(f"i{number}"), NOW, standing=attrs.evolve(SHUNNED, reason=reason))
 
     assert f"; said of 2: {BAD_GATEWAY}; said of 2: b; said of 2: c" in run.remaining(NOW)[0]
+
+
+def healthy(run: FleetRun, *names: str) -> None:
+    for name in names:
+        run.index.see(member(name), NOW, probed=Health.HEALTHY)
+    run.index.advance(NOW + 60.0)
+
+
+@pytest.mark.parametrize(
+    ("size", "there", "expected"),
+    [
+        pytest.param(2, 2, (), id="as many as were asked for"),
+        pytest.param(0, 0, (), id="none, as asked for"),
+        pytest.param(0, 1, ("fleet web: 1 that shouldn't be there",), id="one too many"),
+        pytest.param(2, 1, ("fleet web: 1 of 2 in date and ready",), id="one too few"),
+    ],
+)
+def test_only_what_isnt_as_asked_for_remains(size: int, there: int, expected: tuple[str, ...]) -> None:
+    run = run_of(Scene(fleet(size)).index, [])
+    healthy(run, *(f"i{number}" for number in range(there)))
+    for state in run.index.clouds.values():
+        state.seen, state.fresh_until = True, NOW + 120.0
+
+    assert expected == run.remaining(NOW + 60.0)
+
+
+def test_a_cloud_that_wasnt_read_lately_remains_alone() -> None:
+    run = run_of(Scene(fleet(0)).index, [])
+    for state in run.index.clouds.values():
+        state.seen = False
+
+    assert all("couldn't be read lately" in text and "0 that" not in text for text in run.remaining(NOW))
+    assert run.remaining(NOW)

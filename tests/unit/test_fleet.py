@@ -1,3 +1,5 @@
+from typing import Any
+
 import attrs
 import pytest
 from situations import deployment, fleet
@@ -60,9 +62,36 @@ def test_resizing_changes_the_named_fleet_only() -> None:
     assert {"web": 5, "api": 2} == sizes
 
 
-def test_resizing_a_fleet_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(KeyError, match="api"):
-        deployment(fleet(1)).resized({"api": 5})
+@pytest.mark.parametrize(
+    ("name", "size", "path", "message"),
+    [
+        pytest.param("api", 5, "fleets.api", "has no fleet api: there are web", id="no such fleet"),
+        pytest.param("web", 2.5, "fleets.web.size", "size must be a whole number, not 2.5", id="a fraction"),
+        pytest.param("web", True, "fleets.web.size", "size must be a whole number, not True", id="a truth value"),
+        pytest.param("web", "9", "fleets.web.size", "size must be a whole number, not '9'", id="a text"),
+        pytest.param("web", None, "fleets.web.size", "size must be a whole number, not None", id="nothing"),
+        pytest.param("web", -1, "fleets.web.size", "size must be 0 or above, not -1", id="below zero"),
+    ],
+)
+def test_a_size_that_no_fleet_can_have_is_refused_where(name: str, size: Any, path: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message) as caught:
+        deployment(fleet(1)).resized({name: size})
+
+    assert [path] == [problem.path for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize("value", ["9", 2.5, True, None])
+def test_whole_numbers_are_whole_numbers(value: Any) -> None:
+    for change in (
+        lambda: attrs.evolve(fleet(1), size=value),
+        lambda: Placement(cloud="demo", weight=value),
+        lambda: Rollout(max_in_flight=value),
+        lambda: Rollout(keep_failed=value),
+    ):
+        with pytest.raises(ValueError, match=f"must be a whole number, not {value!r}"):
+            change()
+    with pytest.raises(ValueError, match=r"^fleet web: size"):
+        attrs.evolve(fleet(1), size=value)
 
 
 def test_patience_is_the_time_of_so_many_bad_answers() -> None:

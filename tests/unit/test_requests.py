@@ -9,6 +9,7 @@ from situations import NEW, OLD, fleet, instance, slot
 from vmpattern.driver import LaunchReport, LaunchRequest
 from vmpattern.errors import ContractBroken, KeyConflict, Refused, Throttled
 from vmpattern.executor.requests import checked_report, checked_rows, launch_request, resolved_env
+from vmpattern.executor.secrets import MOST_BYTES, secret_value
 from vmpattern.model import Existing, Instance, LaunchKey, Market, Resources, Revision, Secret, Service
 
 SERVICE = Service(name="shop", image=Existing({}), port=8080, resources=Resources(disk_gib=20))
@@ -180,16 +181,43 @@ def test_a_command_runs_beside_the_deployment(tmp_path: Path) -> None:
 
 REFUSED = [
     pytest.param("the variable NO_SUCH isn't set", "env:NO_SUCH", id="a variable that isn't set"),
-    pytest.param("its file secret can't be read", "file:missing.txt", id="a file that isn't there"),
-    pytest.param("its file secret can't be read", "file:binary", id="a file that is no text"),
-    pytest.param("its command secret can't be read", "command:no-such-program-here", id="a command that isn't there"),
     pytest.param(
-        "its command secret can't be read",
+        "its file secret can't be read: no such file or directory; correct the path",
+        "file:missing.txt",
+        id="a file that isn't there",
+    ),
+    pytest.param("its file secret can't be read: it isn't UTF-8 text", "file:binary", id="a file that is no text"),
+    pytest.param(
+        "its command secret can't be read: no such file or directory; correct the line",
+        "command:no-such-program-here",
+        id="a command that isn't there",
+    ),
+    pytest.param(
+        "its command secret can't be read: the command ended with status 1; run it by hand",
         f'command:{sys.executable} -c \'print("{VALUE}"); raise SystemExit("{VALUE}")\'',
         id="a command that fails",
     ),
-    pytest.param("its command secret can't be read", "command:echo 'oops", id="a command with an open quote"),
-    pytest.param("its command secret can't be read", "command:", id="no command at all"),
+    pytest.param(
+        "its command secret can't be read: the line has a quote that isn't closed",
+        "command:echo 'oops",
+        id="a command with an open quote",
+    ),
+    pytest.param("its command secret can't be read: the line is empty", "command:", id="no command at all"),
+    pytest.param(
+        "its command secret can't be read: the command prints more than 1,048,576 bytes",
+        f"command:yes {VALUE}",
+        id="a command that never ends",
+    ),
+    pytest.param(
+        "its command secret can't be read: the command was ended by signal 9",
+        f"command:sh -c 'kill -9 $$ {VALUE}'",
+        id="a command that is killed",
+    ),
+    pytest.param(
+        "its command secret can't be read: it isn't UTF-8 text",
+        r"command:printf \\377",
+        id="a command that prints no text",
+    ),
     pytest.param("a secret is env:NAME, file:PATH or command:LINE", VALUE, id="a value in place of a reference"),
     pytest.param("a secret is env:NAME, file:PATH or command:LINE", f"vault:{VALUE}", id="a kind that isn't known"),
 ]
@@ -211,3 +239,20 @@ def test_a_refusal_never_shows_a_value(message: str, ref: str, tmp_path: Path) -
         env_of(ref, tmp_path)
 
     assert VALUE not in f"{caught.value!r} {caught.value.__cause__!r}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("sleep 60", id="it prints nothing"),
+        pytest.param("sh -c 'exec >&-; sleep 60'", id="it closes its output"),
+        pytest.param("sh -c 'sleep 5 & exit 0'", id="what it started goes on"),
+    ],
+)
+def test_a_command_that_takes_too_long_is_ended(line: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"^env\.DB: its command secret .* took longer than 0.3 seconds; run it by hand"):
+        secret_value("env.DB", Secret(f"command:{line}"), str(tmp_path), within_s=0.3)
+
+
+def test_a_command_may_print_as_much_as_is_allowed(tmp_path: Path) -> None:
+    assert MOST_BYTES == len(env_of(f"command:head -c {MOST_BYTES} /dev/zero", tmp_path)["DB"])

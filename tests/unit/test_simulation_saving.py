@@ -1,6 +1,7 @@
 """Worlds as JSON and back."""
 
 import json
+from typing import Any
 
 import attrs
 import pytest
@@ -10,7 +11,7 @@ from simulated import OURS, all_faults, cloud, request, scripts, specs, wait
 from vmpattern.simulation import CloudSpec, SimulatedCloud
 
 
-def saved(world: SimulatedCloud) -> dict[str, object]:
+def saved(world: SimulatedCloud) -> dict[str, Any]:
     return json.loads(json.dumps(world.to_json()))
 
 
@@ -72,3 +73,40 @@ def test_no_value_of_the_environment_is_saved() -> None:
 def test_what_is_no_world_is_refused(data) -> None:
     with pytest.raises(ValueError, match=r"@ \$"):
         SimulatedCloud.from_json(data, CloudSpec())
+
+
+def test_a_vm_that_was_taken_out_by_hand_is_named() -> None:
+    world = cloud()
+    id = world.launch(request()).created[0].id
+    data = saved(world)
+    data["vms"] = [vm for vm in data["vms"] if vm["row"]["id"] != id]
+
+    with pytest.raises(ValueError, match=f'its parts don\'t fit together: the VM {id} is in "changed"'):
+        SimulatedCloud.from_json(data, world.spec)
+
+
+def test_a_vm_that_was_taken_out_by_hand_everywhere_is_gone() -> None:
+    world = cloud()
+    id = world.launch(request()).created[0].id
+    data = saved(world)
+    data["vms"] = [vm for vm in data["vms"] if vm["row"]["id"] != id]
+    del data["changed"][id]
+
+    assert id not in [row.id for row in SimulatedCloud.from_json(data, world.spec).instances(OURS)]
+
+
+def test_a_vm_that_is_about_to_leave_the_lists_and_was_taken_out_is_named() -> None:
+    data = {**saved(cloud()), "vanishing": [[5.0, "i-1"]]}
+
+    with pytest.raises(ValueError, match='the VM i-1 is in "vanishing"'):
+        SimulatedCloud.from_json(data, CloudSpec())
+
+
+def test_a_vm_that_is_there_twice_is_named() -> None:
+    world = cloud()
+    id = world.launch(request()).created[0].id
+    data = saved(world)
+    data["vms"] = [*data["vms"], *data["vms"]]
+
+    with pytest.raises(ValueError, match=f'the VM {id} is in "vms" 2 times'):
+        SimulatedCloud.from_json(data, world.spec)

@@ -5,6 +5,7 @@ import pytest
 from situations import NOW, deployment, fleet, instance
 from stage import Stage
 
+from vmpattern.forecast import plan
 from vmpattern.model import (
     Deployment,
     Health,
@@ -15,6 +16,7 @@ from vmpattern.model import (
     Membership,
     Observation,
     Phase,
+    Revision,
     Standing,
 )
 from vmpattern.planner.survey import FleetSurvey, survey
@@ -160,16 +162,24 @@ def test_a_fleet_that_the_file_has_no_more_is_told_last(settled: Settled) -> Non
     assert ["zoo", "web"] == list(told)
 
 
-def test_instances_of_a_fleet_that_the_file_has_no_more_are_retired(settled: Settled) -> None:
-    told = survey(deployment(fleet(1, name="zoo")), settled[1])["web"]
+def test_a_fleet_that_the_file_has_no_more_stands_as_in_its_plan(settled: Settled) -> None:
+    wanted = deployment(fleet(1, name="zoo"))
+    told, planned = survey(wanted, settled[1])["web"], plan(wanted, settled[1]).fleets["web"]
 
-    assert (0, 0, 2, ["retired"] * 2, ("the file has no fleet web any more",)) == (
+    assert (0, 2, 2, ["ready"] * 2, ("the file has no fleet web any more",)) == (
         told.desired,
         told.ready,
         told.out_of_date,
         [row.state for row in told.rows],
         told.notes,
     )
+    assert (planned.ready, planned.remaining) == (told.ready, told.remaining)
+
+
+def test_a_file_without_services_hides_nobody(settled: Settled) -> None:
+    empty = attrs.evolve(settled[0], services={}, fleets={})
+
+    assert 2 == len(survey(empty, settled[1])["web"].rows)
 
 
 def test_what_a_balancer_says_against_an_instance_is_told(settled: Settled) -> None:
@@ -220,3 +230,10 @@ def test_an_instance_in_no_zone_of_ours_is_out_of_date(settled: Settled) -> None
     stray = instance("i-stray", zone="x", revision=first(observation).revision)
 
     assert [False] == [row.in_date for row in of_web(wanted, changed(observation, instances=(stray,))).rows]
+
+
+def test_a_plan_names_the_revision_where_nothing_else_differs(settled: Settled) -> None:
+    wanted, observation = settled
+    reasons = plan(wanted, with_first(observation, revision=Revision("zz"))).fleets["web"].reasons
+
+    assert [("revision", "zz", 1)] == [(reason.field, reason.before, reason.count) for reason in reasons]

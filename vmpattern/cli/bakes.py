@@ -44,7 +44,7 @@ def watching_bakes(app: App) -> Generator[tuple[Callable[[Event], None], StopSwi
         write(2, STOPPING)
 
     with (
-        interruptible(on_first=first, on_second=lambda: write(2, LEFT)) as interruption,
+        interruptible(app.interruption, on_first=first, on_second=lambda: write(2, LEFT)) as interruption,
         console.status("Baking") if console.is_terminal else nullcontext(),
     ):
         yield note, stop, interruption

@@ -41,6 +41,7 @@ def carry_out(app: App, plan: "Plan", *, ask: Callable[[], None] | None) -> int:
         raise Refused(
             "\n".join([f"Nothing was changed; the apply would have ended {plan.forecast.ends}.", *plan.notes])
         )
+    app.interruption.check()
     if plan.changes and ask is not None:
         ask()
     outcome, interrupted = _apply(app, plan)
@@ -81,7 +82,7 @@ def _apply(app: App, plan: "Plan") -> "tuple[Outcome, int]":
             write(1, json.dumps({"error": {"code": "Interrupted", "message": LEFT, "problems": []}}))
 
     with (
-        interruptible(on_first=first, on_second=second) as interruption,
+        interruptible(app.interruption, on_first=first, on_second=second) as interruption,
         watching(console, plan, stop=stop, verbose=app.verbose) as on_event,
     ):
         return app.engine.apply(plan, on_event=on_event, stop=stop), interruption.status

@@ -10,7 +10,8 @@ import attrs
 import click
 
 from vmpattern.cli.engine import Engine
-from vmpattern.cli.failures import WrongUsage
+from vmpattern.cli.failures import Interrupted, WrongUsage
+from vmpattern.cli.interrupt import Interruption, raising
 from vmpattern.errors import Refused
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class App:
     verbose: bool
     color: bool
     engine: Engine
+    interruption: Interruption = attrs.field(factory=Interruption)
 
     def deployment(self) -> "Deployment":
         """Read the file, and check that the fleets of --fleet are in it.
@@ -118,8 +120,28 @@ class Command(click.Command):
             color=not given["no_color"],
             engine=engine,
         )
+        return self.call(ctx, app)
+
+    def call(self, ctx: click.Context, app: App) -> object:
+        """Call the function."""
         assert self.callback is not None
         return ctx.invoke(self.callback, app, **ctx.params)
+
+
+class Acting(Command):
+    """A command that changes something: a signal stops it at any time, and it says whether anything was changed."""
+
+    def call(self, ctx: click.Context, app: App) -> object:
+        """Call the function.
+
+        Raises:
+            Interrupted: a signal came, and the function didn't end on its own.
+        """
+        with raising() as interruption:
+            try:
+                return super().call(ctx, attrs.evolve(app, interruption=interruption))
+            except (KeyboardInterrupt, click.Abort) as stop:
+                raise Interrupted(interruption.status, acted=interruption.acts) from stop
 
 
 class Branch(click.Group, Command):

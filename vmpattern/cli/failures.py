@@ -21,6 +21,15 @@ class WrongUsage(click.ClickException):
     exit_code = USAGE
 
 
+class Interrupted(click.Abort):
+    """A signal ended a command, before or after it may have changed something."""
+
+    def __init__(self, status: int, *, acted: bool) -> None:
+        super().__init__()
+        self.status = status
+        self.acted = acted
+
+
 @attrs.frozen
 class Told:
     """An error as it is told: its code, its text, the mistakes in a file if it is about one, and the exit status."""
@@ -49,6 +58,9 @@ def describe(error: Exception) -> Told:
     """Say what an error means to the person at the terminal."""
     if isinstance(error, click.ClickException):
         return Told("WrongUsage", _usage(error), USAGE)
+    if isinstance(error, Interrupted):
+        end = "the same command again does what is left" if error.acted else "nothing was changed"
+        return Told("Interrupted", f"Interrupted; {end}.", error.status)
     if isinstance(error, click.Abort):
         return Told("Interrupted", "Interrupted; nothing was changed.", INTERRUPTED)
     if isinstance(error, SpecError):

@@ -22,21 +22,33 @@ _OTHERS = ("SIGTERM", "SIGHUP")
 
 @attrs.define
 class Interruption:
-    """Which signal asked first, if any."""
+    """Which signal asked first, if any, and whether the command may have changed something by then."""
 
     signal: int | None = None
+    acts: bool = False
 
     @property
     def status(self) -> int:
         """The exit status of a command that was interrupted: 128 and the number of the signal."""
         return INTERRUPTED if self.signal is None else 128 + self.signal
 
+    def check(self) -> None:
+        """End the command if a signal came while nothing could be raised.
+
+        Raises:
+            KeyboardInterrupt: one did.
+        """
+        if self.signal is not None:
+            raise KeyboardInterrupt
+
 
 @contextmanager
 def interruptible(
-    *, on_first: Callable[[], None], on_second: Callable[[], None]
+    earlier: Interruption, *, on_first: Callable[[], None], on_second: Callable[[], None]
 ) -> Generator[Interruption, None, None]:
     """Let the first signal call `on_first`, and the second call `on_second` and end the process.
+
+    From here on the command acts, unless a signal has come before: `earlier` knows, and notes it.
 
     Both are called between two steps of the main thread, whatever it was doing: they must not wait for anything that
     it may hold. A signal other than SIGINT that the parent has had ignored, as `nohup` does, stays ignored.
@@ -53,22 +65,36 @@ def interruptible(
         on_first()
 
     with _handled(interrupted):
+        earlier.check()
+        earlier.acts = True
         yield asked
 
 
 @contextmanager
 def raising() -> Generator[Interruption, None, None]:
-    """Let SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does, while the context is open."""
+    """Let SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does, while the context is open.
+
+    Python drops what is raised while an object is finalized: there a signal is only noted, for `check`.
+    """
     asked, terminals = Interruption(), _terminals()
 
     def interrupted(number: int, frame: FrameType | None) -> None:
         if number == getattr(signal, "SIGHUP", None):
             _drop(terminals)
         asked.signal = asked.signal or number
-        raise KeyboardInterrupt
+        if not _finalizes(frame):
+            raise KeyboardInterrupt
 
     with _handled(interrupted):
         yield asked
+
+
+def _finalizes(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def ignore_more() -> None:

@@ -12,7 +12,7 @@ import click
 from vmpattern.cli import failures
 from vmpattern.cli.engine import Engine
 from vmpattern.cli.interrupt import ignore_more
-from vmpattern.cli.streams import cut_off, flush, make_printable
+from vmpattern.cli.streams import cut_off, flush, make_printable, open_streams
 from vmpattern.cli.table import COMMANDS, LATER, overview
 
 COMPLETION = "_VMPATTERN_COMPLETE"
@@ -79,8 +79,12 @@ def run(args: Sequence[str], *, engine: Engine | None = None) -> int:
     Args:
         engine: what the commands call; the library's own by default.
     """
+    is_heard = open_streams()
     for stream in (sys.stdout, sys.stderr):
         make_printable(stream)
+    if not is_heard:
+        sys.stderr.write("The output can't be written: standard output is closed. Let it go to /dev/null, or a file.\n")
+        return failures.FAILED
     try:
         status = _run(args, engine)
         flush(sys.stdout)

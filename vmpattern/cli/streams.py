@@ -5,7 +5,7 @@ import contextlib
 import io
 import os
 import sys
-from typing import IO, TextIO
+from typing import IO, TextIO, cast
 
 _PLAIN = {
     "→": "->",
@@ -36,6 +36,25 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error("vmpattern", _replace)
+
+
+def open_streams() -> bool:
+    """Let standard streams that were closed lead nowhere, and return whether standard output was open.
+
+    What is opened first would take their numbers otherwise, and be written to by mistake.
+    """
+    is_heard = sys.stdout is not None
+    if sys.stdin is None:
+        sys.stdin = _nowhere("r")
+    if not is_heard:
+        sys.stdout = _nowhere("w")
+    if sys.stderr is None:
+        sys.stderr = _nowhere("w")
+    return is_heard
+
+
+def _nowhere(mode: str) -> TextIO:
+    return cast("TextIO", open(os.devnull, mode, encoding="utf-8"))
 
 
 def make_printable(stream: TextIO) -> None:

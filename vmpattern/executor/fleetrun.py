@@ -20,7 +20,7 @@ from vmpattern.model import (
     Options,
     Service,
 )
-from vmpattern.planner import Decision, FleetIndex, State, Transition, covers, lacks, uneven
+from vmpattern.planner import Decision, FleetIndex, State, Transition, as_counted, covers, lacks, uneven
 
 BLOCK_S = 120.0
 """So long no capacity is asked of a scope that had none."""
@@ -227,9 +227,10 @@ class FleetRun:
         """Return what isn't as asked for, in words; of a fleet that is, what only evenness lacks."""
         index = self.index
         if self.decision is None or not self.decision.done:
-            rest = "; ".join([*lacks(index, now), *(f"no room: {one}" for one in self.refusals.values())])
-            return (f"fleet {self.fleet.name}: {rest}",)
-        rest = uneven(index, self.refusals.values())
+            texts = list(lacks(index, now))[1 if as_counted(index) else 0 :]
+            rest = "; ".join([*texts, *(f"no room: {one}" for one in self.refusals.values())])
+        else:
+            rest = uneven(index, self.refusals.values())
         return (f"fleet {self.fleet.name}: {rest}",) if rest else ()
 
     def outcome(self) -> FleetOutcome:

@@ -1,21 +1,15 @@
 """From a decided launch to the driver's request, and from the driver's report to what may be believed."""
 
 import math
-import os
-import shlex
 from collections.abc import Mapping
 from operator import attrgetter
-from pathlib import Path
 from typing import NamedTuple
 
 from vmpattern import naming
 from vmpattern.driver import LaunchReport, LaunchRequest
-from vmpattern.errors import ContractBroken, KeyConflict, Refused
-from vmpattern.files import read_text
+from vmpattern.errors import ContractBroken, KeyConflict
+from vmpattern.executor.secrets import secret_value
 from vmpattern.model import Fleet, Instance, InstanceId, LaunchKey, Mislabelled, Revision, Secret, Service, Slot
-
-MOST_BYTES = 2**20
-"""No secret's file is larger."""
 
 
 def launch_request(
@@ -137,25 +131,8 @@ def resolved_env(service: Service, directory: str) -> dict[str, str]:
         Refused: a secret can't be had; the text names the variable and the reference, never a value.
     """
     return {
-        name: _secret(f"services.{service.name}.env.{name}", value, directory) if isinstance(value, Secret) else value
+        name: secret_value(f"services.{service.name}.env.{name}", value, directory)
+        if isinstance(value, Secret)
+        else value
         for name, value in service.env.items()
     }
-
-
-def _secret(path: str, secret: Secret, directory: str) -> str:
-    import subprocess  # here, since most commands run no other
-
-    kind, _, rest = secret.ref.partition(":")
-    if kind not in ("env", "file", "command"):
-        raise Refused(f"{path}: a secret is env:NAME, file:PATH or command:LINE, and this is none of them")
-    try:
-        if kind == "env":
-            return os.environ[rest]
-        if kind == "file":
-            return read_text(Path(directory) / rest, most=MOST_BYTES, pipes=True).rstrip("\n")
-        done = subprocess.run(shlex.split(rest), cwd=directory, capture_output=True, text=True, check=True, timeout=60)
-        return done.stdout.rstrip("\n")
-    except KeyError:
-        raise Refused(f"{path}: the variable {rest} isn't set in this environment") from None
-    except (OSError, ValueError, IndexError, subprocess.SubprocessError) as error:
-        raise Refused(f"{path}: its {kind} secret can't be read ({type(error).__name__})") from None

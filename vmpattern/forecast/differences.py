@@ -77,7 +77,11 @@ def _differences(
     placement = f"fleets.{fleet.name}.placements[{slot.placement}]"
     service = f"services.{fleet.service}"
     if instance.revision != slot.revision:
-        for part, before, after in naming.changed_inputs(instance.inputs, slot.inputs):
+        changes = naming.changed_inputs(instance.inputs, slot.inputs)
+        # The label was changed by hand, or the other labels tell of nothing that differs.
+        if not changes and instance.fleet == fleet.name:
+            yield "revision", instance.revision, slot.revision
+        for part, before, after in changes:
             if part == "image":
                 yield f"{service}.image", instance.image, slot.image
             elif part == "machine_type":

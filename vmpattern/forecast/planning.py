@@ -7,7 +7,7 @@ import attrs
 from vmpattern.errors import Problem, SpecError
 from vmpattern.executor import FleetOrder, Session, VirtualRuntime, carry_out
 from vmpattern.executor.settling import former_balancers
-from vmpattern.forecast.leavers import notes_of_leavers, with_retired
+from vmpattern.forecast.leavers import notes_of_leavers
 from vmpattern.forecast.telling import Told
 from vmpattern.model import (
     Bake,
@@ -33,6 +33,7 @@ from vmpattern.planner import (
     refuse_failing,
     refuse_overlaps,
     resolve,
+    with_retired,
 )
 from vmpattern.simulation import SimulatedCloud, UnreadableCloud
 

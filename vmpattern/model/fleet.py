@@ -14,6 +14,7 @@ from vmpattern.model.service import Service
 from vmpattern.model.words import (
     LONGEST_S,
     Market,
+    Number,
     Option,
     Options,
     Place,
@@ -22,6 +23,7 @@ from vmpattern.model.words import (
     checked_name,
     not_negative,
     positive,
+    whole,
 )
 
 MOST_INSTANCES = 100_000
@@ -47,7 +49,7 @@ class Placement:
     zones: tuple[str, ...] = attrs.field(default=(), converter=_zones)
     machine_type: str | None = None
     market: Market = Market.ON_DEMAND
-    weight: int = attrs.field(default=1, validator=positive)
+    weight: int = attrs.field(default=1, validator=[whole, positive])
     options: Options = attrs.field(factory=immutabledict, converter=immutabledict)
 
 
@@ -61,14 +63,14 @@ class Rollout:
     strategy: str = attrs.field(default="rolling", validator=attrs.validators.in_(("rolling",)))
     max_surge: Share = Share(1)
     max_unavailable: Share = Share(0)
-    max_in_flight: int = attrs.field(default=10, validator=positive)
+    max_in_flight: int = attrs.field(default=10, validator=[whole, positive])
     min_ready_s: float = attrs.field(default=30.0, validator=[not_negative, at_most(LONGEST_S)])
     launch_deadline_s: float = attrs.field(default=300.0, validator=[positive, at_most(LONGEST_S)])
     ready_deadline_s: float = attrs.field(default=900.0, validator=[positive, at_most(LONGEST_S)])
     progress_deadline_s: float = attrs.field(default=1200.0, validator=[positive, at_most(LONGEST_S)])
     max_failures: Share | None = None
     drain_s: float = attrs.field(default=300.0, validator=[not_negative, at_most(LONGEST_S)])
-    keep_failed: int = attrs.field(default=1, validator=not_negative)
+    keep_failed: int = attrs.field(default=1, validator=[whole, not_negative])
     keep_failed_s: float = attrs.field(default=3600.0, validator=[not_negative, at_most(LONGEST_S)])
     blast_budget: Share | None = None
     blast_window_s: float = attrs.field(default=600.0, validator=[positive, at_most(LONGEST_S)])
@@ -93,6 +95,13 @@ def _placements(placements: Iterable[Placement]) -> tuple[Placement, ...]:
     return tuple(placements)
 
 
+def _whole(fleet: object, attribute: "attrs.Attribute[Number]", value: Number) -> None:
+    try:
+        whole(fleet, attribute, value)
+    except ValueError as error:
+        raise ValueError(f"fleet {cast('Fleet', fleet).name}: {error}") from None
+
+
 @attrs.frozen(kw_only=True)
 class Fleet:
     """So many instances of one service in given placements, changed by a rollout policy.
@@ -103,7 +112,7 @@ class Fleet:
 
     name: str = attrs.field(validator=checked_name)
     service: str
-    size: int = attrs.field(validator=[not_negative, at_most(MOST_INSTANCES)])
+    size: int = attrs.field(validator=[_whole, not_negative, at_most(MOST_INSTANCES)])
     placements: tuple[Placement, ...] = attrs.field(converter=_placements)
     place: Place = Place.SPREAD
     rollout: Rollout = Rollout()
@@ -184,7 +193,18 @@ class Deployment:
         """Return this deployment with other sizes for the fleets that `sizes` names.
 
         Raises:
-            KeyError: a name is no fleet of this deployment.
+            SpecError: names that no fleet of this deployment has, and sizes that none can have; all at once.
         """
-        changed = {name: attrs.evolve(self.fleets[name], size=size) for name, size in sizes.items()}
+        changed, problems = dict[str, Fleet](), list[Problem]()
+        for name, size in sizes.items():
+            if name not in self.fleets:
+                known = ", ".join(self.fleets) or "none"
+                problems.append(Problem(f"fleets.{name}", f"{self.name} has no fleet {name}: there are {known}"))
+                continue
+            try:
+                changed[name] = attrs.evolve(self.fleets[name], size=size)
+            except ValueError as error:
+                problems.append(Problem(f"fleets.{name}.size", str(error)))
+        if problems:
+            raise SpecError(problems)
         return attrs.evolve(self, fleets={**self.fleets, **changed})

@@ -64,6 +64,12 @@ def not_negative(instance: object, attribute: "attrs.Attribute[Number]", value: 
         raise ValueError(f"{attribute.name} must be 0 or above, not {value}")
 
 
+def whole(instance: object, attribute: "attrs.Attribute[Number]", value: Number) -> None:
+    """Validate an attrs field as a whole number: programs may pass anything."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{attribute.name} must be a whole number, not {value!r}")
+
+
 LONGEST_S = 3650 * 86400.0
 """The longest duration that anything may be given, in seconds: ten years. Beyond, sums of times lose their seconds."""
 

@@ -4,7 +4,7 @@ What only a status asks for, `survey`, is a module to import by itself: a plan s
 """
 
 from vmpattern.planner.actions import Decision, Deregister, Drain, FleetAction, Keep, Launch, Register, Terminate
-from vmpattern.planner.assessment import Assessment, assess, lacks, uneven
+from vmpattern.planner.assessment import Assessment, as_counted, assess, lacks, uneven
 from vmpattern.planner.bakes import bakes, chosen_images
 from vmpattern.planner.balancing import balancer_notes
 from vmpattern.planner.decide import decide
@@ -17,6 +17,7 @@ from vmpattern.planner.limits import Limits, limits
 from vmpattern.planner.places import covers
 from vmpattern.planner.quotas import apportion, quotas
 from vmpattern.planner.resolve import Resolution, admitted, resolve
+from vmpattern.planner.retired import with_retired
 from vmpattern.planner.rows import SKEW_S, Row, State, classify
 from vmpattern.planner.scopes import WAY_OUT, Overlap, counted_once, overlaps, refuse_overlaps
 
@@ -44,6 +45,7 @@ __all__ = [
     "admitted",
     "as_if_baked",
     "apportion",
+    "as_counted",
     "assess",
     "balancer_notes",
     "bakes",
@@ -66,4 +68,5 @@ __all__ = [
     "resolve",
     "too_large",
     "uneven",
+    "with_retired",
 ]

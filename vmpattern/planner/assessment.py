@@ -128,17 +128,7 @@ def lacks(index: FleetIndex, now: float) -> Iterator[str]:
 
     Of a fleet that is as asked for, the first text says so; whether it is, only a decision can tell.
     """
-    counts = {
-        "out of date": len(index.old_idle) + len(index.old_ready),
-        "starting or unhealthy": sum(index.have) - index.serving - len(index.joining) - index.silent,
-        "of unknown health": index.silent,
-        "not behind their balancer": len(index.joining),
-        "failed": len(index.broken_new) + len(index.broken_old),
-        "still behind a former balancer": len(index.lingering),
-        "kept for inspection": index.kept,
-        "draining": index.leaving,
-        "launched with unknown outcome": sum(launch.count for launch in index.launching.values()),
-    }
+    counts = _counts(index)
     rest = "".join(f", {count} {word}" for word, count in counts.items() if count)
     wanted = f"{index.serving} of {index.fleet.size} in date and ready{rest}"
     yield wanted if index.fleet.size else f"{index.live} that shouldn't be there"
@@ -155,3 +145,24 @@ def lacks(index: FleetIndex, now: float) -> Iterator[str]:
             yield f"the balancer in {name} can't be read: {state.balancer_error}"
         if not state.seen or now > state.fresh_until:
             yield f"{name} couldn't be read lately"
+
+
+def as_counted(index: FleetIndex) -> bool:
+    """Whether by its counts alone a fleet is as asked for; one that is kept for a look may be there beside it."""
+    rest = sum(_counts(index).values()) - index.kept
+    return rest == 0 and index.serving == index.fleet.size and (index.fleet.size > 0 or index.live == 0)
+
+
+def _counts(index: FleetIndex) -> dict[str, int]:
+    """Count what isn't in date and ready, by the words for it."""
+    return {
+        "out of date": len(index.old_idle) + len(index.old_ready),
+        "starting or unhealthy": sum(index.have) - index.serving - len(index.joining) - index.silent,
+        "of unknown health": index.silent,
+        "not behind their balancer": len(index.joining),
+        "failed": len(index.broken_new) + len(index.broken_old),
+        "still behind a former balancer": len(index.lingering),
+        "kept for inspection": index.kept,
+        "draining": index.leaving,
+        "launched with unknown outcome": sum(launch.count for launch in index.launching.values()),
+    }

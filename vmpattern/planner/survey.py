@@ -5,21 +5,23 @@ from collections.abc import Mapping
 import attrs
 from immutabledict import immutabledict
 
-from vmpattern import naming
 from vmpattern.errors import SpecError
 from vmpattern.model import (
     AnySlot,
     CloudObservation,
     Deployment,
+    Existing,
     Fleet,
     Health,
     Instance,
     Membership,
     Observation,
+    Service,
 )
 from vmpattern.planner.assessment import assess, lacks, uneven
 from vmpattern.planner.balancing import balancer_notes
 from vmpattern.planner.resolve import resolve
+from vmpattern.planner.retired import with_retired
 from vmpattern.planner.scopes import counted_once
 
 
@@ -67,12 +69,8 @@ def survey(deployment: Deployment, observation: Observation) -> Mapping[str, Fle
     one that is healthy, and was launched at least min_ready ago, counts as ready.
     """
     observation = counted_once(observation)
-    retired = sorted(
-        {one.fleet for one in observation.instances() if one.phase.is_live} - {*deployment.owners(), naming.BUILDERS}
-    )
     known = {name: _fleet(deployment, fleet, observation) for name, fleet in deployment.fleets.items()}
-    rest = {name: _retired(name, observation) for name in retired}
-    return immutabledict({**known, **rest})
+    return immutabledict({**known, **_retired(deployment, observation)})
 
 
 def _fleet(deployment: Deployment, fleet: Fleet, observation: Observation) -> FleetSurvey:
@@ -106,20 +104,19 @@ def _fleet(deployment: Deployment, fleet: Fleet, observation: Observation) -> Fl
     return _summed(fleet.size, rows, tuple(notes), remaining)
 
 
-def _retired(name: str, observation: Observation) -> FleetSurvey:
-    rows = tuple(
-        SurveyRow(
-            instance=instance,
-            health=instance.health,
-            state="retired",
-            in_date=False,
-            price_per_hour=_price(observation.clouds[instance.cloud], instance),
-        )
-        for instance in sorted(observation.instances(), key=lambda one: (one.cloud, one.zone, one.launched_at, one.id))
-        if instance.fleet == name and instance.phase.is_live
-    )
-    note = f"the file has no fleet {name} any more"
-    return _summed(0, rows, (note,), (f"{len(rows)} left of a fleet that the file doesn't have",))
+def _retired(deployment: Deployment, observation: Observation) -> dict[str, FleetSurvey]:
+    """Survey the fleets that the file doesn't have any more, by name, as a plan sees them: as fleets of size 0."""
+    if not deployment.services:  # of an instance's health one can be known without any
+        none = Service(name="none", image=Existing({}))
+        deployment = attrs.evolve(deployment, services={none.name: none})
+    full = with_retired(deployment, observation, full=deployment)
+    found = {
+        name: _fleet(full, full.fleets[name], observation) for name in full.fleets if name not in deployment.fleets
+    }
+    return {
+        name: attrs.evolve(fleet, notes=(f"the file has no fleet {name} any more", *fleet.notes))
+        for name, fleet in found.items()
+    }
 
 
 def _summed(

@@ -1,6 +1,7 @@
 """A world as JSON, and back. What the cloud is and which faults it has isn't in it: whoever loads it says so anew."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 import cattrs
@@ -104,7 +105,13 @@ def save(world: World, ledger: Ledger, balancers: Balancers, images: Images, api
 
 
 def load(state: State, world: World, ledger: Ledger, balancers: Balancers, images: Images, api: Api) -> None:
-    """Bring a world that was just made, and what belongs to it, into a state."""
+    """Bring a world that was just made, and what belongs to it, into a state.
+
+    Raises:
+        ValueError: its parts don't fit together, as after a change by hand.
+    """
+    for problem in _misfits(state):
+        raise ValueError(f"its parts don't fit together: {problem}")
     world.past.entries.update(state.past)
     world.load(state.vms, state.gone)
     world.position, world.seq, world.changed = state.position, state.seq, dict(state.changed)
@@ -119,3 +126,16 @@ def load(state: State, world: World, ledger: Ledger, balancers: Balancers, image
         api.buckets[name].tokens, api.buckets[name].at = state.buckets[name].tokens, state.buckets[name].at
     api.calls.update(state.calls)
     api.seen.update(state.seen)
+
+
+def _misfits(state: State) -> Iterator[str]:
+    """Yield what of a state names a VM that isn't in it, or one twice."""
+    vms = Counter(vm.row.id for vm in state.vms)
+    yield from (f'the VM {id} is in "vms" {number} times: leave one' for id, number in vms.items() if number > 1)
+    known = {*vms, *(row.id for _, row in state.gone)}
+    for id in state.changed:
+        if id not in known:
+            yield f'the VM {id} is in "changed", and neither in "vms" nor in "gone": take it out there, too'
+    for _, id in state.vanishing:
+        if id not in vms:
+            yield f'the VM {id} is in "vanishing", and not in "vms": take it out there, too'

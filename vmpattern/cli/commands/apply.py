@@ -5,11 +5,11 @@ from pathlib import Path
 import click
 
 from vmpattern.cli.carry import carry_out, forecast
-from vmpattern.cli.command import App, Command
+from vmpattern.cli.command import Acting, App
 from vmpattern.cli.failures import WrongUsage
 
 
-@click.command("apply", cls=Command)
+@click.command("apply", cls=Acting)
 @click.argument("plan_file", metavar="[PLAN.json]", required=False, type=click.Path(path_type=Path))
 @click.option("-y", "--yes", is_flag=True, help="Go ahead without asking.")
 @click.option("--refresh", is_flag=True, help="Resolve anew what was resolved before: newest images, cheapest types.")

@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmpattern.cli.command import App, Command
+from vmpattern.cli.command import Acting, App
 from vmpattern.cli.failures import FAILED, WrongUsage
 
 if TYPE_CHECKING:
     from vmpattern.model import BakeOutcome
 
 
-@click.command("bake", cls=Command)
+@click.command("bake", cls=Acting)
 @click.argument("services", metavar="[SERVICE]...", nargs=-1)
 @click.option("--refresh", is_flag=True, help="Bake again what was made from a base that has moved since.")
 @click.option("--smoke", is_flag=True, help="Boot an instance of each image, and see whether it serves.")

@@ -4,10 +4,10 @@ import click
 
 from vmpattern.cli import words
 from vmpattern.cli.carry import carry_out, forecast
-from vmpattern.cli.command import App, Command
+from vmpattern.cli.command import Acting, App
 
 
-@click.command("destroy", cls=Command)
+@click.command("destroy", cls=Acting)
 @click.option("-y", "--yes", is_flag=True, help="Go ahead without asking.")
 def command(app: App, yes: bool) -> int:
     """End every instance of the deployment, or of the fleets that --fleet names. The file and the images stay.

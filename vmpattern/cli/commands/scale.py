@@ -3,12 +3,12 @@
 import click
 
 from vmpattern.cli.carry import carry_out, forecast
-from vmpattern.cli.command import App, Command, known_fleet
+from vmpattern.cli.command import Acting, App, known_fleet
 from vmpattern.cli.failures import WrongUsage
 from vmpattern.model.fleet import MOST_INSTANCES
 
 
-@click.command("scale", cls=Command)
+@click.command("scale", cls=Acting)
 @click.argument("fleet_name", metavar="FLEET")
 @click.argument("size", metavar="SIZE", type=click.IntRange(min=0, max=MOST_INSTANCES))
 @click.option("-y", "--yes", is_flag=True, help="Go ahead without asking.")
