@@ -160,11 +160,13 @@ def test_spot_above_its_quota_is_launched_on_demand(call) -> None:
 def test_a_rotated_secret_gets_another_key_and_is_written_nowhere(call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_DB", "hunter22")
     write(cloud("eu"), size=2, env='env = { DB = { secret = "env:SHOP_DB" } }')
-    ran = [call("apply", "--yes"), call("scale", "web", "0", "--yes")]
+    ran = [call("apply", "--yes")]
+    # What the first keys launched is gone from every list when the last apply asks for the same again.
+    ran += [call("scale", "web", size, "--yes") for size in ("0", "1", "0")]
     monkeypatch.setenv("SHOP_DB", "hunter23")
     ran.append(call("apply", "--yes"))
 
-    assert [0, 0, 0] == [one.status for one in ran]
+    assert [0] * 5 == [one.status for one in ran]
     assert "the launch key was used for another request" in ran[-1].err + ran[-1].out
     assert "hunter" not in "".join(one.out + one.err for one in ran) + Path("eu.json").read_text("utf-8")
 

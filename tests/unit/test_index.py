@@ -610,6 +610,15 @@ def test_a_key_is_not_used_again_when_it_is(how: str) -> None:
     assert first != here.next_key(0, 1, used(here, first, how))
 
 
+def test_the_key_of_an_instance_that_is_gone_is_not_used_again() -> None:
+    here = index()
+    first = here.next_key(0, 1, set())
+    here.see(attrs.evolve(instance("i1"), key=first), 0.0)
+    here.forget(InstanceId("i1"))
+
+    assert first != here.next_key(0, 1, set())
+
+
 def test_a_key_that_failed_is_used_again() -> None:
     here = index()
     first = here.next_key(0, 1, set())
