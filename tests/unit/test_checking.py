@@ -183,3 +183,19 @@ def test_a_simulated_cloud_foresees_what_it_would_refuse() -> None:
             "set max_surge = 0 with max_unavailable = 1 in the rollout, choose a smaller size, or raise the limit"
         ),
     } == found
+
+
+@pytest.mark.parametrize(
+    ("sizes", "quota", "told"),
+    [
+        pytest.param((2, 3), 4, ["api"], id="each fits alone, not both"),
+        pytest.param((2, 3), 5, [], id="both fit"),
+        pytest.param((2, 0), 2, [], id="one of none needs nothing"),
+    ],
+)
+def test_fleets_that_grow_are_counted_together(sizes: tuple[int, int], quota: int, told: list[str]) -> None:
+    first, second = (attrs.evolve(fleet(size), name=name) for size, name in zip(sizes, ("web", "api"), strict=True))
+    wanted = attrs.evolve(deployment(first), fleets={"web": first, "api": second})
+    cloud = SimulatedCloud(CloudSpec(name="demo", quota=quota))
+
+    assert told == [check.fleet for check in observed(wanted, cloud).clouds["demo"].checks if check.problems]

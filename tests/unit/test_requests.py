@@ -255,4 +255,23 @@ def test_a_command_that_takes_too_long_is_ended(line: str, tmp_path: Path) -> No
 
 
 def test_a_command_may_print_as_much_as_is_allowed(tmp_path: Path) -> None:
-    assert MOST_BYTES == len(env_of(f"command:head -c {MOST_BYTES} /dev/zero", tmp_path)["DB"])
+    line = f"""sh -c "head -c {MOST_BYTES} /dev/zero | tr '\\000' x\""""
+
+    assert MOST_BYTES == len(env_of(f"command:{line}", tmp_path)["DB"])
+
+
+@pytest.mark.parametrize(
+    ("ref", "told"),
+    [
+        pytest.param("command:true", "there is nothing in it", id="a command that prints nothing"),
+        pytest.param("command:echo", "there is nothing in it", id="a command that prints an empty line"),
+        pytest.param("file:empty", "there is nothing in it", id="an empty file"),
+        pytest.param("file:nul", "it has a NUL", id="a NUL"),
+    ],
+)
+def test_what_can_be_no_secret_is_refused(ref: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "nul").write_text("a\0b")
+
+    with pytest.raises(Refused, match=told):
+        secret_value("env.DB", Secret(ref), str(tmp_path))

@@ -1,5 +1,6 @@
 """Asking drivers what is bound to fail before anything is launched, and telling it at its place in the file."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import attrs
@@ -19,6 +20,7 @@ from vmpattern.model import (
     FleetCheck,
     ImageId,
     LaunchKey,
+    Market,
     Observation,
     PackerManifest,
     Placement,
@@ -28,7 +30,7 @@ from vmpattern.model import (
     Slot,
 )
 from vmpattern.planner import admitted
-from vmpattern.planner.peak import freed, peak
+from vmpattern.planner.peak import freed, growth, peak
 
 NO_KEY = LaunchKey("k" + "0" * 31)
 """The key of a request that nobody sends."""
@@ -48,6 +50,7 @@ def check_fleets(
     """
     found: list[FleetCheck] = []
     free = freed(deployment, cloud)
+    grown: Counter[frozenset[tuple[Market, str]]] = Counter()
     alone = Observation(at=cloud.at, clouds={cloud.name: cloud}, contents=contents)
     for fleet in deployment.fleets.values():
         problems: list[Problem] = []
@@ -56,8 +59,15 @@ def check_fleets(
             if placement.cloud == cloud.name:
                 # Where there are several placements, another one may take what this one has no room for.
                 count = peak(deployment, fleet, alone) if len(fleet.placements) == 1 else 0
-                count = max(0, count - sum(room for name, room in free.items() if name != fleet.name))
-                requests = _requests(deployment, fleet, number, cloud, count)
+                frees = sum(room for name, room in free.items() if name != fleet.name)
+                requests = _requests(deployment, fleet, number, cloud, max(0, count - frees))
+                grows = growth(fleet, cloud)
+                if grows:
+                    # What fleets before this one grow by, under the same limits, is there in the end, too.
+                    alike = frozenset((request.market, request.machine_type) for request in requests)
+                    grown[alike] += grows
+                    most = max(count, grown[alike]) - frees
+                    requests = tuple(attrs.evolve(request, count=max(0, most)) for request in requests)
                 yield from _check(deployment, fleet, number, cloud, checker, requests, most_attempts, problems, notes)
         if problems or notes:
             found.append(FleetCheck(fleet=fleet.name, problems=tuple(dict.fromkeys(problems)), notes=tuple(notes)))

@@ -43,8 +43,8 @@ def secret_value(path: str, secret: Secret, directory: str, *, within_s: float =
         raise Refused(f"{path}: a secret is env:NAME, file:PATH or command:LINE, and this is none of them")
     try:
         if kind == "file":
-            return read_text(Path(directory) / rest, most=MOST_BYTES, pipes=True).rstrip("\n")
-        return _printed(_words(rest), directory, within_s).decode("utf-8").rstrip("\n")
+            return _sound(read_text(Path(directory) / rest, most=MOST_BYTES, pipes=True))
+        return _sound(_printed(_words(rest), directory, within_s).decode("utf-8"))
     except UnicodeDecodeError:
         reason = "it isn't UTF-8 text; encode it, with base64 for example"
     except _Unreadable as error:
@@ -59,6 +59,16 @@ def secret_value(path: str, secret: Secret, directory: str, *, within_s: float =
 
 class _Unreadable(Exception):
     """Why a command gave no secret, in words."""
+
+
+def _sound(text: str) -> str:
+    """Return a secret without the line breaks at its end; what can't be one is never rolled out for one."""
+    value = text.rstrip("\n")
+    if not value:
+        raise _Unreadable("there is nothing in it")
+    if "\0" in value:
+        raise _Unreadable("it has a NUL, which no environment can hold; encode it, with base64 for example")
+    return value
 
 
 def _words(line: str) -> list[str]:

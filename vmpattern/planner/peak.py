@@ -26,6 +26,13 @@ def peak(deployment: Deployment, fleet: Fleet, observation: Observation) -> int:
     return max(0, fleet.size + needs_room + index.kept - index.live)
 
 
+def growth(fleet: Fleet, cloud: CloudObservation) -> int:
+    """Return how many instances more than now a fleet certainly has in a cloud in the end."""
+    if any(place.cloud != cloud.name for place in fleet.placements) or len(fleet.placements) != 1:
+        return 0
+    return max(0, fleet.size - sum(row.fleet in fleet.labels and row.phase.is_live for row in cloud.instances))
+
+
 def freed(deployment: Deployment, cloud: CloudObservation) -> Mapping[str, int]:
     """Return how many instances each fleet may free in a cloud for others; under "" what no fleet of the file has.
 
