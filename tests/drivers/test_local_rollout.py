@@ -98,7 +98,8 @@ def test_an_apply_that_is_killed_at_any_moment_converges_when_it_is_begun_again(
     run.apply(folder, [])
     found = revisions(folder)
 
-    assert 3 == len(found) == len(rows(folder))
+    # What a killed apply had sent away may still be on its way out.
+    assert 3 == len(found) == sum(row.phase.is_live for row in rows(folder))
     assert 1 == len(set(found))
 
 
