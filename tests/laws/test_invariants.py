@@ -29,6 +29,7 @@ def test_invariants_hold_under_faults_and_crashes(drawn: Schedule) -> None:
 @example(59442)  # a list that was asked for before a launch's answer, and came after it
 @example(8894)  # a fleet that left the file, in a cloud that can't be read at first
 @example(10556)  # a registration, and then a balancer that can't be read
+@example(40333)  # a first reading that costs more than one call, of a budget that is nearly spent
 @example(11616)  # a key that was used for what is gone, in a cloud that doesn't know keys
 def test_invariants_hold_in_schedules_that_a_seed_gives(seed: int) -> None:
     """The same draws as the long runner's, so that its findings are replayed by their seed alone."""

@@ -9,7 +9,6 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Generic, TypeVar, cast
 
 import attrs
-from immutabledict import immutabledict
 
 from vmpattern.executor.account import MOST_ATTEMPTS, Account, Call
 from vmpattern.executor.runtime import Answer, Runtime
@@ -81,21 +80,20 @@ def read(
     return asked(reading(cloud, verb, run, most_attempts=most_attempts, patience=patience), run)
 
 
-def reading(cloud: str, verb: str, run: Callable[[], T], *, most_attempts: int, patience: float = 0.0) -> Ask:
-    """Return the call of a verb that changes nothing and costs one read."""
+def reading(
+    cloud: str, verb: str, run: Callable[[], T], *, most_attempts: int, patience: float = 0.0, reads: int = 1
+) -> Ask:
+    """Return the call of a verb that changes nothing and costs so many reads."""
     return Ask(
         cloud=cloud,
         verb=verb,
         label=verb,
         run=run,
-        costs=_ONE_READ,
+        costs={"read": float(reads)},
         mutating=False,
         most_attempts=most_attempts,
         patience=patience,
     )
-
-
-_ONE_READ = immutabledict({"read": 1.0})
 
 
 @attrs.define

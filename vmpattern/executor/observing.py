@@ -130,10 +130,11 @@ class _Look:
     def _read(self, name: str, driver: Driver) -> Task[CloudObservation]:
         capabilities = driver.capabilities
         reader = self._reader(name, driver)
-        ask = reading(name, "instances", reader.read, most_attempts=self.most_attempts, patience=PAGES)
+        foreseen = reader.cost
+        ask = reading(name, "instances", reader.read, most_attempts=self.most_attempts, patience=PAGES, reads=foreseen)
         listed, at = yield from asked_at(ask, reader.read)
         reader.took(listed)
-        self.session.accounts[name].took_more(reader.cost - 1)
+        self.session.accounts[name].took_more(reader.cost - foreseen)
         listed = yield from self._ask_again(name, reader, listed)
         former = yield from self._former(name, reader, listed)
         types = yield from read(name, "machine_types", driver.machine_types, most_attempts=self.most_attempts)
