@@ -6,7 +6,6 @@ A store will take this one's place, behind the same protocol. What finds and loc
 """
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +15,7 @@ import attrs
 
 from vmpattern import naming
 from vmpattern.errors import SpecError
+from vmpattern.files import write_text
 from vmpattern.model import Deployment, NoRoom, Options
 
 VERSION = 1
@@ -307,18 +307,6 @@ def _load_or_nothing(path: Path) -> _File:
 
 
 def _write(path: Path, content: _File) -> None:
-    import tempfile
-
     from vmpattern.forms import to_json
 
-    text = json.dumps(to_json(content), indent=1) + "\n"
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    write_text(path, json.dumps(to_json(content), indent=1) + "\n")

@@ -22,13 +22,13 @@ class FaultKind(enum.Enum):
     PARTIAL_LAUNCH = "partial-launch"  # of launch calls for more than one
     SLOW_BOOT = "slow-boot"  # of instances: boots ten times as long
     NEVER_READY = "never-ready"  # of instances
-    HEALTH_UNKNOWN = "health-unknown"  # of instances: nobody ever says whether they serve
+    HEALTH_UNKNOWN = "health-unknown"  # of instances: their health is never known
     FLAPPING = "flapping"  # of instances: unhealthy 30 s in every 120 s, ten times
     DIES = "dies-after-ready"  # of instances: unhealthy for good within five minutes of being ready
     DELETE_HANGS = "delete-hangs"  # of instances: terminating for days
     STALE_LIST = "stale-list"  # of lists: shows the past, at most the declared staleness old
     FAILED_PAGE = "failed-page"  # of lists
-    GARBLED = "garbled-answer"  # of lists: the answer can't be read
+    GARBLED = "garbled-answer"  # of lists: the answer isn't JSON
     ZONE_OUTAGE = "zone-outage"  # of time and zones, in spells of two minutes
     UNREADABLE = "cloud-unreadable"  # of time, in spells of two minutes
     EXPIRED = "credentials-expired"  # of time, in spells of two minutes: every call is refused
