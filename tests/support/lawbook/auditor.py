@@ -7,14 +7,14 @@ ready. The only excuse is what no single observer can know: it judges health by 
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
 import attrs
 
 from lawbook.remembering import Knowledge
 from lawbook.schedules import SECRET
-from lawbook.truth import FleetTruth, OpenCloud, Seen
+from lawbook.truth import FleetTruth, OpenCloud, Seen, is_well
 from vmpattern.driver import LaunchRequest
 from vmpattern.errors import OutcomeUnknown, Throttled, Transient
 from vmpattern.model import (
@@ -24,6 +24,7 @@ from vmpattern.model import (
     FleetPlan,
     Health,
     HealthCheck,
+    Instance,
     InstanceId,
     Membership,
     Phase,
@@ -92,7 +93,8 @@ class Watched:
 
     `keys` are those of announced launches, with the clouds that had been read by then. `launching` are those whose
     outcome the executor doesn't know yet, with what may still come of them. `stopped` are those that were told as
-    failed when they had stopped. `unread_at`: since when its balancer can't be read, by cloud.
+    failed when they had stopped. `unread_at`: since when its balancer can't be read, by cloud. `let_go` are those that
+    a reading showed draining, whoever began it: they serve nobody any more.
     """
 
     fleet: Fleet
@@ -104,6 +106,7 @@ class Watched:
     shown: dict[str, Shown] = attrs.field(factory=dict)
     leaving: set[InstanceId] = attrs.field(factory=set)
     approved: set[InstanceId] = attrs.field(factory=set)
+    let_go: set[InstanceId] = attrs.field(factory=set)
     announced: set[InstanceId] = attrs.field(factory=set)
     launching: dict[str, int] = attrs.field(factory=dict)
     keys: dict[str, frozenset[str]] = attrs.field(factory=dict)
@@ -226,10 +229,27 @@ class Auditor:
     def list_started(self, cloud: str) -> None:
         self._listing.add(cloud)
 
-    def read_took_effect(self, cloud: str) -> dict[str, dict[InstanceId, Seen]]:
-        """Return the truth that a reading shows; its delivery is told by `read_delivered`."""
+    def read_took_effect(self, cloud: str, listed: Sequence[Instance]) -> dict[str, dict[InstanceId, Seen]]:
+        """Return the truth that a reading shows, and what its list shows although it is gone.
+
+        Its delivery is told by `read_delivered`.
+        """
         self.moved()
-        return {name: dict(watched.truths[cloud].seen) for name, watched in self.fleets.items()}
+        shown = {name: dict(watched.truths[cloud].seen) for name, watched in self.fleets.items()}
+        live = {row.id for row in self._clouds[cloud].rows() if row.phase.is_live}
+        late = [row for row in listed if row.phase.is_live and row.id not in live]
+        for name, watched in self.fleets.items():
+            gone = [row for row in late if row.fleet in watched.fleet.labels]
+            shown[name].update({row.id: self._as_listed(watched, row) for row in gone})
+        return shown
+
+    def _as_listed(self, watched: Watched, row: Instance) -> Seen:
+        """What one takes an instance for that is gone, but in an old list: no health check and no balancer knows it."""
+        native = self._clouds[row.cloud].capabilities.native_health
+        well = is_well(row, Health.UNKNOWN, watched.check, native=native)
+        earlier = watched.find(row.id)
+        well_at = earlier.well_at if earlier is not None else self.now
+        return Seen(row, Membership.ABSENT, Health.UNKNOWN, well, well_at)
 
     def read_delivered(self, cloud: str, asked_at: float, shown: dict[str, dict[InstanceId, Seen]]) -> None:
         self._reads[cloud].append(asked_at)
@@ -242,6 +262,11 @@ class Auditor:
                 elif earlier and self._may_believe_in(instance) and not self._is_known_odd(cloud, instance):
                     shown[name].setdefault(instance, earlier.seen[instance])  # a list may be older than it says
             watched.shown[cloud] = Shown(asked_at, shown[name])
+            for instance, one in shown[name].items():
+                if one.membership is Membership.DRAINING:
+                    watched.let_go.add(instance)
+                elif one.membership is not Membership.ABSENT:
+                    watched.let_go.discard(instance)
             for instance, one in shown[name].items():
                 if not one.is_well:
                     one.well_at = None
@@ -472,6 +497,7 @@ class Auditor:
             if one.row.key not in watched.keys and one.row.kept_until is None and id not in watched.leaving
         }
         running = {id: one for id, one in old.items() if one.row.phase is Phase.RUNNING}
+        running = {id: one for id, one in running.items() if id not in watched.let_go}
         serving, unsure = running.keys() | ready, running.keys() & (ids - ready - watched.approved)
         doubted = [id for id in unsure if self._witnesses(watched, running[id]) == 1]
         is_jammed = 0 < len(watched.ready(now)) < least

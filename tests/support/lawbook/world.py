@@ -373,7 +373,8 @@ class Passage:
             answer = attempt(work)
             shown = None
             if auditor is not None and verb == "instances" and answer.error is None:
-                shown = (cloud, asked_at, auditor.read_took_effect(cloud))
+                listed = answer.result.instances  # type: ignore[attr-defined]
+                shown = (cloud, asked_at, auditor.read_took_effect(cloud, listed))
             if hangs and verb in ("members", "shares") and auditor is not None:
                 auditor.answer_lost(cloud, verb)
             if hangs:
