@@ -247,6 +247,29 @@ def test_what_stays_is_announced_as_deregistered() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "left"),
+    [
+        pytest.param(FRONT, BACK, True, id="another balancer"),
+        pytest.param(immutabledict(name="front", drain="1m"), FRONT, False, id="the same with other settings"),
+    ],
+)
+def test_a_recorded_balancer_of_a_cloud_that_could_not_be_read_is_left_if_it_is(
+    before: Options, now: Options, left: bool
+) -> None:
+    """Nobody could ask before whether it is the declared one: the first reading does."""
+    stage = settled(WEB)
+    mine, driver = frozenset(ids(stage, "web")), Balanced(stage.cloud)
+    stage.cloud.register(before, sorted(mine))
+    web = attrs.evolve(WEB, balancer={"demo": now})
+    made = stage.plan(stage.deployment(web))
+    order = FleetOrder(fleet=web, slots=made.fleets["web"].slots, named=frozenset(), recorded={"demo": (before,)})
+    outcome = carry_out(made.deployment, [order], stage.session({"demo": driver}))
+
+    expected = (Result.COMPLETE, [(before, mine)]) if left else (Result.NOTHING, [])
+    assert expected == (outcome.result, deregistered(driver))
+
+
 def test_a_former_balancer_that_goes_silent_for_a_moment_still_has_its_members() -> None:
     stage = settled(WEB)
     driver = Balanced(stage.cloud, [Transient("oops")])

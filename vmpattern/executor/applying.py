@@ -17,7 +17,7 @@ from vmpattern.executor.observing import read_clouds, scopes_of
 from vmpattern.executor.record import BalancerRecord, FileRecord, NoRecord, Recorded
 from vmpattern.executor.runtime import Runtime
 from vmpattern.executor.session import Session, never, opened
-from vmpattern.executor.settling import balancers_to_leave, forget_ended, settle
+from vmpattern.executor.settling import forget_ended, former_balancers, recorded_balancers, settle
 from vmpattern.model import (
     AnySlot,
     BakeOutcome,
@@ -227,7 +227,8 @@ def _orders(
             fleet=fleet,
             slots=tuple(_with_image(slot, baked) for slot in plan.fleets[name].slots),
             named=frozenset(plan.fleets[name].terminates),
-            former=balancers_to_leave(recorded, plan.deployment, observation, fleet),
+            former=former_balancers(observation, name),
+            recorded=recorded_balancers(recorded, plan.deployment, observation, fleet),
             env=found[name].values,
             no_launch=found[name].lacks,
         )

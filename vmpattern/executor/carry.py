@@ -27,7 +27,8 @@ from vmpattern.planner import FleetIndex, decide
 class FleetOrder:
     """What to carry out for one fleet: its resolved slots, and the ids that may go (None: any, as when forecasting).
 
-    `former` are balancers that the fleet has left, by cloud. `unreadable` says by cloud why its own balancer isn't
+    `former` are balancers that the fleet has left, by cloud; `recorded` those that it may have left, in clouds that
+    couldn't be asked whether they are the declared ones. `unreadable` says by cloud why its own balancer isn't
     asked: in a forecast, which can't know more than was observed.
     """
 
@@ -35,6 +36,7 @@ class FleetOrder:
     slots: tuple[AnySlot, ...]
     named: frozenset[InstanceId] | None
     former: Mapping[str, tuple[Options, ...]] = attrs.field(factory=dict)
+    recorded: Mapping[str, tuple[Options, ...]] = attrs.field(factory=dict)
     unreadable: Mapping[str, str] = attrs.field(factory=dict)
     env: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     no_launch: str = ""
@@ -115,5 +117,6 @@ def _run(
         env=immutabledict(order.env),
         on_event=tell,
         former=order.former,
+        recorded=order.recorded,
         unreadable=order.unreadable,
     )

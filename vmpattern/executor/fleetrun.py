@@ -56,9 +56,9 @@ class FleetRun:
     `keys` are those of every launch of this run: instances that have one are ours. `wake_at` is when to decide again
     unless something happens before; `decided` is the index's version at the last decision. `reached_at_once` is whether
     the first decision after every cloud was looked at found nothing to do; None before. `refusals` are the provider's
-    words where it had no room, by cloud and scope. `former` are the balancers that the fleet has left, by cloud, and
-    `unreadable` says why its own isn't asked. `went` are the instances that were terminated last; `unending` says why
-    the fleet never gets there, empty if it may.
+    words where it had no room, by cloud and scope. `former` are the balancers that the fleet has left, by cloud,
+    `recorded` those that it may have left, and `unreadable` says why its own isn't asked. `went` are the instances
+    that were terminated last; `unending` says why the fleet never gets there, empty if it may.
     """
 
     fleet: Fleet
@@ -67,6 +67,7 @@ class FleetRun:
     env: Mapping[str, str]
     on_event: Callable[[Event], None]
     former: Mapping[str, tuple[Options, ...]] = attrs.field(factory=dict)
+    recorded: Mapping[str, tuple[Options, ...]] = attrs.field(factory=dict)
     unreadable: Mapping[str, str] = attrs.field(factory=dict)
     keys: set[LaunchKey] = attrs.field(factory=set)
     decision: Decision | None = None

@@ -108,6 +108,7 @@ class Lookout:
                 check=run.service.health,
                 balancer=run.fleet.balancer.get(account.name),
                 former=run.former.get(account.name, ()),
+                recorded=run.recorded.get(account.name, ()),
                 unreadable=_unreadable(run, account.name),
                 patience_s=_patience_s(run, capabilities),
             )
@@ -254,12 +255,13 @@ class Lookout:
             run = cloud.by_label.get(instance.fleet)
             if run is not None:
                 balancers = cloud.balancers[run.fleet.name]
+                left = balancers.reading.left(reading.shared)
                 changes = run.index.see(
                     instance,
                     now,
                     probed=probed.get(instance.id, unknown),
                     standing=_standing(run, instance.id, balancers, reading, asked_at),
-                    former=_former(run, instance.id, balancers, reading) if balancers.reading.former else NOWHERE,
+                    former=_former(run, instance.id, left, reading) if left else NOWHERE,
                     ours=instance.key in run.keys,
                 )
                 if changes:
@@ -354,7 +356,7 @@ def _standing(run: FleetRun, instance: InstanceId, watch: BalancerWatch, reading
 
 
 def _former(
-    run: FleetRun, instance: InstanceId, watch: BalancerWatch, reading: Reading
+    run: FleetRun, instance: InstanceId, left: Sequence[Options], reading: Reading
 ) -> Mapping[Options, Membership]:
     """Return of which balancers that the fleet has left an instance is a member; one that can't be read has it still.
 
@@ -362,7 +364,7 @@ def _former(
     """
     row = run.index.rows.get(instance)
     there: dict[Options, Membership] = {}
-    for balancer in watch.reading.former:
+    for balancer in left:
         found = reading.balancers[balancer]
         if not isinstance(found, DriverError):
             if instance in found and found[instance].membership is not Membership.ABSENT:

@@ -1,14 +1,14 @@
 """Reading one cloud, tick by tick: one filtered list, the health checks, the balancers; or just what changed."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar, cast
 
 import attrs
 
 from vmpattern.driver import Balancer, Changes, Driver, Prober, Selector, SharedBalancers, Watcher
-from vmpattern.errors import ContractBroken, DriverError, Throttled, Unsupported
+from vmpattern.errors import ContractBroken, DriverError, OutcomeUnknown, Throttled, Transient, Unsupported
 from vmpattern.executor.requests import Listing, checked_rows
 from vmpattern.executor.runtime import attempt_now
 from vmpattern.model import (
@@ -38,8 +38,9 @@ Balancers = Mapping[Options, Members]
 class FleetReading:
     """What has to be read for one fleet beside the list: its health check and its balancers in this cloud.
 
-    `labels` are the fleet labels of its instances. `former` are balancers that it left. `unreadable`: why its own
-    balancer isn't asked, where that is known. `patience_s`: nothing depends on when an instance begins to run, if it is
+    `labels` are the fleet labels of its instances. `former` are balancers that it left, `recorded` such that may be its
+    own under another name: the first reading finds out. `unreadable`: why its own balancer isn't asked, where that is
+    known. `patience_s`: nothing depends on when an instance begins to run, if it is
     well so long after its launch.
     """
 
@@ -47,6 +48,7 @@ class FleetReading:
     check: HealthCheck | None = None
     balancer: Options | None = None
     former: tuple[Options, ...] = ()
+    recorded: tuple[Options, ...] = ()
     unreadable: DriverError | None = None
     patience_s: float = 0.0
 
@@ -54,7 +56,17 @@ class FleetReading:
     def asked(self) -> tuple[Options, ...]:
         """The balancers to be read."""
         own = (self.balancer,) if self.balancer is not None and self.unreadable is None else ()
-        return (*own, *self.former)
+        return (*own, *self.former, *self.recorded)
+
+    @property
+    def unproven(self) -> tuple[tuple[Options, Options], ...]:
+        """Pairs of balancers of which isn't known whether they share their members."""
+        return tuple((balancer, self.balancer) for balancer in self.recorded if self.balancer is not None)
+
+    def left(self, shared: Collection[tuple[Options, Options]]) -> tuple[Options, ...]:
+        """Return the balancers that it left, once it is known which pairs share their members."""
+        known = {balancer for balancer, own in shared if own == self.balancer}
+        return (*self.former, *(balancer for balancer in self.recorded if balancer not in known))
 
     def standing(self, instance: InstanceId, balancers: Balancers) -> Standing:
         """Return where one of its instances stands with its own balancer: UNKNOWN where that couldn't be read."""
@@ -75,7 +87,8 @@ class Reading(NamedTuple):
     """One reading: the rows, whether they are all (or just what changed), who said what of them, and its duration.
 
     `balancers` has what each balancer that was asked says of these rows. `took_s` is the cloud's time alone, without
-    the health checks. `mislabelled` are VMs whose labels can't be read.
+    the health checks. `shared` are pairs of balancers that turned out to share their members. `mislabelled` are VMs
+    whose labels can't be read.
     """
 
     instances: tuple[Instance, ...]
@@ -84,6 +97,7 @@ class Reading(NamedTuple):
     complete: bool
     cursor: int = 0
     took_s: float = 0.0
+    shared: frozenset[tuple[Options, Options]] = frozenset()
     mislabelled: tuple[Mislabelled, ...] = ()
 
 
@@ -132,6 +146,8 @@ class Reader:
         self.poll_s = self._least_s = poll_s
         # Fleets may share a balancer: it is read once.
         self._balancers = list(dict.fromkeys(balancer for fleet in fleets.values() for balancer in fleet.asked))
+        self._unproven = dict.fromkeys(pair for fleet in fleets.values() for pair in fleet.unproven)
+        self._shared: set[tuple[Options, Options]] = set()
         self._patience_s = min((fleet.patience_s for fleet in fleets.values()), default=0.0) - poll_s
         self._count(0)
 
@@ -146,6 +162,7 @@ class Reader:
             return self._changes(self._watcher.changes(self._selector, self._cursor, self._balancers))
         listed, listing_s = self._timed(lambda: self._checked(self._driver.instances(self._selector)))
         probed = self._probes(listed.instances)
+        self._prove()
         balancers, more_s = self._timed(lambda: {balancer: self._members(balancer) for balancer in self._balancers})
         return Reading(
             listed.instances,
@@ -153,6 +170,7 @@ class Reader:
             balancers,
             complete=True,
             took_s=listing_s + more_s,
+            shared=frozenset(self._shared),
             mislabelled=listed.mislabelled,
         )
 
@@ -193,7 +211,7 @@ class Reader:
         return math.floor((now - asked_at) / self.poll_s + 1e-9) * self.cost
 
     def _count(self, known: int) -> None:
-        self.cost = self._pages(known) + len(self._balancers)
+        self.cost = self._pages(known) + len(self._balancers) + len(self._unproven)
 
     def _changes(self, changes: Changes) -> Reading:
         self._count(changes.total)
@@ -244,6 +262,19 @@ class Reader:
         if answer.error is not None:
             raise answer.error
         return answer.result is not False
+
+    def _prove(self) -> None:
+        """Find out which balancers share their members; of one that can't be asked for, the next plan tells."""
+        for pair in tuple(self._unproven):
+            try:
+                shares = self.shares(*pair)
+            except (ContractBroken, Throttled, Transient, OutcomeUnknown):
+                raise
+            except DriverError:
+                shares = True
+            if shares:
+                self._shared.add(pair)
+            del self._unproven[pair]
 
     def _members(self, balancer: Options) -> Members:
         """Read one balancer: one that can't be read makes its members' health unknown, and no cloud unreadable."""

@@ -6,17 +6,16 @@ from vmpattern.executor.record import BalancerRecord, Recorded
 from vmpattern.model import CloudObservation, Deployment, Fleet, Observation, Options
 
 
-def balancers_to_leave(
+def recorded_balancers(
     recorded: Recorded, deployment: Deployment, observation: Observation, fleet: Fleet
 ) -> Mapping[str, tuple[Options, ...]]:
-    """Return the balancers that a fleet has left and may have members in, by cloud, unreadable ones included.
+    """Return the balancers that a fleet was registered with and doesn't declare, by cloud that couldn't be read.
 
-    Where a cloud couldn't be read, nobody could ask whether a former balancer is the declared one under another name:
-    there only a fleet that declares none has left any.
+    Any of them may be the declared one under another name, which only its cloud can tell.
     """
-    unread = [name for name, cloud in observation.clouds.items() if cloud.error and name not in fleet.balancer]
+    unread = [name for name, cloud in observation.clouds.items() if cloud.error]
     known = {name: recorded.former(deployment, name).get(fleet.name, ()) for name in unread}
-    return {**former_balancers(observation, fleet.name), **{name: left for name, left in known.items() if left}}
+    return {name: balancers for name, balancers in known.items() if balancers}
 
 
 def former_balancers(observation: Observation, fleet: str) -> Mapping[str, tuple[Options, ...]]:

@@ -46,6 +46,8 @@ def play(schedule: Schedule, *, decider: Decider = decide) -> Played:
     world, played = World(schedule), Played(schedule)
     for number, change in enumerate(schedule.changes):
         applied = world.play(change, decider=decider)
+        if applied.is_good:
+            played.broken += [f"change {number}: {text}" for text in _left_behind(world, change.desired)]
         _note(played, f"change {number}", schedule, applied, is_first=number == 0)
     world.calm_down()
     world.advance(world.now + REST_S)
@@ -160,17 +162,29 @@ def _odds_and_ends(world: World, desired: Deployment) -> list[str]:
     """Nothing is left of other fleets, nor behind former balancers; what has damaged labels is there still."""
     broken = []
     for row in _ours(world):
-        fleet = next((one for one in desired.fleets.values() if row.fleet in one.labels), None)
+        fleet = _owner(desired, row)
         is_kept = row.kept_until is not None and world.now < row.kept_until
         if fleet is None or (row.fleet != fleet.name and not is_kept):
             broken.append(f"6 (no orphan): {row.id} is of {row.fleet}, which isn't in the file")
-            continue
-        for balancer in world.clouds[row.cloud].balancers_of(row.id):
-            is_own = fleet.balancer.get(row.cloud, {}).get("name") == balancer
-            if not is_own and world.memory.knew(fleet.labels, row.cloud, balancer):
-                broken.append(f"12 (left behind): {row.id} still is a member of {balancer} in {row.cloud}")
+    broken += _left_behind(world, desired)
     live = {row.id for cloud in world.clouds.values() for row in cloud.rows() if row.phase.is_live}
     return broken + [f"7 (labels): {id} isn't there any more" for id in sorted(world.relabelled.keys() - live)]
+
+
+def _owner(desired: Deployment, row: Instance) -> Fleet | None:
+    return next((fleet for fleet in desired.fleets.values() if row.fleet in fleet.labels), None)
+
+
+def _left_behind(world: World, desired: Deployment) -> list[str]:
+    """No instance is a member of a balancer that its fleet is known to have left."""
+    return [
+        f"12 (left behind): {row.id} still is a member of {balancer} in {row.cloud}"
+        for row in _ours(world)
+        if (fleet := _owner(desired, row)) is not None
+        for balancer in world.clouds[row.cloud].balancers_of(row.id)
+        if fleet.balancer.get(row.cloud, {}).get("name") != balancer
+        and world.memory.knew(fleet.labels, row.cloud, balancer)
+    ]
 
 
 def _changes(planned: Plan) -> str:
