@@ -89,9 +89,10 @@ def test_a_change_that_a_quota_leaves_no_room_for_is_refused_before_anything_is_
 
     assert 0 != refused.status
     assert (
-        "limit is 3 instances, 3 are there, and 1 more are needed at once than this change" in refused.err + refused.out
+        "limit is 3 instances, 3 are there, and this change needs 1 more at once than it frees"
+        in refused.err + refused.out
     )
-    assert "set max_surge = 0 with max_unavailable = 1" in refused.err + refused.out
+    assert "max_surge = 0 with max_unavailable = 1" in refused.err + refused.out
 
 
 TWO_FLEETS = """
@@ -128,6 +129,25 @@ def test_what_another_fleet_frees_under_a_quota_is_counted(call, quota: int, ima
 
     assert (0, [0, 2]) == (applied.status, [one.status for one in asked])
     assert sizes == {name: ready[name] for name in sizes}
+
+
+@pytest.mark.parametrize("words", [("plan",), ("apply", "--yes"), ("doctor",)], ids=" ".join)
+def test_what_a_fleet_frees_that_is_not_asked_for_is_not_counted(call, words: tuple[str, ...]) -> None:
+    def written(a: int, b: int) -> None:
+        fleets = "".join(
+            f'[fleets.{name}]\nservice = "web"\nsize = {size}\nplacements = [{{ cloud = "eu" }}]\n'
+            for name, size in (("a", a), ("b", b))
+        )
+        text = HEAD + cloud("eu", "quota = 4") + TWO_FLEETS.format(image="img-1") + fleets
+        Path("vmpattern.toml").write_text(text, "utf-8")
+
+    written(2, 2)
+    call("apply", "--yes")
+    written(1, 3)
+    alone, together = call(*words, "--fleet", "b"), call("plan")
+
+    assert "this change needs 1 more at once than it frees" in alone.err + alone.out
+    assert (64 if words != ("doctor",) else 1, 2) == (alone.status, together.status)
 
 
 def test_a_spent_quota_passes_its_share_on_and_the_next_plan_is_empty(call) -> None:

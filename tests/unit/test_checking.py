@@ -179,8 +179,8 @@ def test_a_simulated_cloud_foresees_what_it_would_refuse() -> None:
         "services.shop.image.existing.demo": "there is no image ami-1: their ids begin with img-",
         "fleets.web.placements[0].options.subnet": ("isn't an option here; a simulated cloud has none for a placement"),
         "fleets.web.placements[0]": (
-            "the account's limit is 2 instances, 0 are there, and 3 more are needed at once than this change frees: "
-            "set max_surge = 0 with max_unavailable = 1 in the rollout, choose a smaller size, or raise the limit"
+            "the account's limit is 2 instances, 0 are there, and this change needs 3 more at once than it frees: "
+            "choose a smaller size, or raise the limit"
         ),
     } == found
 

@@ -19,12 +19,10 @@ def forecast(
     app: App, deployment: "Deployment", *, fleets: tuple[str, ...] | None = None, refresh: bool = False
 ) -> "Plan":
     """Observe the clouds and forecast an apply, of the fleets of --fleet unless others are named."""
-    console = app.console(err=True)
+    console, chosen = app.console(err=True), app.fleets if fleets is None else fleets
     with console.status(f"Reading {', '.join(deployment.clouds)}") if console.is_terminal else nullcontext():
-        observation = app.engine.observe(deployment)
-        return app.engine.plan(
-            deployment, observation, fleets=app.fleets if fleets is None else fleets, refresh=refresh
-        )
+        observation = app.engine.observe(deployment, fleets=chosen)
+        return app.engine.plan(deployment, observation, fleets=chosen, refresh=refresh)
 
 
 def carry_out(app: App, plan: "Plan", *, ask: Callable[[], None] | None) -> int:

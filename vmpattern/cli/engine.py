@@ -30,11 +30,11 @@ class Engine:
 
         return starter(driver)
 
-    def observe(self, deployment: "Deployment", *, check: bool = True) -> "Observation":
-        """Read the clouds; with `check`, ask the drivers what is bound to fail."""
+    def observe(self, deployment: "Deployment", *, check: bool = True, fleets: Sequence[str] = ()) -> "Observation":
+        """Read the clouds; with `check`, ask the drivers what is bound to fail when these fleets are changed."""
         from vmpattern.executor import observe
 
-        return observe(deployment, check=check)
+        return observe(deployment, check=check, fleets=fleets)
 
     def plan(
         self, deployment: "Deployment", observation: "Observation", *, fleets: Sequence[str], refresh: bool

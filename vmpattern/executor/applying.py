@@ -138,7 +138,7 @@ def apply_in(
     if not plan.forecast.converges:
         raise Refused("\n".join(["nothing was changed, since the plan doesn't converge", *plan.notes]))
     recorded = record.read(deployment).within(deployment)
-    observation = read_clouds(deployment, session, check=True, recorded=recorded)
+    observation = read_clouds(deployment, session, check=True, fleets=deployment.fleets, recorded=recorded)
     check_fresh(plan, observation)
     settle(record, recorded, deployment, observation)
     standing = {

@@ -1,7 +1,7 @@
 """Asking drivers what is bound to fail before anything is launched, and telling it at its place in the file."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import attrs
 from immutabledict import immutabledict
@@ -41,18 +41,21 @@ def check_fleets(
     cloud: CloudObservation,
     checker: Checker,
     *,
+    fleets: Collection[str] = (),
     most_attempts: int,
     contents: Mapping[str, Contents] = immutabledict(),
 ) -> Task[tuple[FleetCheck, ...]]:
     """Check each fleet that has anything to launch in a cloud, with one call for each of its placements there.
 
-    A permission that is missing is a problem; any other failure to find out is a note.
+    Only `fleets` are to be changed: all, and those that left the file, where none is named. A permission that is
+    missing is a problem; any other failure to find out is a note.
     """
     found: list[FleetCheck] = []
-    free = freed(deployment, cloud)
+    free = freed(deployment, cloud, fleets)
     grown: Counter[frozenset[tuple[Market, str]]] = Counter()
     alone = Observation(at=cloud.at, clouds={cloud.name: cloud}, contents=contents)
-    for fleet in deployment.fleets.values():
+    chosen = [fleet for fleet in deployment.fleets.values() if not fleets or fleet.name in fleets]
+    for fleet in chosen:
         problems: list[Problem] = []
         notes: list[str] = []
         for number, placement in enumerate(fleet.placements if fleet.size else ()):

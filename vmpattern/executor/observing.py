@@ -1,6 +1,6 @@
 """Reading every cloud of a deployment once, for a plan or a status."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 import attrs
@@ -35,11 +35,13 @@ PAGES = 10
 """How many pages' time the first list may take, whose length isn't known before."""
 
 
-def observe(deployment: Deployment, *, check: bool = True) -> Observation:
+def observe(deployment: Deployment, *, check: bool = True, fleets: Collection[str] = ()) -> Observation:
     """Read every cloud of the deployment: one that no fleet uses any more may still hold instances.
 
     Args:
         check: ask the drivers that can what is bound to fail, for a plan to refuse it.
+        fleets: the fleets that are to be changed, as the plan is told them: the others neither need nor free any room
+            under a limit. All, and those that the file no longer has, where none is named.
 
     Returns:
         One observation a cloud; a cloud that can't be read is there with its error, and nothing destructive follows.
@@ -50,7 +52,7 @@ def observe(deployment: Deployment, *, check: bool = True) -> Observation:
     """
     with opened(deployment) as session:
         recorded = FileRecord(scopes=scopes_of(session)).read(deployment)
-        return read_clouds(deployment, session, check=check, recorded=recorded)
+        return read_clouds(deployment, session, check=check, fleets=fleets, recorded=recorded)
 
 
 def read_clouds(
@@ -58,6 +60,7 @@ def read_clouds(
     session: Session,
     *,
     check: bool = False,
+    fleets: Collection[str] = (),
     images: bool = False,
     recorded: Recorded = NOTHING_RECORDED,
     most_attempts: int = ATTEMPTS,
@@ -65,13 +68,13 @@ def read_clouds(
     """Read every cloud of the session, at the same time; one that can't be read is an error in the result, not absent.
 
     The files of recipes are read, too. With `check`, drivers that can are asked what is bound to fail, a call for each
-    placement. With `images`, the deployment's images are listed even where nothing is baked any more. Balancers that
-    fleets have left, as far as `recorded`, are read where such a fleet has instances. A call is sent `most_attempts`
-    times before its cloud counts as unreadable.
+    placement of the `fleets` that are to be changed, as `observe` knows them. With `images`, the deployment's images
+    are listed even where nothing is baked any more. Balancers that fleets have left, as far as `recorded`, are read
+    where such a fleet has instances. A call is sent `most_attempts` times before its cloud counts as unreadable.
     """
     contents = contents_of(deployment, most=_most_packed(session.drivers.values()))
     before = session.calls
-    look = _Look(deployment, contents, session, check, images, recorded, most_attempts)
+    look = _Look(deployment, contents, session, check, fleets, images, recorded, most_attempts)
     clouds = session.run([look.at(name) for name in session.drivers])
     at = max((cloud.at for cloud in clouds), default=session.runtime.now())
     calls = session.calls - before
@@ -110,6 +113,7 @@ class _Look:
     contents: Mapping[str, Contents]
     session: Session
     check: bool
+    fleets: Collection[str]
     images: bool
     recorded: Recorded
     most_attempts: int
@@ -250,7 +254,12 @@ class _Look:
             return ()
         return (
             yield from check_fleets(
-                self.deployment, observed, driver, most_attempts=self.most_attempts, contents=self.contents
+                self.deployment,
+                observed,
+                driver,
+                fleets=self.fleets,
+                most_attempts=self.most_attempts,
+                contents=self.contents,
             )
         )
 

@@ -1,7 +1,7 @@
 """How many instances more than now a rollout needs at once: what quotas have to leave room for. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 
 from vmpattern.errors import SpecError
@@ -33,14 +33,19 @@ def growth(fleet: Fleet, cloud: CloudObservation) -> int:
     return max(0, fleet.size - sum(row.fleet in fleet.labels and row.phase.is_live for row in cloud.instances))
 
 
-def freed(deployment: Deployment, cloud: CloudObservation) -> Mapping[str, int]:
+def freed(deployment: Deployment, cloud: CloudObservation, fleets: Collection[str] = ()) -> Mapping[str, int]:
     """Return how many instances each fleet may free in a cloud for others; under "" what no fleet of the file has.
 
-    A fleet with several placements may move all that it has here to another one.
+    A fleet with several placements may move all that it has here to another one. Where only some `fleets` are changed,
+    no other one frees anything.
     """
     owners = deployment.owners()
     live = Counter(owners.get(row.fleet, "") for row in cloud.instances if row.phase.is_live)
-    return {name: max(0, count - _stays(deployment, name, cloud.name)) for name, count in live.items()}
+    return {
+        name: max(0, count - _stays(deployment, name, cloud.name))
+        for name, count in live.items()
+        if not fleets or name in fleets
+    }
 
 
 def _stays(deployment: Deployment, name: str, cloud: str) -> int:

@@ -12,7 +12,8 @@ from vmpattern.simulation.images import Images
 from vmpattern.simulation.spec import IMAGE_PREFIX
 from vmpattern.simulation.world import World
 
-WAY_OUT = "set max_surge = 0 with max_unavailable = 1 in the rollout, choose a smaller size, or raise the limit"
+WAY_OUT = "choose a smaller size, or raise the limit"
+IN_PLACE = "replace within the limit (max_surge = 0 with max_unavailable = 1)"
 
 
 def problems(world: World, images: Images, requests: Sequence[LaunchRequest]) -> Iterator[Problem]:
@@ -27,6 +28,6 @@ def problems(world: World, images: Images, requests: Sequence[LaunchRequest]) ->
             yield Problem(f"options.{key}", "isn't an option here; a simulated cloud has none for a placement")
         for quota, used, _ in launching.quotas(world, request.market):
             if request.count and used + request.count > quota:
-                there = f"the account's limit is {quota} instances, {used} are there"
-                more = f"{request.count} more are needed at once than this change frees"
-                yield Problem("", f"{there}, and {more}: {WAY_OUT}")
+                there = f"the account's limit is {quota} instances, {used} {'is' if used == 1 else 'are'} there"
+                more = f"this change needs {request.count} more at once than it frees"
+                yield Problem("", f"{there}, and {more}: {f'{IN_PLACE}, ' if used else ''}{WAY_OUT}")
