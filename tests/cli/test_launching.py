@@ -224,3 +224,26 @@ def test_a_cloud_without_idempotency_that_loses_replies_is_resolved_by_listing(c
     applied = call("apply", "--yes", "--json")
 
     assert (0, 6) == (applied.status, applied.document["fleets"]["web"]["created"])
+
+
+MUTE = "faults = { health-unknown = 1.0 }"
+
+
+def test_health_that_nobody_knows_is_no_success_in_the_plan_either(call) -> None:
+    write(cloud("eu", MUTE), size=2)
+    asked = [call("apply", "--yes"), call("plan"), call("apply", "--yes"), call("status")]
+    planned = asked[1].out + asked[1].err
+
+    assert [1, 1, 1, 1] == [one.status for one in asked]
+    assert ("2 of unknown health" in planned, "ends paused" in planned) == (True, True)
+    assert "unknown" in asked[3].out
+
+
+def test_what_nobody_knows_is_replaced_as_the_forecast_says(call) -> None:
+    write(cloud("eu", MUTE), size=3)
+    call("apply", "--yes")
+    write(cloud("eu"), size=3, image="img-2")
+    planned, applied = call("plan", "--json"), call("apply", "--yes", "--json")
+
+    assert (2, 0) == (planned.status, applied.status)
+    assert planned.document["forecast"]["duration_s"] == pytest.approx(applied.document["duration_s"], abs=30.0)

@@ -256,7 +256,7 @@ MUTATIONS = {
         "vmpattern.executor.lookout",
         "labels=run.fleet.labels,",
         "labels=(run.fleet.name,),",
-        "6 (convergence)",
+        "2 (availability)",
     ),
 }
 

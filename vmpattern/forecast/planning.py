@@ -1,6 +1,6 @@
 """Making a plan: the executor carries the fleets out on a simulated copy of what was observed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
@@ -14,10 +14,12 @@ from vmpattern.model import (
     CloudObservation,
     Deployment,
     Fleet,
+    Health,
     InstanceId,
     Observation,
     Options,
     Outcome,
+    Phase,
     Plan,
     Recipe,
     Result,
@@ -159,4 +161,18 @@ def _copy(deployment: Deployment, cloud: CloudObservation) -> SimulatedCloud:
             ids = [row.id for row in cloud.instances if owners.get(row.fleet) == name and row.id in cloud.members]
             members.append((fleet.balancer[cloud.name], {id: cloud.members[id] for id in ids}))
     members += [(former.balancer, former.members) for former in cloud.former]
-    return SimulatedCloud.from_observation(cloud, members=members)
+    return SimulatedCloud.from_observation(cloud, members=members, mute=frozenset(_mute(deployment, cloud)))
+
+
+def _mute(deployment: Deployment, cloud: CloudObservation) -> Iterator[InstanceId]:
+    """Yield the running instances whose health should have been known for long, and isn't: it won't be."""
+    owners = deployment.owners()
+    for row in cloud.instances:
+        fleet = deployment.fleets.get(owners.get(row.fleet, ""))
+        if fleet is None or row.phase is not Phase.RUNNING:
+            continue
+        checked = deployment.services[fleet.service].health is not None
+        word = cloud.probed.get(row.id, Health.UNKNOWN) if checked else row.health
+        is_late = cloud.at >= row.launched_at + fleet.rollout.ready_deadline_s
+        if is_late and word is Health.UNKNOWN and (checked or cloud.capabilities.native_health):
+            yield row.id

@@ -23,7 +23,7 @@ from vmpattern.planner.decide import decide
 from vmpattern.planner.images import as_if_baked
 from vmpattern.planner.index import FleetIndex
 from vmpattern.planner.places import covers
-from vmpattern.planner.rows import SILENT
+from vmpattern.planner.rows import SILENT, STARTING, Row
 
 
 @attrs.frozen
@@ -132,7 +132,7 @@ def lacks(index: FleetIndex, now: float) -> Iterator[str]:
     rest = "".join(f", {count} {word}" for word, count in counts.items() if count)
     wanted = f"{index.serving} of {index.fleet.size} in date and ready{rest}"
     yield wanted if index.fleet.size else f"{index.live} that shouldn't be there"
-    silent = sorted(row.instance.id for row in index.rows.values() if row.state is SILENT)
+    silent = sorted(row.instance.id for row in _silent(index))
     for known, words in ((False, "health was never known"), (True, "health isn't known any more")):
         if ids := [id for id in silent if index.rows[id].was_healthy is known]:
             more = f" and {len(ids) - LONGEST} more" if len(ids) > LONGEST else ""
@@ -147,6 +147,11 @@ def lacks(index: FleetIndex, now: float) -> Iterator[str]:
             yield f"{name} couldn't be read lately"
 
 
+def _silent(index: FleetIndex) -> Iterator[Row]:
+    """Yield the instances whose health long should be known, and isn't."""
+    return (row for row in index.rows.values() if row.state is SILENT or (row.state is STARTING and row.overdue))
+
+
 def as_counted(index: FleetIndex) -> bool:
     """Whether by its counts alone a fleet is as asked for; one that is kept for a look may be there beside it."""
     rest = sum(_counts(index).values()) - index.kept
@@ -155,10 +160,11 @@ def as_counted(index: FleetIndex) -> bool:
 
 def _counts(index: FleetIndex) -> dict[str, int]:
     """Count what isn't in date and ready, by the words for it."""
+    silent = sum(row.dated for row in _silent(index))
     return {
         "out of date": len(index.old_idle) + len(index.old_ready),
-        "starting or unhealthy": sum(index.have) - index.serving - len(index.joining) - index.silent,
-        "of unknown health": index.silent,
+        "starting or unhealthy": sum(index.have) - index.serving - len(index.joining) - silent,
+        "of unknown health": silent,
         "not behind their balancer": len(index.joining),
         "failed": len(index.broken_new) + len(index.broken_old),
         "still behind a former balancer": len(index.lingering),

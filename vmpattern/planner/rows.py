@@ -81,7 +81,8 @@ class Row:
     `register_sent`: its registration is on its way, or nothing was read since the answer: it may be a member or not.
     `listed`: a reading has shown it, not just the answer of its launch, which may be old.
     `known_at`: when it was first seen, or its launch answered, by our own clock.
-    `unknown_at`: since when nothing has been known of its health.
+    `unknown_at`: since when nothing has been known of its health. `overdue`: when first seen it had run for so long
+    that it should be known.
     `shunned_at`: since when its balancer has called it unhealthy. `said`: the balancer's reason, which decides nothing.
     `was_served`: its balancer has called it healthy before, or it is an old one, so that it isn't new to it.
     `lingers_in`: balancers that its fleet has left and of which it still is a member, `drains_from`: those of them that
@@ -111,6 +112,7 @@ class Row:
     healthy_at: float | None = None
     unhealthy_at: float | None = None
     unknown_at: float | None = None
+    overdue: bool = False
     was_healthy: bool = False
     found_healthy: bool = False
     draining_at: float | None = None
@@ -155,9 +157,10 @@ class Row:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether somebody speaks against it, though not enough of them: one witness, or a balancer that shuns it."""
+        """Whether something speaks against it, though not enough: one witness, a balancer that shuns it, silence."""
         lacking = self.served and self.membership in (ABSENT, SHUNNED, UNSURE)
-        return not self.missing and not self.serves_nobody and (self.health is SICK or lacking)
+        is_spoken_of = self.health is SICK or lacking or self.state is SILENT
+        return not self.missing and not self.serves_nobody and is_spoken_of
 
     @property
     def serves_nobody(self) -> bool:
@@ -173,8 +176,9 @@ class Row:
 
     @property
     def word(self) -> str:
-        """Its state as people read it: of a healthy one whose balancer can't be read, whether it serves isn't known."""
-        return "unknown" if self.state is JOINING and self.membership is UNSURE else self.state.word
+        """Its state as people read it: unknown, too, while its balancer can't be read, or its health is overdue."""
+        is_unknown = self.overdue if self.state is STARTING else self.state is JOINING and self.membership is UNSURE
+        return SILENT.word if is_unknown else self.state.word
 
     @property
     def former(self) -> dict[Options, Membership]:

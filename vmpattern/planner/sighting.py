@@ -91,8 +91,15 @@ def verdict(row: Row, check: HealthCheck | None, *, native: bool) -> Health:
     return row.provider if native else WELL
 
 
+def _is_late(row: Row, now: float, terms: Terms) -> bool:
+    return not row.ours and now >= row.instance.launched_at + terms.rollout.ready_deadline_s
+
+
 def judge(row: Row, health: Health, now: float, terms: Terms, *, first: bool) -> None:
     """Follow the health; a word that nobody gives now breaks what was continuous, good or bad."""
+    row.overdue = (
+        health is UNKNOWN and row.instance.phase is RUNNING and (row.overdue or (first and _is_late(row, now, terms)))
+    )
     if health is WELL:
         row.unhealthy_at, row.unknown_at = None, None
         if row.healthy_at is None:

@@ -1,7 +1,7 @@
 """The simulated cloud: one object, one world. Deterministic, in virtual time, behind the driver contract."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import attrs
 
@@ -80,19 +80,22 @@ class SimulatedCloud(DriverVerbs):
         observation: CloudObservation,
         *,
         members: Iterable[tuple[Options, Mapping[InstanceId, Standing]]] = (),
+        mute: Collection[InstanceId] = (),
         faults: Faults = NONE,
     ) -> "SimulatedCloud":
         """Make a world that is as observed, to forecast from.
 
         Args:
             members: balancers, and where instances stand with each; one balancer may come several times.
+            mute: running instances whose health isn't known, and won't be.
 
         Guarantees:
             Instances keep ids, rows and kept-until; whatever boots goes on booting from its launch. A running instance
-            stays healthy, or unhealthy, as the probe says, else the provider; nobody's word counts as healthy.
+            that isn't mute stays healthy, or unhealthy, as the probe says, else the provider; nobody's word counts as
+            healthy.
         """
         cloud = cls(loading.spec_of(observation), faults=faults, start=observation.at)
-        loading.load(cloud._world, cloud._ledger, observation)
+        loading.load(cloud._world, cloud._ledger, observation, mute)
         for options, standings in members:
             balancer = cloud._balancer(options)
             for instance in observation.instances:

@@ -1,10 +1,12 @@
 """Loading a world with what was observed, so that it goes on from there."""
 
+from collections.abc import Collection
+
 from vmpattern import naming
 from vmpattern.model import OUTSIDE, CloudObservation, Health, Instance, InstanceId, LaunchKey, Membership
 from vmpattern.simulation.ledger import UNKNOWN, Ledger
 from vmpattern.simulation.spec import CloudSpec
-from vmpattern.simulation.vm import Turn, Vm, changed
+from vmpattern.simulation.vm import MUTE, Turn, Vm, changed
 from vmpattern.simulation.world import HEALTHY, PENDING, RUNNING, TERMINATING, UNHEALTHY, World
 
 STRANGE = 1_000_000
@@ -22,10 +24,17 @@ def spec_of(observation: CloudObservation) -> CloudSpec:
     )
 
 
-def load(world: World, ledger: Ledger, observation: CloudObservation) -> None:
-    """Put every observed instance into the world, in the order of the observation, and its key into the ledger."""
+def load(world: World, ledger: Ledger, observation: CloudObservation, mute: Collection[InstanceId] = ()) -> None:
+    """Put every observed instance into the world, in the order of the observation, and its key into the ledger.
+
+    The health of those that are `mute` never becomes known.
+    """
     keys: dict[LaunchKey, list[InstanceId]] = {}
     for row in observation.instances:
+        if row.id in mute:
+            world.place(Vm(row, fate=MUTE), None, 0.0)
+            keys.setdefault(row.key, []).append(row.id)
+            continue
         shunned = observation.members.get(row.id, OUTSIDE).membership is Membership.UNHEALTHY
         _load(world, row, observation.probed.get(row.id, Health.UNKNOWN), shunned=shunned)
         keys.setdefault(row.key, []).append(row.id)

@@ -46,6 +46,7 @@ class Fate:
 
 GOOD = Fate()
 BAD_IMAGE = Fate(never_ready=True)
+MUTE = Fate(mute=True)
 
 
 def fate(faults: Faults, request: LaunchRequest, ordinal: int, at_s: float) -> Fate:
