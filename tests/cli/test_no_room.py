@@ -60,3 +60,16 @@ def test_an_apply_that_pauses_for_want_of_room_says_so_with_the_provider_s_words
     assert (1, "paused", 1) == (paused.status, paused.document["outcome"], paused.document["fleets"]["web"]["ready"])
     assert ["InsufficientInstanceCapacity", "NoProgress"] == [one["code"] for one in paused.document["errors"]]
     assert "1 of 3 in date and ready; no room: demo: not enough small in zone a" in paused.document["remaining"][0]
+
+
+def test_a_zone_that_was_full_by_a_clock_ahead_of_this_one_is_tried_at_once(call, tmp_path: Path) -> None:
+    """A simulated world that is deleted begins anew, before what is remembered of it."""
+    text = FILE.format(size=3, room=0, image="img-1").replace('["a", "b", "c"]', '["a"]')
+    (tmp_path / "vmpattern.toml").write_text(text, "utf-8")
+    failed = call("apply", "--yes")
+    (tmp_path / "demo.json").unlink()
+    (tmp_path / "vmpattern.toml").write_text(text.replace("a = 0", "a = 9"), "utf-8")
+    planned, applied = call("plan", "--json"), call("apply", "--yes", "--json")
+
+    assert (1, 0) == (failed.status, applied.status)
+    assert max(planned.document["forecast"]["duration_s"], applied.document["duration_s"]) < 120.0

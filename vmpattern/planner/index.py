@@ -48,6 +48,9 @@ from vmpattern.planner.rows import (
 from vmpattern.planner.sighting import NOWHERE, decisive, judge, reconciled, take_in, verdict
 from vmpattern.planner.tally import Tally
 
+LONG_AGO = 0.0
+"""Before everything that any clock says."""
+
 
 @attrs.define
 class CloudState:
@@ -397,9 +400,12 @@ class FleetIndex(Tally):
         self.version += 1
 
     def remember_no_room(self, no_room: Iterable[NoRoom]) -> None:
-        """Note where earlier applies found no room: a full fleet isn't evened out towards it, others still try."""
+        """Note where earlier applies found no room: a full fleet isn't evened out towards it, others still try.
+
+        When it was noted doesn't matter: it may be by a clock that was ahead of this one.
+        """
         for one in no_room:
-            self.blocks.setdefault((one.cloud, one.scope), one.at)
+            self.blocks.setdefault((one.cloud, one.scope), LONG_AGO)
 
     def destroyed(self, count: int, now: float) -> None:
         """Enter destructive operations into the blast ledger; `now` never goes back."""
