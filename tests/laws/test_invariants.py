@@ -31,6 +31,7 @@ def test_invariants_hold_under_faults_and_crashes(drawn: Schedule) -> None:
 @example(10556)  # a registration, and then a balancer that can't be read
 @example(40333)  # a first reading that costs more than one call, of a budget that is nearly spent
 @example(40702)  # a member that an earlier process drained, of whom only one witness speaks badly
+@example(60780)  # two that failed, of whom only one runs and may be serving
 @example(41857)  # a list that shows what is gone
 @example(11616)  # a key that was used for what is gone, in a cloud that doesn't know keys
 def test_invariants_hold_in_schedules_that_a_seed_gives(seed: int) -> None:

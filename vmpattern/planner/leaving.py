@@ -24,7 +24,7 @@ def clear_broken(turn: Turn) -> None:
             turn.waiting.append(f"a second witness against {row.instance.id}")
         elif row.ours:
             doomed.append(row)
-        elif not row.is_certain:
+        elif not row.is_certain and not row.serves_nobody:
             if turn.spare_doubtful() or (jammed and row.named):
                 jammed = False
                 doomed.append(row)

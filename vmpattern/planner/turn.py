@@ -100,7 +100,7 @@ class Turn:
         """Take one of those that may yet be serving, if enough others are ready or may be serving too."""
         if self._doubtful < 0:
             idle = self.rows(self.index.old_idle)
-            broken = sum(not row.ours and not row.is_certain for row in self.broken())
+            broken = sum(not (row.ours or row.is_certain or row.serves_nobody) for row in self.broken())
             self._doubtful = broken + sum(row.is_doubtful for row in idle)
         if self.ready + self._doubtful - 1 < self.index.limits.least:
             return False
