@@ -20,6 +20,9 @@ from vmpattern.model.jsontext import parse_json
 LOCK_WAIT_S = 10.0
 """Whoever holds the lock does something short; who waits longer than this is told so."""
 
+REMOVALS = 3
+"""Number of times that a folder is removed into which something is still written."""
+
 T = TypeVar("T")
 
 _CONVERTER = cattrs.Converter(forbid_extra_keys=True)
@@ -78,11 +81,20 @@ def read_value(path: Path, kind: type[T]) -> T | None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder: under another name at once, so that nobody sees a part of it; success if it isn't there."""
+    """Remove a folder: under another name at once, so that nobody sees a part of it; success if it isn't there.
+
+    A process that is being killed may still write into it meanwhile: then what it wrote is removed, too.
+    """
     gone = folder.with_name(f".gone-{secrets.token_hex(6)}")
     with contextlib.suppress(FileNotFoundError):
         folder.rename(gone)
-        shutil.rmtree(gone)
+        for left in reversed(range(REMOVALS)):
+            try:
+                shutil.rmtree(gone)
+                break
+            except OSError as error:
+                if error.errno != errno.ENOTEMPTY or not left:
+                    raise
 
 
 @contextlib.contextmanager

@@ -53,6 +53,8 @@ def write(
     ("size", "image", "rollout"),
     [
         pytest.param(3, "img-2", "max_surge = 0\nmax_unavailable = 1", id="a change without surge"),
+        pytest.param(3, "img-2", "max_surge = 1\nmax_unavailable = 1", id="a change with surge that has no room"),
+        pytest.param(3, "img-2", 'max_surge = "50%"\nmax_unavailable = "50%"', id="a change in shares"),
         pytest.param(2, "img-2", "", id="a change of a fleet that shrinks"),
         pytest.param(3, "img-1", "", id="nothing"),
     ],

@@ -195,6 +195,17 @@ def test_a_balancer_that_may_be_the_new_one_with_other_settings_is_none_that_was
     assert shared is (former_of(stage, wanted, recorded(("web", before))) == ())
 
 
+def test_a_former_balancer_that_cannot_be_read_for_a_moment_keeps_the_plan_from_being_empty() -> None:
+    stage = settled(WEB)
+    driver = Balanced(stage.cloud, [Transient("oops")] * 9)
+    wanted = stage.deployment(fleet(2))
+    seen = read_clouds(wanted, stage.session({"demo": driver}), recorded=recorded(("web", FRONT)))
+    made = plan(wanted, seen)
+
+    assert (True, True) == (seen.clouds["demo"].former[0].momentary, made.changes)
+    assert any("a balancer in demo that it may still be behind can't be read: front" in text for text in made.remaining)
+
+
 # -- while an apply runs
 
 
@@ -268,6 +279,32 @@ def test_a_recorded_balancer_of_a_cloud_that_could_not_be_read_is_left_if_it_is(
 
     expected = (Result.COMPLETE, [(before, mine)]) if left else (Result.NOTHING, [])
     assert expected == (outcome.result, deregistered(driver))
+
+
+def test_nothing_is_complete_before_a_former_balancer_was_read() -> None:
+    stage = settled(WEB)
+    mine, driver = frozenset(ids(stage, "web")), Balanced(stage.cloud, [Transient("oops")] * 3)
+    outcome = from_recorded(stage, driver, stage.deployment(fleet(2)))
+
+    assert (Result.COMPLETE, [(FRONT, mine)]) == (outcome.result, deregistered(driver))
+
+
+def test_a_former_balancer_that_can_never_be_read_pauses_the_apply_with_its_name() -> None:
+    stage = settled(WEB)
+    outcome = from_recorded(stage, Balanced(stage.cloud, [Transient("oops")] * 999), stage.deployment(fleet(2)))
+
+    assert (Result.PAUSED, True) == (outcome.result, outcome.duration_s < 300.0)
+    assert "a balancer that it may still be behind can't be read: front" in outcome.errors[0].message
+
+
+def from_recorded(stage: Stage, driver: Listed, wanted: Deployment) -> Outcome:
+    """Carry out what knows of the balancer `front` only that the fleet was registered there."""
+    made = stage.plan(wanted)
+    (order,) = (
+        FleetOrder(fleet=one, slots=made.fleets[name].slots, named=frozenset(), recorded={"demo": (FRONT,)})
+        for name, one in made.deployment.fleets.items()
+    )
+    return carry_out(made.deployment, [order], stage.session({"demo": driver}))
 
 
 def test_a_former_balancer_that_goes_silent_for_a_moment_still_has_its_members() -> None:

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import attrs
 
-from vmpattern.errors import DriverError, NotFound, OutcomeUnknown, Throttled, Transient
+from vmpattern.errors import DriverError, NotFound, Transient
 from vmpattern.executor.account import Account, Call
 from vmpattern.executor.acts import FATAL
 from vmpattern.executor.fleetrun import FleetRun
-from vmpattern.executor.reader import FRESH_S, Balancers, FleetReading, Probe, Reader, Reading
+from vmpattern.executor.reader import FRESH_S, MOMENTARY, Balancers, FleetReading, Probe, Reader, Reading
 from vmpattern.executor.runtime import Answer, Runtime, attempt_now
 from vmpattern.model import (
     Capabilities,
@@ -22,6 +22,7 @@ from vmpattern.model import (
     Observation,
     Options,
     Standing,
+    options_text,
 )
 from vmpattern.planner import Transition
 from vmpattern.planner.sighting import NOWHERE
@@ -32,17 +33,19 @@ LONGEST_PAUSE_S = 30.0
 BALANCER_LOST_S = 60.0
 """A balancer that couldn't be read for so long isn't expected to be readable soon."""
 
-MOMENTARY = (Throttled, Transient, OutcomeUnknown)
-"""Errors of a balancer that may be over at the next reading."""
-
 
 @attrs.define(eq=False)
 class BalancerWatch:
-    """One fleet's balancers in a cloud: when its own was last read well, and since when it can't be read."""
+    """One fleet's balancers in a cloud: when its own was last read well, and since when it can't be read.
+
+    `former_read` are those that it left and that were read, `former_failed_at` since when one of the others can't be.
+    """
 
     reading: FleetReading
     read_at: float = -math.inf
     failed_at: float = math.inf
+    former_read: set[Options] = attrs.field(factory=set)
+    former_failed_at: float = math.inf
 
 
 @attrs.define(eq=False)
@@ -279,6 +282,7 @@ class Lookout:
         """Note which fleets' balancers could be read, and stop those whose balancer only a person can make readable."""
         for name, watch in cloud.balancers.items():
             run, error = cloud.fleets[name], watch.reading.error(reading.balancers)
+            _note_former(run, cloud.name, watch, reading, asked_at)
             if error is None:
                 if watch.failed_at < math.inf:
                     self._on_event(Event(at=now, kind=EventKind.READ, fleet=name, cloud=cloud.name))
@@ -346,6 +350,23 @@ def _set_balancer(run: FleetRun, cloud: str, error: str, *, lost: bool) -> None:
         run.touch()
 
 
+def _note_former(run: FleetRun, cloud: str, watch: BalancerWatch, reading: Reading, asked_at: float) -> None:
+    """Note whether a balancer that the fleet has left was never read, and may be soon."""
+    error = ""
+    for balancer in watch.reading.left(reading.shared):
+        found = reading.balancers[balancer]
+        if not isinstance(found, DriverError):
+            watch.former_read.add(balancer)
+        elif isinstance(found, MOMENTARY) and balancer not in watch.former_read:
+            error = f"{options_text(balancer)}: {found}"
+    watch.former_failed_at = min(watch.former_failed_at, asked_at) if error else math.inf
+    lost = bool(error) and asked_at >= watch.former_failed_at + BALANCER_LOST_S
+    state = run.index.clouds[cloud]
+    if (state.former_error, state.former_lost) != (error, lost):
+        state.former_error, state.former_lost = error, lost
+        run.touch()
+
+
 def _standing(run: FleetRun, instance: InstanceId, watch: BalancerWatch, reading: Reading, asked_at: float) -> Standing:
     """Return where an instance stands with its fleet's balancer; for a moment, the last word counts."""
     error = watch.reading.error(reading.balancers)
@@ -389,5 +410,8 @@ def _balancers(cloud: CloudWatch, seen: CloudObservation) -> Balancers:
             ids = [row.id for row in seen.instances if row.fleet in labels and row.id in seen.members]
             found.setdefault(own, {}).update({id: seen.members[id] for id in ids})
     for former in seen.former:
-        found.setdefault(former.balancer, {}).update(former.members)
+        if former.momentary:
+            unread[former.balancer] = Transient(former.error or "")
+        else:
+            found.setdefault(former.balancer, {}).update(former.members)
     return {**found, **unread}

@@ -10,7 +10,7 @@ from vmpattern.errors import ContractBroken, DriverError, NotFound, OutcomeUnkno
 from vmpattern.executor.checking import check_fleets
 from vmpattern.executor.imaging import read_images
 from vmpattern.executor.loop import Task, Until, asked_at, read, reading
-from vmpattern.executor.reader import FleetReading, Reader, Reading
+from vmpattern.executor.reader import MOMENTARY, FleetReading, Reader, Reading
 from vmpattern.executor.record import NOTHING_RECORDED, FileRecord, Recorded
 from vmpattern.executor.session import Session, opened
 from vmpattern.model import (
@@ -272,7 +272,8 @@ def _former(
 ) -> FormerBalancer:
     if isinstance(found, DriverError):
         gone = isinstance(found, NotFound)
-        return FormerBalancer(fleet=fleet, balancer=balancer, error=str(found), gone=gone)
+        momentary = isinstance(found, MOMENTARY)
+        return FormerBalancer(fleet=fleet, balancer=balancer, error=str(found), gone=gone, momentary=momentary)
     ours = {id: found[id] for id in found if id in ids and found[id].membership is not Membership.ABSENT}
     return FormerBalancer(fleet=fleet, balancer=balancer, members=ours)
 

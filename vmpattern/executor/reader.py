@@ -29,6 +29,8 @@ POLL_S, SLOWEST_POLL_S = 2.0, FRESH_S / 2
 """Between two lists; the longer for clouds that take long for them, so that the next still comes in time."""
 LISTING_SHARE = 0.25
 """So much of the time a cloud may be busy with our lists, as far as the slowest poll allows."""
+MOMENTARY = (Throttled, Transient, OutcomeUnknown)
+"""Errors that may be over at the next reading."""
 Members = Mapping[InstanceId, Standing] | DriverError
 """Where instances stand with one balancer, or why it couldn't be read."""
 Balancers = Mapping[Options, Members]
@@ -268,7 +270,7 @@ class Reader:
         for pair in tuple(self._unproven):
             try:
                 shares = self.shares(*pair)
-            except (ContractBroken, Throttled, Transient, OutcomeUnknown):
+            except (ContractBroken, *MOMENTARY):
                 raise
             except DriverError:
                 shares = True

@@ -9,13 +9,17 @@ from vmpattern.model import CloudObservation, Deployment, Fleet, Observation, Op
 def recorded_balancers(
     recorded: Recorded, deployment: Deployment, observation: Observation, fleet: Fleet
 ) -> Mapping[str, tuple[Options, ...]]:
-    """Return the balancers that a fleet was registered with and doesn't declare, by cloud that couldn't be read.
+    """Return the balancers that a fleet was registered with and doesn't declare, by cloud, that couldn't be read.
 
-    Any of them may be the declared one under another name, which only its cloud can tell.
+    Where the cloud couldn't be, any of them may be the declared one under another name, which only its cloud can tell.
     """
-    unread = [name for name, cloud in observation.clouds.items() if cloud.error]
-    known = {name: recorded.former(deployment, name).get(fleet.name, ()) for name in unread}
-    return {name: balancers for name, balancers in known.items() if balancers}
+    unread = {
+        name: recorded.former(deployment, name).get(fleet.name, ())
+        if cloud.error
+        else tuple(one.balancer for one in cloud.former if one.fleet == fleet.name and one.momentary)
+        for name, cloud in observation.clouds.items()
+    }
+    return {name: balancers for name, balancers in unread.items() if balancers}
 
 
 def former_balancers(observation: Observation, fleet: str) -> Mapping[str, tuple[Options, ...]]:

@@ -230,7 +230,7 @@ class FormerBalancer:
     """A balancer that a fleet was registered with and doesn't declare any more, and the fleet's members there.
 
     `fleet` is the fleet's present name. `error` says why the members couldn't be read; then there are none. `gone`: it
-    is because there is no such balancer.
+    is because there is no such balancer. `momentary`: it may be readable soon.
     """
 
     fleet: str
@@ -238,6 +238,7 @@ class FormerBalancer:
     members: Mapping[InstanceId, Standing] = attrs.field(factory=immutabledict, converter=immutabledict)
     error: str | None = None
     gone: bool = False
+    momentary: bool = False
 
 
 @attrs.frozen(kw_only=True)

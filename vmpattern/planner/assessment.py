@@ -17,6 +17,7 @@ from vmpattern.model import (
     NoRoom,
     Observation,
     Options,
+    options_text,
 )
 from vmpattern.planner.actions import Decision
 from vmpattern.planner.decide import decide
@@ -84,6 +85,8 @@ def _enter(index: FleetIndex, cloud: CloudObservation, now: float) -> None:
     state.fresh_until, state.settled = now, True
     state.balancer_error = cloud.unread_balancers.get(index.fleet.name, "")
     state.balancer_lost = bool(state.balancer_error)
+    unread = (one for one in cloud.former if one.fleet == index.fleet.name and one.momentary)
+    state.former_error = next((f"{options_text(one.balancer)}: {one.error}" for one in unread), "")
     for instance in cloud.instances:
         if instance.fleet in index.fleet.labels:
             index.see(
@@ -143,6 +146,8 @@ def lacks(index: FleetIndex, now: float) -> Iterator[str]:
     for name, state in index.clouds.items():
         if state.balancer_error:
             yield f"the balancer in {name} can't be read: {state.balancer_error}"
+        if state.former_error:
+            yield f"a balancer in {name} that it may still be behind can't be read: {state.former_error}"
         if not state.seen or now > state.fresh_until:
             yield f"{name} couldn't be read lately"
 

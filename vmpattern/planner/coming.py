@@ -15,6 +15,8 @@ def register(turn: Turn) -> None:
     for name, cloud in turn.index.clouds.items():
         if cloud.balancer_error:
             turn.waiting.append(f"the balancer in {name}, which can't be read")
+        if cloud.former_error:
+            turn.waiting.append(f"a balancer in {name} that it may still be behind, which can't be read")
     if not turn.index.joining or turn.fleet.size == 0:
         return
     rows = [row for row in turn.rows(turn.index.joining) if row.dated and not row.register_sent]

@@ -4,7 +4,10 @@ from collections.abc import Set
 
 from vmpattern.model import Slot
 from vmpattern.planner.index import FleetIndex
-from vmpattern.planner.rows import BROKEN, ENDING, KEPT, LEAVING, Row
+from vmpattern.planner.rows import BROKEN, ENDING, JOINING, KEPT, LEAVING, PROVING, READY, STARTING, Row
+
+HOPEFUL = (READY, PROVING, JOINING, STARTING)
+"""States of what is ready, or gets ready without a launch: one that doesn't changes its state when its time is over."""
 
 
 def is_out_of_quota(index: FleetIndex) -> bool:
@@ -32,7 +35,7 @@ def frees(index: FleetIndex, clouds: Set[str]) -> bool:
     if any(row.state is BROKEN for row in going):
         return True
     is_coming = sum(index.have) + index.asked > index.serving + index.silent
-    is_spare = sum(index.ready_in.values()) > index.limits.least
+    is_spare = sum(row.state in HOPEFUL for row in index.rows.values()) > index.limits.least
     return bool(going) and (is_coming or is_spare or not _is_all_spent(index))
 
 

@@ -59,7 +59,8 @@ class CloudState:
     `fresh_until`: until then its rows may be acted upon; `settled`: lists far enough apart were seen, so that nothing
     of an earlier process can still appear. `served` repeats what the fleet declares. `unreadable`: the last reading
     failed. `balancer_error`: why the last reading of the fleet's balancer failed, empty if it didn't; `balancer_lost`:
-    it isn't expected to be readable soon.
+    it isn't expected to be readable soon. `former_error`: why a balancer that the fleet has left was never read, which
+    may be over soon; `former_lost`: it isn't expected to be.
     """
 
     capabilities: Capabilities
@@ -70,6 +71,8 @@ class CloudState:
     unreadable: bool = False
     balancer_error: str = ""
     balancer_lost: bool = False
+    former_error: str = ""
+    former_lost: bool = False
 
 
 @attrs.define

@@ -120,6 +120,9 @@ class Turn:
             return False
         if row.membership is UNSURE and not (self.fleet.size == 0 and self.index.clouds[cloud].balancer_lost):
             return False
+        state = self.index.clouds[cloud]
+        if state.former_error and not state.former_lost:
+            return False
         return self.may_act(cloud)
 
     def is_proven(self, row: Row) -> bool:

@@ -4,6 +4,7 @@ from collections import Counter
 
 import attrs
 
+from lawbook.auditor import Bounds
 from lawbook.schedules import SHOP, Schedule, uses_bad_image
 from lawbook.truth import OpenCloud
 from lawbook.world import Applied, Decider, World
@@ -116,7 +117,7 @@ def _note(played: Played, when: str, schedule: Schedule, applied: Applied, *, is
 def _must_end_well(world: World, desired: Deployment) -> bool:
     """Whether nothing in the world stands in the way of what is desired, and all that is wrong in it can be known."""
     schedule, service = world.schedule, desired.services["web"]
-    if any(spec.capacity or spec.quota is not None for spec in schedule.clouds):
+    if any(spec.capacity for spec in schedule.clouds) or not _leave_room(world, desired):
         return False
     if uses_bad_image(desired) and any(fleet.size for fleet in desired.fleets.values()):
         return False
@@ -125,6 +126,25 @@ def _must_end_well(world: World, desired: Deployment) -> bool:
         for cloud in world.clouds.values()
         for row in cloud.rows()
     )
+
+
+def _leave_room(world: World, desired: Deployment) -> bool:
+    """Whether the quotas certainly leave room: where there is one, everything is in its cloud, and it is enough.
+
+    Where `max_unavailable` lets nothing old go first, one more has to be there on the way.
+    """
+    specs = world.schedule.clouds
+    if all(spec.quota is None and spec.spot_quota is None for spec in specs):
+        return True
+    if len(specs) > 1 or specs[0].quota is None or specs[0].spot_quota is not None:
+        return False
+    names = {label for fleet in desired.fleets.values() for label in fleet.labels}
+    cloud = world.clouds[specs[0].name]
+    rows = [row for row in cloud.rows() if row.phase.is_live]
+    ours = [row for row in rows if row.deployment == SHOP and row.fleet in names and row.id not in cloud.odd]
+    others, kept = len(rows) - len(ours), sum(row.kept_until is not None for row in ours)
+    needed = sum(fleet.size + (Bounds.of(fleet).least >= fleet.size > 0) for fleet in desired.fleets.values())
+    return needed + others + kept <= specs[0].quota
 
 
 def _is_mute(cloud: OpenCloud, row: Instance, *, checked: bool) -> bool:
