@@ -12,8 +12,8 @@ from collections.abc import Callable
 from benchmarks import worlds
 from benchmarks.spending import MIB_PER_MAXRSS, Deadline, in_child
 from benchmarks.tables import Report, Table
-from vmpattern.forms import from_json, to_json
 from vmpattern.model import Instance
+from vmpattern.serialization import from_json, to_json
 
 SIZES = (1_000, 10_000)
 

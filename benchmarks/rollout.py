@@ -30,7 +30,7 @@ import attrs
 from benchmarks import worlds
 from benchmarks.spending import Deadline, cpu_s
 from benchmarks.tables import Cell, Report, Table
-from vmpattern.executor import FleetOrder, Session, VirtualRuntime, carry_out
+from vmpattern.access import Session, VirtualRuntime
 from vmpattern.forecast import plan
 from vmpattern.model import (
     Deployment,
@@ -40,6 +40,7 @@ from vmpattern.model import (
     Share,
 )
 from vmpattern.planner import apportion, limits
+from vmpattern.reconcile import FleetOrder, carry_out
 from vmpattern.simulation import EC2_BUDGETS, EC2_LIKE, SimulatedCloud
 
 SIZES = (100, 1_000)

@@ -1,9 +1,6 @@
 """Where each public name lives. The package root offers these names and loads this module when one is asked for."""
 
-from vmpattern.bakery import (
-    apply as apply,
-    bake as bake,
-)
+from vmpattern.access import StopSwitch as StopSwitch
 from vmpattern.driver import connect as connect
 from vmpattern.errors import (
     ApplyFailed as ApplyFailed,
@@ -16,16 +13,7 @@ from vmpattern.errors import (
     UnknownDriver as UnknownDriver,
     VmpatternError as VmpatternError,
 )
-from vmpattern.executor import (
-    StopSwitch as StopSwitch,
-    observe as observe,
-)
 from vmpattern.forecast import plan as plan
-from vmpattern.forms import (
-    outcome_to_json as outcome_to_json,
-    plan_from_json as plan_from_json,
-    plan_to_json as plan_to_json,
-)
 from vmpattern.model import (
     BakeOutcome as BakeOutcome,
     BakeResult as BakeResult,
@@ -58,9 +46,15 @@ from vmpattern.model import (
     Service as Service,
     Share as Share,
 )
+from vmpattern.operations import apply as apply, bake as bake, observe as observe
 from vmpattern.planner.survey import (
     FleetSurvey as FleetSurvey,
     survey as survey,
+)
+from vmpattern.serialization import (
+    outcome_to_json as outcome_to_json,
+    plan_from_json as plan_from_json,
+    plan_to_json as plan_to_json,
 )
 from vmpattern.specfile import (
     dumps as dumps,

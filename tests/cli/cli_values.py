@@ -5,8 +5,8 @@ from pathlib import Path
 
 import attrs
 
+from vmpattern.access import StopSwitch
 from vmpattern.cli.engine import Engine
-from vmpattern.executor import StopSwitch
 from vmpattern.model import (
     Action,
     Capabilities,

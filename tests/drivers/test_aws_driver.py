@@ -11,11 +11,11 @@ from immutabledict import immutabledict
 from situations import deployment
 
 from vmpattern import naming
+from vmpattern.access import RealRuntime, Session
+from vmpattern.access.observing import read_clouds
 from vmpattern.driver import CaptureRequest, Selector
 from vmpattern.driver.options import parse_options
 from vmpattern.errors import Invalid, KeyConflict, NotFound, OutOfCapacity, Scope, ScopeKind, SpecError, Throttled
-from vmpattern.executor import RealRuntime, Session
-from vmpattern.executor.observing import read_clouds
 from vmpattern.model import Health, ImageId, InstanceId, Market, Membership, Mislabelled, Observation, Phase, Standing
 from vmpattern.planner import refuse_overlaps
 from vmpattern_aws import AwsDriver, AwsOptions

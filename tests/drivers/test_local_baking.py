@@ -9,10 +9,10 @@ import pytest
 from local_vms import OURS, cleared, local, needs_qemu, one_vm, pretended
 
 import vmpattern as vmp
-from vmpattern.bakery import images
 from vmpattern.driver import CaptureRequest
 from vmpattern.errors import QuotaExceeded
 from vmpattern.model import BakeResult, BakeState, ImageId, InstanceId, Result
+from vmpattern.operations import images
 from vmpattern_local import parts
 
 FILE = one_vm("""\

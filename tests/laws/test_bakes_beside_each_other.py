@@ -8,11 +8,11 @@ from typing import Any
 from hypothesis import example, given, strategies as st
 from recipes import Oven
 
+from vmpattern.access.tasks import Stopped
 from vmpattern.bakery import Policy
 from vmpattern.bakery.baking import bake_image
 from vmpattern.bakery.desk import Desk
 from vmpattern.bakery.orders import orders_of
-from vmpattern.executor.loop import Stopped
 from vmpattern.model import BakeResult, BakeState, Idempotency
 
 Steps = Generator[Any, Any, BakeResult]

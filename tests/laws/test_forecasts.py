@@ -9,9 +9,10 @@ from lawbook.drawing import schedule, schedules
 from lawbook.schedules import Schedule, patient, uses_bad_image
 from lawbook.world import Applied, World
 
-from vmpattern.executor import FleetOrder, Session, VirtualRuntime, carry_out
+from vmpattern.access import Session, VirtualRuntime
 from vmpattern.forecast import plan
 from vmpattern.model import Action, Capabilities, CloudObservation, EventKind, Instance, Latencies, Outcome, Plan
+from vmpattern.reconcile import FleetOrder, carry_out
 from vmpattern.simulation import SimulatedCloud
 
 

@@ -10,8 +10,8 @@ import strategies
 from hypothesis import assume, given, strategies as st
 
 from vmpattern.errors import DamagedPlan
-from vmpattern.forms import Json, from_json, plan_from_json, plan_to_json, to_json
 from vmpattern.model import Plan
+from vmpattern.serialization import Json, from_json, plan_from_json, plan_to_json, to_json
 
 values: st.SearchStrategy[attrs.AttrsInstance] = st.one_of(
     strategies.deployments(),

@@ -1,11 +1,11 @@
-"""Small stand-ins for what surrounds the executor: a runtime that is moved by hand, and drivers that misbehave."""
+"""Small stand-ins for what surrounds the reconciler: a runtime that is moved by hand, and drivers that misbehave."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 
+from vmpattern.access.runtime import Answer, Work
 from vmpattern.driver import LaunchReport, LaunchRequest, Selector
 from vmpattern.errors import DriverError
-from vmpattern.executor.runtime import Answer, Work
 from vmpattern.model import Capabilities, Health, HealthCheck, Image, ImageId, Instance, InstanceId, MachineType
 from vmpattern.simulation import EPOCH, SimulatedCloud
 

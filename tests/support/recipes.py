@@ -8,10 +8,9 @@ from hands import Listed
 from situations import deployment, fleet
 
 from vmpattern import naming
+from vmpattern.access import Session, VirtualRuntime, read_clouds
 from vmpattern.bakery import Policy, bake_all
 from vmpattern.driver import CaptureRequest, Driver, Selector
-from vmpattern.executor import Session, VirtualRuntime, read_clouds
-from vmpattern.executor.applying import apply_in
 from vmpattern.forecast import plan
 from vmpattern.model import (
     Bake,
@@ -28,6 +27,7 @@ from vmpattern.model import (
     Plan,
     Recipe,
 )
+from vmpattern.operations import apply_in
 from vmpattern.planner import bakes
 from vmpattern.simulation import EC2_LIKE, CloudSpec, Faults, SimulatedCloud
 from vmpattern.simulation.faults import NONE
@@ -151,16 +151,7 @@ class Oven:
 
     def apply(self, *, drivers: Mapping[str, Driver] | None = None, job: str = "job-1") -> Outcome:
         """Plan, and apply what was planned, in virtual time."""
-
-        def bake_plan(
-            plan: Plan, session: Session, *, tell: Callable[[Event], None], stop: Callable[[], bool], locks: Path | None
-        ) -> BakeOutcome:
-            folder = self.folder / f"locks-{job}"
-            return bake_all(
-                plan.deployment, plan.bakes, session, policy=Policy(), tell=tell, stop=stop, locks=folder, job=job
-            )
-
-        return apply_in(self.session(drivers), self.plan(), bake=bake_plan)
+        return apply_in(self.session(drivers), self.plan(), locks=self.folder / f"locks-{job}")
 
     def images(self) -> list[Image]:
         """Return every image in every cloud, whatever lists show."""

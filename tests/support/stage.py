@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 
 from situations import deployment
 
+from vmpattern.access import Session, VirtualRuntime, read_clouds
 from vmpattern.driver import Driver, Selector
-from vmpattern.executor import FleetOrder, Session, VirtualRuntime, carry_out, read_clouds
 from vmpattern.forecast import plan
 from vmpattern.model import Capabilities, Deployment, Event, Fleet, Instance, Observation, Outcome, Plan
+from vmpattern.reconcile import FleetOrder, carry_out
 from vmpattern.simulation import EC2_LIKE, CloudSpec, Faults, SimulatedCloud
 
 

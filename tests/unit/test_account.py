@@ -6,6 +6,8 @@ import attrs
 import pytest
 from hands import HandRuntime, Listed
 
+from vmpattern.access.gateway import Account, Call
+from vmpattern.access.runtime import Answer
 from vmpattern.errors import (
     Denied,
     DriverError,
@@ -14,8 +16,6 @@ from vmpattern.errors import (
     Throttled,
     Transient,
 )
-from vmpattern.executor.account import Account, Call
-from vmpattern.executor.runtime import Answer
 from vmpattern.model import RequestBudget
 from vmpattern.simulation import EC2_LIKE, EPOCH, SimulatedCloud
 

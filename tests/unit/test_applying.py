@@ -8,13 +8,13 @@ from immutabledict import immutabledict
 from situations import deployment, fleet, instance
 from stage import Stage
 
-from vmpattern.bakery import apply
+from vmpattern.access import StopSwitch, VirtualRuntime
+from vmpattern.access.leases import fleets_locked
 from vmpattern.errors import Locked, Refused, SpecError, StalePlan, UnknownDriver
-from vmpattern.executor import StopSwitch, VirtualRuntime, observe
-from vmpattern.executor.applying import check_fresh
-from vmpattern.executor.lease import fleets_locked
 from vmpattern.forecast import plan
 from vmpattern.model import Cloud, Deployment, Event, Observation, Phase, Plan, Result, Secret
+from vmpattern.operations import apply, observe
+from vmpattern.reconcile.staleness import check_fresh
 from vmpattern.simulation import EPOCH
 
 # -- is a plan still true?

@@ -6,10 +6,10 @@ import attrs
 import pytest
 
 import vmpattern as vmp
-from vmpattern.bakery import images, prune
+from vmpattern.access.leases import locked
 from vmpattern.errors import Refused, SpecError, StalePlan
-from vmpattern.executor.lease import locked
 from vmpattern.model import BakeState, EventKind, Result
+from vmpattern.operations import images, prune
 
 FILE = """
 deployment = "shop"

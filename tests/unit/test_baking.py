@@ -8,9 +8,9 @@ import pytest
 from recipes import Baking, Oven, noise
 
 from vmpattern import naming
+from vmpattern.access.leases import locked
 from vmpattern.bakery import Policy
 from vmpattern.errors import Denied, SpecError, StalePlan
-from vmpattern.executor.lease import locked
 from vmpattern.model import BakeState, EventKind, Idempotency, ImageId, ImageState
 from vmpattern.simulation import CloudSpec, FaultKind, Faults, SimulatedCloud, Window
 

@@ -10,8 +10,6 @@ from immutabledict import immutabledict
 from situations import deployment, fleet, instance
 
 from vmpattern.errors import Scope, ScopeKind
-from vmpattern.executor.record import NOTHING_RECORDED, Entry, FileRecord, NoRecord, Recorded
-from vmpattern.executor.settling import forget_ended, former_balancers, settle
 from vmpattern.model import (
     CloudObservation,
     Deployment,
@@ -24,7 +22,9 @@ from vmpattern.model import (
     Options,
     Standing,
 )
+from vmpattern.reconcile.former_balancers import forget_ended, former_balancers, settle
 from vmpattern.simulation import EC2_LIKE
+from vmpattern.store.record import NOTHING_RECORDED, Entry, FileRecord, NoRecord, Recorded
 
 FRONT: Options = immutabledict(name="front")
 BACK: Options = immutabledict(name="back", ports=(80, 81), more=immutabledict(drain="1m"))

@@ -7,11 +7,13 @@ import pytest
 from situations import deployment, fleet
 from stage import Stage
 
+from vmpattern.access import Session, VirtualRuntime
 from vmpattern.errors import Refused
-from vmpattern.executor import FleetOrder, Session, VirtualRuntime, apply, carry_out
-from vmpattern.executor.fleetrun import LAUNCHES_PER_INSTANCE, MORE_LAUNCHES
-from vmpattern.model import UNENDING, BakeOutcome, EventKind, Fleet, LaunchKey, Outcome, Plan, Result
+from vmpattern.model import UNENDING, EventKind, Fleet, LaunchKey, Outcome, Plan, Result
+from vmpattern.operations import apply
 from vmpattern.planner import Decision, FleetIndex, Launch, Terminate, decide
+from vmpattern.reconcile import FleetOrder, carry_out
+from vmpattern.reconcile.fleet_run import LAUNCHES_PER_INSTANCE, MORE_LAUNCHES
 
 NUMBERS = count()
 
@@ -71,13 +73,9 @@ def unending() -> Plan:
     return attrs.evolve(made, forecast=attrs.evolve(made.forecast, ends="unending"), notes=("a and b come and go",))
 
 
-def never_baked(*_: object, **__: object) -> BakeOutcome:
-    raise AssertionError("nothing may be begun")
-
-
 def test_no_apply_begins_what_does_not_converge() -> None:
     with pytest.raises(Refused, match="a and b come and go"):
-        apply(unending(), bake=never_baked)
+        apply(unending())
 
 
 def test_the_usual_decider_is_used_again_after_a_churning_one() -> None:

@@ -6,12 +6,12 @@ from immutabledict import immutabledict
 from situations import deployment, fleet
 from stage import Stage
 
+from vmpattern.access import Session, VirtualRuntime, read_clouds
 from vmpattern.driver import LaunchRequest
 from vmpattern.errors import Denied, DriverError, Problem, SpecError, Throttled, Transient, Unauthenticated
-from vmpattern.executor import Session, VirtualRuntime, read_clouds
-from vmpattern.executor.applying import check_fresh
 from vmpattern.forecast import plan
 from vmpattern.model import Deployment, Existing, Observation, Placement, Secret
+from vmpattern.reconcile.staleness import check_fresh
 from vmpattern.simulation import CloudSpec, SimulatedCloud
 
 

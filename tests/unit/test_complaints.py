@@ -4,9 +4,9 @@ import attrs
 import pytest
 from situations import NEW, NOW, Scene, deployment, fleet, instance
 
-from vmpattern.executor.fleetrun import FleetRun
 from vmpattern.model import Breakdown, Event, EventKind, Health, Instance, Membership, Phase, Standing
 from vmpattern.planner import FleetIndex
+from vmpattern.reconcile.fleet_run import FleetRun
 
 BAD_GATEWAY = "Target.FailedHealthChecks: Health checks failed with these codes: [502]"
 SHUNNED = Standing(Membership.UNHEALTHY, BAD_GATEWAY)

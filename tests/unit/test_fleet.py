@@ -5,9 +5,9 @@ import pytest
 from situations import deployment, fleet
 
 from vmpattern.errors import SpecError
-from vmpattern.forms import from_json, to_json
 from vmpattern.model import Cloud, Deployment, Fleet, HealthCheck, Placement, Rollout, Service, Share
 from vmpattern.model.service import Existing
+from vmpattern.serialization import from_json, to_json
 
 
 def test_a_rollout_that_may_neither_surge_nor_miss_anybody_is_refused() -> None:

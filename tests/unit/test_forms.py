@@ -5,7 +5,6 @@ import json
 import pytest
 
 from vmpattern.errors import DamagedPlan, SpecError
-from vmpattern.forms import Json, from_json, outcome_to_json, plan_digest, plan_from_json, plan_to_json, to_json
 from vmpattern.model import (
     Action,
     Deployment,
@@ -34,6 +33,7 @@ from vmpattern.model import (
     Share,
     Step,
 )
+from vmpattern.serialization import Json, from_json, outcome_to_json, plan_digest, plan_from_json, plan_to_json, to_json
 from vmpattern.specfile import loads
 from vmpattern.specfile.starters import starter
 

@@ -125,7 +125,7 @@ def sightings(draw: st.DrawFn) -> Act:
 
 @st.composite
 def facts(draw: st.DrawFn) -> Act:
-    """Draw what the executor enters itself."""
+    """Draw what the reconciler enters itself."""
     some = draw(st.lists(ids, max_size=3, unique=True))
     known = draw(
         st.sampled_from(

@@ -21,9 +21,7 @@ from vmpattern.errors import (
     ScopeKind,
     Throttled,
 )
-from vmpattern.executor.applying import apply_in
 from vmpattern.model import (
-    BakeOutcome,
     Deployment,
     Event,
     EventKind,
@@ -41,6 +39,7 @@ from vmpattern.model import (
     Rollout,
     Secret,
 )
+from vmpattern.operations import apply_in
 from vmpattern.planner import assess, decide
 from vmpattern.simulation import EC2_LIKE, FaultKind, Faults
 
@@ -52,13 +51,9 @@ def with_env(wanted: Deployment, **env: str | Secret) -> Deployment:
     return attrs.evolve(wanted, services=services)
 
 
-def bakes_nothing(*_: object, **__: object) -> BakeOutcome:
-    raise AssertionError("nothing has to be baked")
-
-
 def carried_out(stage: Stage, wanted: Deployment, *, on_event: Callable[[Event], None], **drivers: Listed) -> Outcome:
     made = stage.plan(wanted)
-    return apply_in(stage.session(drivers), made, on_event=on_event, bake=bakes_nothing)
+    return apply_in(stage.session(drivers), made, on_event=on_event)
 
 
 def kills(stage: Stage, fleet: str) -> Callable[[Event], None]:

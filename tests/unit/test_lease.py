@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from vmpattern.access.leases import fleets_locked
 from vmpattern.errors import Locked
-from vmpattern.executor.lease import fleets_locked
 
 HOLDER = textwrap.dedent(
     """
     import pathlib, sys
-    from vmpattern.executor.lease import fleets_locked
+    from vmpattern.access.leases import fleets_locked
     folder, *fleets = sys.argv[1:]
     with fleets_locked("shop", fleets, folder=pathlib.Path(folder)):
         print("held", flush=True)

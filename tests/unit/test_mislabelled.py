@@ -7,10 +7,10 @@ from situations import fleet, instance
 from stage import Stage
 
 from vmpattern import naming
+from vmpattern.access.observing import read_clouds
+from vmpattern.access.requests import checked_rows
 from vmpattern.driver import Selector
 from vmpattern.errors import NotFound
-from vmpattern.executor.observing import read_clouds
-from vmpattern.executor.requests import checked_rows
 from vmpattern.model import Event, EventKind, Idempotency, Instance, LaunchKey, Mislabelled, Revision
 from vmpattern.simulation import EC2_LIKE, SimulatedCloud
 

@@ -6,9 +6,9 @@ from hands import Listed
 from situations import deployment, fleet, instance
 from stage import Stage
 
+from vmpattern.access import RealRuntime, Session, read_clouds
 from vmpattern.driver import Selector
 from vmpattern.errors import ContractBroken, Denied, DriverError, Invalid, Transient
-from vmpattern.executor import RealRuntime, Session, read_clouds
 from vmpattern.model import CloudObservation, Deployment, Health, Image, Membership, Recipe
 from vmpattern.simulation import EC2_LIKE, EPOCH
 

@@ -6,8 +6,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from situations import instance
 
+from vmpattern.access.probing import NetworkProber
 from vmpattern.driver.asking import answers
-from vmpattern.executor.probe import NetworkProber
 from vmpattern.model import Health, HealthCheck, InstanceId
 
 HTTP = HealthCheck(http="/200", timeout_s=5.0)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 from hands import Listed
 
-from vmpattern.executor.reader import FleetReading, Reader
+from vmpattern.access.reading import FleetReading, Reader
 from vmpattern.model import Health, HealthCheck, Instance, InstanceId
 from vmpattern.simulation import EC2_LIKE, CloudSpec, SimulatedCloud
 

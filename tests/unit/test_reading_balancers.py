@@ -9,10 +9,8 @@ from immutabledict import immutabledict
 from situations import deployment, fleet
 from stage import Stage
 
+from vmpattern.access import read_clouds
 from vmpattern.errors import Denied, DriverError, Invalid, NotFound, Throttled, Transient
-from vmpattern.executor import FleetOrder, carry_out, read_clouds
-from vmpattern.executor.record import NOTHING_RECORDED, Entry, Recorded
-from vmpattern.executor.settling import former_balancers
 from vmpattern.forecast import plan
 from vmpattern.model import (
     CloudObservation,
@@ -26,7 +24,10 @@ from vmpattern.model import (
     Result,
     Standing,
 )
+from vmpattern.reconcile import FleetOrder, carry_out
+from vmpattern.reconcile.former_balancers import former_balancers
 from vmpattern.simulation import SimulatedCloud
+from vmpattern.store.record import NOTHING_RECORDED, Entry, Recorded
 
 FRONT: Options = immutabledict(name="front")
 BACK: Options = immutabledict(name="back")

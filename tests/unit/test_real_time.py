@@ -11,9 +11,10 @@ from hands import Listed
 from situations import fleet, instance
 from stage import Stage
 
+from vmpattern.access import RealRuntime, Session
 from vmpattern.driver import LaunchReport, LaunchRequest
-from vmpattern.executor import FleetOrder, RealRuntime, Session, carry_out
 from vmpattern.model import Event, InstanceId, Latencies, Outcome, Result, Rollout
+from vmpattern.reconcile import FleetOrder, carry_out
 from vmpattern.simulation import EC2_LIKE, CloudSpec, SimulatedCloud
 
 QUICK = attrs.evolve(

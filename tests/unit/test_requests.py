@@ -6,10 +6,10 @@ import attrs
 import pytest
 from situations import NEW, OLD, fleet, instance, slot
 
+from vmpattern.access.requests import checked_report, checked_rows, launch_request, resolved_env
+from vmpattern.access.secrets import MOST_BYTES, secret_value
 from vmpattern.driver import LaunchReport, LaunchRequest
 from vmpattern.errors import ContractBroken, KeyConflict, Refused, Throttled
-from vmpattern.executor.requests import checked_report, checked_rows, launch_request, resolved_env
-from vmpattern.executor.secrets import MOST_BYTES, secret_value
 from vmpattern.model import Existing, Instance, LaunchKey, Market, Resources, Revision, Secret, Service
 
 SERVICE = Service(name="shop", image=Existing({}), port=8080, resources=Resources(disk_gib=20))

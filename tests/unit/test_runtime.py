@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from vmpattern.access.runtime import Answer, RealRuntime, VirtualRuntime, Work, attempt
 from vmpattern.driver import Clock
 from vmpattern.errors import ContractBroken, DriverError, Throttled
-from vmpattern.executor.runtime import Answer, RealRuntime, VirtualRuntime, Work, attempt
 
 START = 1_000.0
 SOON_S = 5.0

@@ -8,13 +8,13 @@ from hands import Listed
 from situations import NOW, deployment, fleet, instance
 from stage import Stage
 
+from vmpattern.access.observing import read_clouds
 from vmpattern.errors import SpecError
-from vmpattern.executor.freshness import check_fresh
-from vmpattern.executor.observing import read_clouds
 from vmpattern.forecast import plan
 from vmpattern.model import Capabilities, CloudObservation, Instance, Observation
 from vmpattern.planner import Overlap, overlaps, refuse_overlaps
 from vmpattern.planner.survey import survey
+from vmpattern.reconcile.staleness import check_fresh
 
 
 def seen(**clouds: CloudObservation) -> Observation:

@@ -6,11 +6,12 @@ from recipes import Oven
 from situations import fleet
 from stage import Stage
 
+from vmpattern.access import read_clouds
 from vmpattern.bakery import Policy, bake_all
-from vmpattern.executor import FleetOrder, carry_out, read_clouds
 from vmpattern.forecast import plan
 from vmpattern.model import Event, EventKind, RequestBudget, Result
 from vmpattern.planner import bakes
+from vmpattern.reconcile import FleetOrder, carry_out
 from vmpattern.simulation import EC2_LIKE
 
 TIGHT = immutabledict({"read": RequestBudget(4, 0.5), "launch": RequestBudget(1, 0.02)})

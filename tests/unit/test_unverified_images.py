@@ -11,8 +11,8 @@ from some_images import DIGEST, NEW_BASE, cloud, image, planned, slots, uses
 from vmpattern import naming
 from vmpattern.bakery import Policy
 from vmpattern.errors import Denied, Invalid, SpecError, StalePlan
-from vmpattern.executor.freshness import check_fresh
 from vmpattern.model import BakeState, Existing, ImageId, Phase, Revision, Unbaked
+from vmpattern.reconcile.staleness import check_fresh
 
 UNVERIFIED = image("own-1", verified=False)
 

@@ -7,6 +7,7 @@ up. What was marked stays so; what isn't is verified by the next bake, or delete
 import attrs
 
 from vmpattern import naming
+from vmpattern.access.tasks import Stopped, Task
 from vmpattern.bakery.building import has_said_so, stopped_builder
 from vmpattern.bakery.desk import Desk
 from vmpattern.bakery.leftovers import clean_up, is_over, named
@@ -15,7 +16,6 @@ from vmpattern.bakery.smoke import pass_smoke_test
 from vmpattern.bakery.verifying import best_image, delete_unverified, verify
 from vmpattern.driver import CaptureRequest
 from vmpattern.errors import DriverError
-from vmpattern.executor.loop import Stopped, Task
 from vmpattern.model import BakeResult, BakeState, EventKind, Image, ImageId, ImageState, Instance, InstanceId
 
 MOST_ROUNDS = 3

@@ -2,13 +2,13 @@
 
 import math
 
+from vmpattern.access.tasks import Task
 from vmpattern.bakery.desk import Desk
 from vmpattern.bakery.launching import obtained, visible
 from vmpattern.bakery.leftovers import is_over
 from vmpattern.bakery.order import BUILD, BakeFailed, Gone, Order, Traces, is_for, nonce_of
 from vmpattern.bakery.script import baked_line, failed_line
 from vmpattern.errors import DriverError, OutOfCapacity
-from vmpattern.executor.loop import Task
 from vmpattern.model import (
     EventKind,
     Idempotency,

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from vmpattern import naming
+from vmpattern.access import Session
+from vmpattern.access.images import checked_images
+from vmpattern.access.reading import Probe
+from vmpattern.access.requests import checked_report, checked_rows
+from vmpattern.access.tasks import Ask, Task, Until, asked
 from vmpattern.driver import Baker, CaptureRequest, Console, LaunchReport, LaunchRequest, Prober, Selector
 from vmpattern.errors import NotFound, Throttled, Transient, Unsupported
-from vmpattern.executor import Session
-from vmpattern.executor.imaging import checked_images
-from vmpattern.executor.loop import Ask, Task, Until, asked
-from vmpattern.executor.reader import Probe
-from vmpattern.executor.requests import checked_report, checked_rows
 from vmpattern.model import (
     Capabilities,
     Event,
@@ -63,7 +63,7 @@ class Desk:
         return bool(self.job) and row.inputs.endswith(f"-{self.job}")
 
     def now(self) -> float:
-        """Return the executor's moment."""
+        """Return the reconciler's moment."""
         return self._runtime.now()
 
     def tell(self, kind: EventKind, message: str, *instances: InstanceId) -> None:

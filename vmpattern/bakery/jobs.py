@@ -10,7 +10,7 @@ import socket
 from pathlib import Path
 
 from vmpattern import naming
-from vmpattern.executor.lease import lock_folder
+from vmpattern.access.leases import lock_folder
 
 NAME = "job"
 SIZE = 8

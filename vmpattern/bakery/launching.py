@@ -6,11 +6,11 @@ import attrs
 from immutabledict import immutabledict
 
 from vmpattern import naming
+from vmpattern.access.tasks import Task
 from vmpattern.bakery.desk import Desk
 from vmpattern.bakery.order import BUILD, SMOKE, BakeFailed, Order, is_for, label, nonce_of
 from vmpattern.driver import LaunchReport, LaunchRequest
 from vmpattern.errors import KeyConflict, KeySpent, OutcomeUnknown
-from vmpattern.executor.loop import Task
 from vmpattern.model import BuildSite, EventKind, ImageId, Instance, LaunchKey, Market, Revision
 
 MOST_ATTEMPTS = 20

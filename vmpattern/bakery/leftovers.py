@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
+from vmpattern.access.tasks import Task
 from vmpattern.bakery.desk import Desk
 from vmpattern.bakery.order import BUILD, CHECK, SMOKE, Order, Traces, is_for, nonce_of
 from vmpattern.bakery.orders import DEADLINE_S
 from vmpattern.bakery.script import failed_line
-from vmpattern.executor.loop import Task
 from vmpattern.model import Instance, InstanceId, Phase
 from vmpattern.planner import SKEW_S
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import attrs
 
 from vmpattern import naming
+from vmpattern.access.requests import resolved_env
 from vmpattern.bakery.order import Order, SmokeTest
 from vmpattern.errors import Refused, SpecError, StalePlan
-from vmpattern.executor.requests import resolved_env
 from vmpattern.model import Bake, Capabilities, Deployment, Recipe, RemoteFile
 from vmpattern.planner import recipe_name
 from vmpattern.recipe import contents_of

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import attrs
 
+from vmpattern.access import Session, read_clouds
+from vmpattern.access.session import ignore
+from vmpattern.access.tasks import Task
 from vmpattern.bakery.desk import Desk
 from vmpattern.errors import DriverError
-from vmpattern.executor import Session, opened, read_clouds
-from vmpattern.executor.loop import Task
-from vmpattern.executor.session import ignore
 from vmpattern.model import Deployment, Failure, ImageId, Observation
 from vmpattern.planner import ImageUse, image_uses, refuse_overlaps
 
@@ -29,33 +29,18 @@ class Pruned:
         return not self.failures
 
 
-def images(deployment: Deployment, *, keep: int = KEEP) -> tuple[tuple[ImageUse, ...], Observation]:
-    """Return every image of the deployment with what it is needed for, and what all of that was told from.
-
-    A cloud that couldn't be read is in the observation with its error, and none of its images is told.
-
-    Raises:
-        SpecError: two cloud entries are one account and region.
-    """
-    with opened(deployment) as session:
-        observation = _read(deployment, session)
+def images_in(deployment: Deployment, session: Session, *, keep: int) -> tuple[tuple[ImageUse, ...], Observation]:
+    """Return every image of the deployment with what it is needed for; see `operations.images`."""
+    observation = _read(deployment, session)
     return image_uses(deployment, observation, keep=keep), observation
 
 
-def prune(deployment: Deployment, *, keep: int = KEEP) -> Pruned:
-    """Delete the images that nothing needs, as they are now; what a cloud does is in the result, never raised.
-
-    Guarantees:
-        Never one that an instance runs from, a fleet wants, is being made, or can't be judged.
-
-    Raises:
-        SpecError: two cloud entries are one account and region.
-    """
-    with opened(deployment) as session:
-        observation = _read(deployment, session)
-        useless = [use.image for use in image_uses(deployment, observation, keep=keep) if not use.needed]
-        desks = {name: Desk(name, deployment.name, session, ignore, job="") for name in session.drivers}
-        results = session.run([_delete(desks[image.cloud], image.id) for image in useless])
+def prune_in(deployment: Deployment, session: Session, *, keep: int) -> Pruned:
+    """Delete the images that nothing needs, as they are now; see `operations.prune`."""
+    uses, _ = images_in(deployment, session, keep=keep)
+    useless = [use.image for use in uses if not use.needed]
+    desks = {name: Desk(name, deployment.name, session, ignore, job="") for name in session.drivers}
+    results = session.run([_delete(desks[image.cloud], image.id) for image in useless])
     gone = tuple(image.id for image, failure in zip(useless, results, strict=True) if failure is None)
     return Pruned(deleted=gone, failures=_told(results))
 

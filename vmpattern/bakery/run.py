@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from vmpattern.access import Session
+from vmpattern.access.leases import locked
 from vmpattern.bakery.baking import bake_image
 from vmpattern.bakery.desk import Desk
 from vmpattern.bakery.jobs import job_name, lock_name
 from vmpattern.bakery.orders import Policy, orders_of
 from vmpattern.errors import Locked
-from vmpattern.executor import Session
-from vmpattern.executor.lease import locked
 from vmpattern.model import Bake, BakeOutcome, BakeResult, BakeState, Deployment, Event, EventKind
 
 WAIT_S = 0.25

@@ -1,11 +1,11 @@
 """The smoke test of an image: one instance of the service is booted from it, has to be healthy, and is ended."""
 
+from vmpattern.access.probing import NetworkProber
+from vmpattern.access.tasks import Task
 from vmpattern.bakery.desk import Desk
 from vmpattern.bakery.launching import obtained
 from vmpattern.bakery.leftovers import READY_S
 from vmpattern.bakery.order import SMOKE, BakeFailed, Order, SmokeTest
-from vmpattern.executor.loop import Task
-from vmpattern.executor.probe import NetworkProber
 from vmpattern.model import EventKind, Health, ImageId, Instance, Phase
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import attrs
 
 from vmpattern import naming
+from vmpattern.access import Session, read_clouds
+from vmpattern.access.leases import locked
+from vmpattern.access.session import ignore
+from vmpattern.access.tasks import Task
 from vmpattern.bakery.desk import Desk
 from vmpattern.bakery.jobs import job_name, lock_name
 from vmpattern.bakery.leftovers import is_over
 from vmpattern.errors import DriverError, Locked
-from vmpattern.executor import Session, opened, read_clouds
-from vmpattern.executor.lease import locked
-from vmpattern.executor.loop import Task
-from vmpattern.executor.session import ignore
 from vmpattern.model import Deployment, Event, EventKind, Instance, InstanceId, Observation
 from vmpattern.planner import refuse_overlaps
 
@@ -54,21 +54,14 @@ def _lock(held: ExitStack, deployment: Deployment, row: Instance, locks: Path | 
     return True
 
 
-def end_builders(deployment: Deployment) -> tuple[InstanceId, ...]:
-    """End every builder of a deployment that is to vanish, and return which there were.
-
-    Raises:
-        DriverError: one can't be ended.
-        SpecError: two cloud entries are one account and region.
-    """
-    with opened(deployment) as session:
-        # Neither fleets nor services: builders are all that has to be read.
-        bare = attrs.evolve(deployment, fleets={}, services={})
-        observation = read_clouds(bare, session)
-        refuse_overlaps(observation)
-        builders = [row for row in observation.instances() if _is_builder(row)]
-        desks = {name: Desk(name, deployment.name, session, ignore, job="") for name in session.drivers}
-        session.run([desks[row.cloud].terminate([row.id]) for row in builders])
+def end_builders_in(deployment: Deployment, session: Session) -> tuple[InstanceId, ...]:
+    """End every builder of a deployment, and return which there were; see `operations.end_builders`."""
+    # Neither fleets nor services: builders are all that has to be read.
+    observation = read_clouds(attrs.evolve(deployment, fleets={}, services={}), session)
+    refuse_overlaps(observation)
+    builders = [row for row in observation.instances() if _is_builder(row)]
+    desks = {name: Desk(name, deployment.name, session, ignore, job="") for name in session.drivers}
+    session.run([desks[row.cloud].terminate([row.id]) for row in builders])
     return tuple(row.id for row in builders)
 
 

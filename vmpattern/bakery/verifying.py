@@ -5,6 +5,7 @@ wrong, but never once another job has verified it.
 """
 
 from vmpattern import naming
+from vmpattern.access.tasks import Task
 from vmpattern.bakery.desk import Desk
 from vmpattern.bakery.launching import obtained
 from vmpattern.bakery.leftovers import CHECK_S
@@ -12,7 +13,6 @@ from vmpattern.bakery.order import CHECK, BakeFailed, Gone, Order, SmokeTest
 from vmpattern.bakery.script import check_script
 from vmpattern.bakery.smoke import pass_smoke_test
 from vmpattern.errors import Invalid, NotFound
-from vmpattern.executor.loop import Task
 from vmpattern.model import EventKind, Image, ImageId, ImageState, Instance, Phase
 
 CAPTURE_S = 3600.0

@@ -7,11 +7,11 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from vmpattern.access import StopSwitch
 from vmpattern.cli import words
 from vmpattern.cli.command import App
 from vmpattern.cli.interrupt import Interruption, interruptible, write
 from vmpattern.cli.progress import ALARMING
-from vmpattern.executor import StopSwitch
 from vmpattern.model import BakeOutcome, BakeResult, BakeState, Event
 
 MARKS = {

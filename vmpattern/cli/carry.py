@@ -45,7 +45,7 @@ def carry_out(app: App, plan: "Plan", *, ask: Callable[[], None] | None) -> int:
     outcome, interrupted = _apply(app, plan)
     app.show(render_outcome(outcome, command=app.command))
     if app.json:
-        from vmpattern.forms import outcome_to_json
+        from vmpattern.serialization import outcome_to_json
 
         app.document(outcome_to_json(outcome))
     return exit_status(outcome, interrupted=interrupted)
@@ -62,9 +62,9 @@ def exit_status(outcome: "Outcome", *, interrupted: int = INTERRUPTED) -> int:
 
 def _apply(app: App, plan: "Plan") -> "tuple[Outcome, int]":
     """Return the outcome, and the exit status of an interruption."""
+    from vmpattern.access import StopSwitch
     from vmpattern.cli.interrupt import interruptible, write
     from vmpattern.cli.progress import STOPPING, watching
-    from vmpattern.executor import StopSwitch
 
     console, stop = app.console(err=True), StopSwitch()
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vmpattern.access import StopSwitch
     from vmpattern.bakery import Pruned
     from vmpattern.driver import Driver, DriverFactory
-    from vmpattern.executor import StopSwitch
     from vmpattern.forecast.doctor import Check
     from vmpattern.model import BakeOutcome, Cloud, Deployment, Event, InstanceId, Observation, Outcome, Plan
     from vmpattern.planner import ImageUse
@@ -32,7 +32,7 @@ class Engine:
 
     def observe(self, deployment: "Deployment", *, check: bool = True, fleets: Sequence[str] = ()) -> "Observation":
         """Read the clouds; with `check`, ask the drivers what is bound to fail when these fleets are changed."""
-        from vmpattern.executor import observe
+        from vmpattern.operations import observe
 
         return observe(deployment, check=check, fleets=fleets)
 
@@ -46,7 +46,7 @@ class Engine:
 
     def apply(self, plan: "Plan", *, on_event: "Callable[[Event], None]", stop: "StopSwitch") -> "Outcome":
         """Carry out a plan; blocks."""
-        from vmpattern.bakery import apply
+        from vmpattern.operations import apply
 
         return apply(plan, on_event=on_event, stop=stop)
 
@@ -62,7 +62,7 @@ class Engine:
         stop: "StopSwitch",
     ) -> "BakeOutcome":
         """Bake the images of services; blocks."""
-        from vmpattern.bakery import bake
+        from vmpattern.operations import bake
 
         return bake(
             deployment,
@@ -76,19 +76,19 @@ class Engine:
 
     def images(self, deployment: "Deployment", *, keep: int) -> "tuple[tuple[ImageUse, ...], Observation]":
         """List the images, and what each is needed for."""
-        from vmpattern.bakery import images
+        from vmpattern.operations import images
 
         return images(deployment, keep=keep)
 
     def prune(self, deployment: "Deployment", *, keep: int) -> "Pruned":
         """Delete the images that nothing needs."""
-        from vmpattern.bakery import prune
+        from vmpattern.operations import prune
 
         return prune(deployment, keep=keep)
 
     def end_builders(self, deployment: "Deployment") -> "tuple[InstanceId, ...]":
         """End every builder of the deployment."""
-        from vmpattern.bakery import end_builders
+        from vmpattern.operations import end_builders
 
         return end_builders(deployment)
 

@@ -10,8 +10,8 @@ from vmpattern.files import read_text, write_text
 from vmpattern.model.jsontext import parse_json
 
 if TYPE_CHECKING:
-    from vmpattern.forms import Json
     from vmpattern.model import Plan
+    from vmpattern.serialization import Json
 
 
 def read_plan(path: Path) -> "Plan":
@@ -21,7 +21,7 @@ def read_plan(path: Path) -> "Plan":
         DamagedPlan: the file isn't a plan, was edited or cut short, or another version wrote it.
         OSError: it can't be read.
     """
-    from vmpattern.forms import plan_from_json
+    from vmpattern.serialization import plan_from_json
 
     try:
         data = cast("Json", parse_json(read_text(path, pipes=True)))
@@ -53,7 +53,7 @@ def write_plan(plan: "Plan", path: Path) -> None:
     Raises:
         Refused: there is something at `path` that isn't a plan, or it can't be written.
     """
-    from vmpattern.forms import plan_to_json
+    from vmpattern.serialization import plan_to_json
 
     check_target(path)
     text = json.dumps(plan_to_json(plan), indent=1) + "\n"

@@ -8,9 +8,9 @@ from rich.text import Text
 from vmpattern.bakery import Pruned
 from vmpattern.cli import words
 from vmpattern.cli.columns import Column, table
-from vmpattern.forms import to_json
 from vmpattern.model import Image, ImageState, Observation
 from vmpattern.planner import ImageUse
+from vmpattern.serialization import to_json
 
 
 def render_images(uses: Sequence[ImageUse], observation: Observation, *, width: int | None) -> RenderableType:

@@ -75,7 +75,7 @@ class FleetProgress:
 
 
 class Tracker:
-    """All fleets of a plan, the last events, and the time that went by on the executor's clock.
+    """All fleets of a plan, the last events, and the time that went by on the reconciler's clock.
 
     `began_at` is when the apply began, in epoch seconds of this machine. A simulated cloud has a clock of its own,
     which stood still since the plan was made.

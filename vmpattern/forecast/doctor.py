@@ -9,6 +9,8 @@ from pathlib import Path
 
 import attrs
 
+from vmpattern.access.observing import read_clouds
+from vmpattern.access.session import session_of
 from vmpattern.driver import Driver
 from vmpattern.errors import (
     Denied,
@@ -20,8 +22,6 @@ from vmpattern.errors import (
     Unauthenticated,
     VmpatternError,
 )
-from vmpattern.executor.observing import read_clouds
-from vmpattern.executor.session import session_of
 from vmpattern.forecast.planning import plan
 from vmpattern.forecast.telling import not_ours
 from vmpattern.model import (

@@ -1,12 +1,11 @@
-"""Making a plan: the executor carries the fleets out on a simulated copy of what was observed."""
+"""Making a plan: the reconciler carries the fleets out on a simulated copy of what was observed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
+from vmpattern.access import Session, VirtualRuntime
 from vmpattern.errors import Problem, SpecError
-from vmpattern.executor import FleetOrder, Session, VirtualRuntime, carry_out
-from vmpattern.executor.settling import former_balancers
 from vmpattern.forecast.leavers import notes_of_leavers
 from vmpattern.forecast.telling import Told
 from vmpattern.model import (
@@ -37,6 +36,8 @@ from vmpattern.planner import (
     resolve,
     with_retired,
 )
+from vmpattern.reconcile import FleetOrder, carry_out
+from vmpattern.reconcile.former_balancers import former_balancers
 from vmpattern.simulation import SimulatedCloud, UnreadableCloud
 
 

@@ -46,7 +46,7 @@ class EventKind(Word):
 
 @attrs.frozen(kw_only=True)
 class Event:
-    """One thing that happened; `at` in epoch seconds of the executor's clock.
+    """One thing that happened; `at` in epoch seconds of the reconciler's clock.
 
     `key` tells which launch. `planned` is False for a termination that the plan didn't name. `total` and `ready` are
     the fleet's counts after it.

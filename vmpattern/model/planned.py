@@ -188,7 +188,7 @@ def _by_service(recipes: Mapping[str, Mapping[str, str]]) -> immutabledict[str, 
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """A forecast of an apply: frozen, comparable, with a JSON form (`forms.plan_to_json`).
+    """A forecast of an apply: frozen, comparable, with a JSON form (`serialization.plan_to_json`).
 
     `observed_at` tells when each cloud was read. `observed` lists the ids seen, by fleet, and `assumed` what the
     forecast took for granted, in words. `bakes` come before everything else. `recipes` are the digests of the recipes,

@@ -138,7 +138,7 @@ class Bench:
         self.patiently(lambda: self.driver.terminate(chosen))
 
     def patiently(self, call: Callable[[], Answer]) -> Answer:
-        """Make a call again while the cloud's request budget is spent, as an executor would; not for ever."""
+        """Make a call again while the cloud's request budget is spent, as a reconciler would; not for ever."""
         for _ in range(STEPS):
             try:
                 return call()

@@ -1,6 +1,6 @@
 """The auditor: holds everything that an apply does against the invariants, in terms of what is true in the world.
 
-It believes nobody: what the executor announces is compared with what reaches the clouds, what was ready with what is
+It believes nobody: what the reconciler announces is compared with what reaches the clouds, what was ready with what is
 ready. The only excuse is what no single observer can know: it judges health by the latest readings that were delivered.
 """
 
@@ -92,7 +92,7 @@ class Watched:
     """One fleet under audit: what is desired of it, what is true of it, and what this apply has announced.
 
     `keys` are those of announced launches, with the clouds that had been read by then. `launching` are those whose
-    outcome the executor doesn't know yet, with what may still come of them. `stopped` are those that were told as
+    outcome the reconciler doesn't know yet, with what may still come of them. `stopped` are those that were told as
     failed when they had stopped. `unread_at`: since when its balancer can't be read, by cloud. `let_go` are those that
     a reading showed draining, whoever began it: they serve nobody any more.
     """
@@ -355,7 +355,7 @@ class Auditor:
         for watched in self.fleets.values():
             watched.leaving.update(id for id in ids if id in watched.announced or id in watched.drained_at)
 
-    # -- what the executor announces ----------------------------------------------------------------------------------
+    # -- what the reconciler announces --------------------------------------------------------------------------------
 
     def event(self, event: Event) -> None:
         self.events.append(event)

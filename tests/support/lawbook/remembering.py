@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from vmpattern.executor.record import Entry, Recorded
 from vmpattern.model import Deployment, NoRoom, Options
+from vmpattern.store.record import Entry, Recorded
 
 
 class Memory:

@@ -18,14 +18,13 @@ from lawbook.remembering import Knowledge, Memory
 from lawbook.schedules import SECRET, SHOP, Change, Crash, Old, Outside, Schedule
 from lawbook.truth import OpenCloud, is_well
 from vmpattern import naming
+from vmpattern.access import Session, read_clouds
+from vmpattern.access.runtime import DEADLINE_FACTOR, Answer, Work, attempt
 from vmpattern.driver import LaunchReport, LaunchRequest, Selector, TokenBucket
 from vmpattern.errors import DriverError, OutcomeUnknown, Problem, Refused, SpecError, Throttled
-from vmpattern.executor import Session, apply_in, read_clouds
-from vmpattern.executor.runtime import DEADLINE_FACTOR, Answer, Work, attempt
 from vmpattern.forecast import plan
 from vmpattern.model import (
     OUTSIDE,
-    BakeOutcome,
     Capabilities,
     Deployment,
     Fleet,
@@ -47,6 +46,7 @@ from vmpattern.model import (
     Service,
     Standing,
 )
+from vmpattern.operations import apply_in
 from vmpattern.planner import decide
 
 QUIET_S = 100.0
@@ -266,7 +266,6 @@ class World:
                 on_event=auditor.event,
                 stop=lambda: stop_at_call is not None and self.calls >= stop_at_call,
                 record=self.memory,
-                bake=no_bakery,
                 decide=decider,
             )
         except (SpecError, Refused) as error:
@@ -292,11 +291,6 @@ class World:
 
 
 Decider = Callable[..., object]
-
-
-def no_bakery(*arguments: object, **options: object) -> BakeOutcome:
-    """Bake nothing: no plan of these worlds has to."""
-    raise AssertionError("nothing is to be baked here")
 
 
 @attrs.frozen
@@ -363,7 +357,7 @@ class Passage:
             if verb == "instances":
                 auditor.list_started(cloud)
         there_s, back_s = self._delays(work)
-        patience_s = work.timeout_s / DEADLINE_FACTOR  # the driver gives up before the executor takes it for hung
+        patience_s = work.timeout_s / DEADLINE_FACTOR  # the driver gives up before the reconciler takes it for hung
         asked_at, hangs = world.now, there_s + back_s > patience_s
 
         def arrive() -> None:

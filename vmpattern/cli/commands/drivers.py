@@ -24,7 +24,7 @@ def command(app: App) -> int:
 
     found = list(abilities(app.engine, app.deployment() if app.file.is_file() else None))
     if app.json:
-        from vmpattern.forms import to_json
+        from vmpattern.serialization import to_json
 
         app.document({"drivers": {able.driver: _document(able, to_json(able.capabilities)) for able in found}})
     else:

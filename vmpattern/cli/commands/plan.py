@@ -32,7 +32,7 @@ def command(app: App, output: Path | None, refresh: bool) -> int:
     if output is not None:
         write_plan(plan, output)
     if app.json:
-        from vmpattern.forms import plan_to_json
+        from vmpattern.serialization import plan_to_json
 
         app.document(plan_to_json(plan))
     else:

@@ -1,8 +1,8 @@
 """What a driver may offer: declared, it works; undeclared, it raises `Unsupported` where it is there at all."""
 
+from vmpattern.access.probing import NetworkProber
 from vmpattern.driver import Balancer, Console, Meter, Prober
 from vmpattern.errors import Unsupported
-from vmpattern.executor.probe import NetworkProber
 from vmpattern.model import OUTSIDE, Health, HealthCheck, Instance, InstanceId, Membership, Options, Phase, Standing
 from vmpattern.testing.bench import Bench, expect, told
 from vmpattern.testing.clauses import Level, clause
@@ -64,7 +64,7 @@ def nothing_is_heard_where_nothing_listens(bench: Bench) -> None:
 
 
 def _word(bench: Bench, id: InstanceId, check: HealthCheck) -> Health:
-    """Ask as an executor would."""
+    """Ask as a reconciler would."""
     if bench.can.probes and isinstance(bench.driver, Prober):
         return bench.driver.probe([id], check).get(id, Health.UNKNOWN)
     rows = [row for row in bench.rows() if row.id == id]

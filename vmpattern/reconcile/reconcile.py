@@ -1,14 +1,12 @@
-"""Carrying out a plan with given drivers and a given sense of time: the executor without its surroundings."""
+"""Carrying out a plan with given drivers and a given sense of time: the reconciler without its surroundings."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 from immutabledict import immutabledict
 
-from vmpattern.executor.acts import Remember, remember_nothing
-from vmpattern.executor.engine import Decide, Engine
-from vmpattern.executor.fleetrun import FleetRun
-from vmpattern.executor.session import Session, never
+from vmpattern.access.session import Session
+from vmpattern.access.stopping import never
 from vmpattern.model import (
     AnySlot,
     Deployment,
@@ -21,6 +19,9 @@ from vmpattern.model import (
     Outcome,
 )
 from vmpattern.planner import FleetIndex, decide
+from vmpattern.reconcile.dispatcher import Remember, remember_nothing
+from vmpattern.reconcile.fleet_run import FleetRun
+from vmpattern.reconcile.reconciler import Decide, Engine
 
 
 @attrs.frozen(kw_only=True)

@@ -1,6 +1,6 @@
 """Where calls run and time passes: worker threads and the real clock, or virtual time.
 
-The executor itself is one thread that waits here; nothing else sleeps or starts threads.
+The reconciler itself is one thread that waits here; nothing else sleeps or starts threads.
 """
 
 import heapq
@@ -37,7 +37,7 @@ class Work(NamedTuple):
 
 
 class Runtime(Protocol):
-    """Time and concurrency as the executor needs them."""
+    """Time and concurrency as the reconciler needs them."""
 
     def now(self) -> float:
         """Return epoch seconds; never less than before."""
@@ -183,7 +183,7 @@ class RealRuntime:
 
 
 def deadline_s(capabilities: Capabilities, calls: float = 1.0) -> float:
-    """Return how long the executor waits for a verb that takes so many calls, before it takes the driver for hung.
+    """Return how long the reconciler waits for a verb that takes so many calls, before it takes the driver for hung.
 
     It leaves the driver time to notice by itself that the cloud doesn't answer.
     """

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from vmpattern.executor.record import BalancerRecord, Recorded
 from vmpattern.model import CloudObservation, Deployment, Fleet, Observation, Options
+from vmpattern.store.record import BalancerRecord, Recorded
 
 
 def recorded_balancers(

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import attrs
 from immutabledict import immutabledict
 
+from vmpattern.access.requests import resolved_env
 from vmpattern.errors import Refused
-from vmpattern.executor.requests import resolved_env
 from vmpattern.model import Plan
 
 

@@ -5,14 +5,13 @@ from functools import partial
 
 import attrs
 
+from vmpattern.access.images import read_images
+from vmpattern.access.preflight import check_fleets
+from vmpattern.access.reading import MOMENTARY, FleetReading, Reader, Reading
+from vmpattern.access.session import Session
+from vmpattern.access.tasks import Task, Until, asked_at, read, reading
 from vmpattern.driver import Checker, Driver, Scoped, Timekeeper
 from vmpattern.errors import ContractBroken, DriverError, NotFound, OutcomeUnknown, Transient
-from vmpattern.executor.checking import check_fleets
-from vmpattern.executor.imaging import read_images
-from vmpattern.executor.loop import Task, Until, asked_at, read, reading
-from vmpattern.executor.reader import MOMENTARY, FleetReading, Reader, Reading
-from vmpattern.executor.record import NOTHING_RECORDED, FileRecord, Recorded
-from vmpattern.executor.session import Session, opened
 from vmpattern.model import (
     CloudObservation,
     Contents,
@@ -27,32 +26,13 @@ from vmpattern.model import (
     Standing,
 )
 from vmpattern.recipe import contents_of
+from vmpattern.store.record import NOTHING_RECORDED, Recorded
 
 ATTEMPTS = 4
 """How often a call is sent before its cloud counts as unreadable."""
 
 PAGES = 10
 """How many pages' time the first list may take, whose length isn't known before."""
-
-
-def observe(deployment: Deployment, *, check: bool = True, fleets: Collection[str] = ()) -> Observation:
-    """Read every cloud of the deployment: one that no fleet uses any more may still hold instances.
-
-    Args:
-        check: ask the drivers that can what is bound to fail, for a plan to refuse it.
-        fleets: the fleets that are to be changed, as the plan is told them: the others neither need nor free any room
-            under a limit. All, and those that the file no longer has, where none is named.
-
-    Returns:
-        One observation a cloud; a cloud that can't be read is there with its error, and nothing destructive follows.
-
-    Raises:
-        SpecError: a cloud's options are wrong.
-        UnknownDriver: a cloud names a driver that isn't installed.
-    """
-    with opened(deployment) as session:
-        recorded = FileRecord(scopes=scopes_of(session)).read(deployment)
-        return read_clouds(deployment, session, check=check, fleets=fleets, recorded=recorded)
 
 
 def read_clouds(
@@ -68,7 +48,7 @@ def read_clouds(
     """Read every cloud of the session, at the same time; one that can't be read is an error in the result, not absent.
 
     The files of recipes are read, too. With `check`, drivers that can are asked what is bound to fail, a call for each
-    placement of the `fleets` that are to be changed, as `observe` knows them. With `images`, the deployment's images
+    placement of the `fleets` that are to be changed, see `operations.observe`. With `images`, the deployment's images
     are listed even where nothing is baked any more. Balancers that fleets have left, as far as `recorded`, are read
     where such a fleet has instances. A call is sent `most_attempts` times before its cloud counts as unreadable.
     """

@@ -51,7 +51,7 @@ EXPECTED = {
 
 @attrs.define(eq=False)
 class FleetRun:
-    """A fleet's index with what the executor knows beside it.
+    """A fleet's index with what the reconciler knows beside it.
 
     `keys` are those of every launch of this run: instances that have one are ours. `wake_at` is when to decide again
     unless something happens before; `decided` is the index's version at the last decision. `reached_at_once` is whether

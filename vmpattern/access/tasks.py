@@ -10,8 +10,8 @@ from typing import Generic, TypeVar, cast
 
 import attrs
 
-from vmpattern.executor.account import MOST_ATTEMPTS, Account, Call
-from vmpattern.executor.runtime import Answer, Runtime
+from vmpattern.access.gateway import MOST_ATTEMPTS, Account, Call
+from vmpattern.access.runtime import Answer, Runtime
 from vmpattern.model import Event, EventKind
 
 T = TypeVar("T")

@@ -280,7 +280,7 @@ def _load(path: Path) -> _File:
         return _NOTHING
     if len(data) > LARGEST:
         raise ValueError(f"{path} is larger than {LARGEST} bytes")
-    from vmpattern.forms import from_json
+    from vmpattern.serialization import from_json
 
     try:
         document = json.loads(data)
@@ -307,6 +307,6 @@ def _load_or_nothing(path: Path) -> _File:
 
 
 def _write(path: Path, content: _File) -> None:
-    from vmpattern.forms import to_json
+    from vmpattern.serialization import to_json
 
     write_text(path, json.dumps(to_json(content), indent=1) + "\n")

@@ -6,9 +6,9 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from vmpattern import naming
+from vmpattern.access.secrets import secret_value
 from vmpattern.driver import LaunchReport, LaunchRequest
 from vmpattern.errors import ContractBroken, KeyConflict
-from vmpattern.executor.secrets import secret_value
 from vmpattern.model import Fleet, Instance, InstanceId, LaunchKey, Mislabelled, Revision, Secret, Service, Slot
 
 

@@ -7,10 +7,10 @@ from typing import NamedTuple, TypeVar, cast
 
 import attrs
 
+from vmpattern.access.requests import Listing, checked_rows
+from vmpattern.access.runtime import attempt_now
 from vmpattern.driver import Balancer, Changes, Driver, Prober, Selector, SharedBalancers, Watcher
 from vmpattern.errors import ContractBroken, DriverError, OutcomeUnknown, Throttled, Transient, Unsupported
-from vmpattern.executor.requests import Listing, checked_rows
-from vmpattern.executor.runtime import attempt_now
 from vmpattern.model import (
     OUTSIDE,
     Health,

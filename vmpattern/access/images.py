@@ -5,9 +5,9 @@ from functools import partial
 
 import attrs
 
+from vmpattern.access.tasks import Task, read
 from vmpattern.driver import Baker, Driver, Selector
 from vmpattern.errors import ContractBroken, NotFound
-from vmpattern.executor.loop import Task, read
 from vmpattern.model import Contents, Deployment, Existing, Image, ImageId, PackerManifest, Recipe
 
 

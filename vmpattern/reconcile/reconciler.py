@@ -5,13 +5,14 @@ One thread owns the indexes. What happens comes in as an answer or as time passi
 
 from collections.abc import Callable, Sequence
 
-from vmpattern.executor.acts import Acts, Remember, remember_nothing
-from vmpattern.executor.fleetrun import FleetRun
-from vmpattern.executor.lookout import Lookout
-from vmpattern.executor.runtime import Answer
-from vmpattern.executor.session import Session, never
+from vmpattern.access.runtime import Answer
+from vmpattern.access.session import Session
+from vmpattern.access.stopping import never
 from vmpattern.model import UNENDING, Event, EventKind, Failure, Fleet, NoRoom, Observation, Outcome, Result
 from vmpattern.planner import Decision, FleetIndex, decide
+from vmpattern.reconcile.dispatcher import Acts, Remember, remember_nothing
+from vmpattern.reconcile.fleet_run import FleetRun
+from vmpattern.reconcile.observer import Lookout
 
 Decide = Callable[[Fleet, FleetIndex, float], Decision]
 

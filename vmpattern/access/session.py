@@ -10,13 +10,14 @@ from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
 from vmpattern import naming
+from vmpattern.access.gateway import Account, Call
+from vmpattern.access.probing import NetworkProber
+from vmpattern.access.reading import Probe, silent_probe
+from vmpattern.access.runtime import RealRuntime, Runtime, VirtualRuntime
+from vmpattern.access.stopping import never
+from vmpattern.access.tasks import Loop, Task
 from vmpattern.driver import Driver, Timekeeper, TokenBucket, connect
 from vmpattern.errors import DriverError
-from vmpattern.executor.account import Account, Call
-from vmpattern.executor.loop import Loop, Task
-from vmpattern.executor.probe import NetworkProber
-from vmpattern.executor.reader import Probe, silent_probe
-from vmpattern.executor.runtime import RealRuntime, Runtime, VirtualRuntime
 from vmpattern.model import Cloud, Deployment, Event, EventKind
 
 T = TypeVar("T")
@@ -28,11 +29,6 @@ _BUDGETS: Budgets = {}
 
 def ignore(event: Event) -> None:
     """Take an event that no caller wants."""
-
-
-def never() -> bool:
-    """Return False: no stop is ever requested."""
-    return False
 
 
 class Session:

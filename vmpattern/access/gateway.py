@@ -12,10 +12,10 @@ import attrs
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_never, wait_exponential
 
 from vmpattern import naming
+from vmpattern.access.runtime import Answer, Runtime, Work, deadline_s
 from vmpattern.driver import Driver, TokenBucket
 from vmpattern.driver.budget import spend, wait_for
 from vmpattern.errors import DriverError, OutcomeUnknown, Throttled, Transient
-from vmpattern.executor.runtime import Answer, Runtime, Work, deadline_s
 
 RETRYING = Retrying(
     retry=retry_if_exception_type((Throttled, Transient, OutcomeUnknown)),

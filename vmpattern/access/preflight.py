@@ -7,10 +7,10 @@ import attrs
 from immutabledict import immutabledict
 
 from vmpattern import naming
+from vmpattern.access.requests import launch_request
+from vmpattern.access.tasks import Task, read
 from vmpattern.driver import Checker, LaunchRequest
 from vmpattern.errors import Denied, DriverError, Problem, Unauthenticated
-from vmpattern.executor.loop import Task, read
-from vmpattern.executor.requests import launch_request
 from vmpattern.model import (
     CloudObservation,
     Contents,

@@ -5,12 +5,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import attrs
 
+from vmpattern.access.gateway import Account, Call
+from vmpattern.access.reading import FRESH_S, MOMENTARY, Balancers, FleetReading, Probe, Reader, Reading
+from vmpattern.access.runtime import Answer, Runtime, attempt_now
 from vmpattern.errors import DriverError, NotFound, Transient
-from vmpattern.executor.account import Account, Call
-from vmpattern.executor.acts import FATAL
-from vmpattern.executor.fleetrun import FleetRun
-from vmpattern.executor.reader import FRESH_S, MOMENTARY, Balancers, FleetReading, Probe, Reader, Reading
-from vmpattern.executor.runtime import Answer, Runtime, attempt_now
 from vmpattern.model import (
     Capabilities,
     CloudObservation,
@@ -26,6 +24,8 @@ from vmpattern.model import (
 )
 from vmpattern.planner import Transition
 from vmpattern.planner.sighting import NOWHERE
+from vmpattern.reconcile.dispatcher import FATAL
+from vmpattern.reconcile.fleet_run import FleetRun
 
 LONGEST_PAUSE_S = 30.0
 """A cloud that can't be read is asked again at the latest after this."""

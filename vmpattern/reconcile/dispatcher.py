@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from vmpattern import naming
+from vmpattern.access.gateway import Account, Call
+from vmpattern.access.requests import checked_report, launch_request
+from vmpattern.access.runtime import Answer, Runtime
 from vmpattern.driver import Balancer, Driver, LaunchReport
 from vmpattern.errors import (
     ContractBroken,
@@ -22,13 +25,10 @@ from vmpattern.errors import (
     Unauthenticated,
     Unsupported,
 )
-from vmpattern.executor.account import Account, Call
-from vmpattern.executor.fleetrun import BLOCK_S, FleetRun
-from vmpattern.executor.requests import checked_report, launch_request
-from vmpattern.executor.runtime import Answer, Runtime
-from vmpattern.executor.unresolved import UnresolvedLaunches
 from vmpattern.model import EventKind, Idempotency, InstanceId, NoRoom, Options, Slot, options_text
 from vmpattern.planner import Deregister, Drain, FleetAction, Keep, Launch, Register, Terminate, is_out_of_quota
+from vmpattern.reconcile.fleet_run import BLOCK_S, FleetRun
+from vmpattern.reconcile.unresolved import UnresolvedLaunches
 
 FATAL = (QuotaExceeded, Denied, Unauthenticated, Invalid, Unsupported, ContractBroken)
 """Errors after which only a person can help: the fleet stops before anything is drained."""

@@ -3,8 +3,8 @@
 import attrs
 
 from vmpattern.errors import KeyConflict
-from vmpattern.executor.fleetrun import FleetRun
 from vmpattern.model import EventKind, InstanceId, LaunchKey
+from vmpattern.reconcile.fleet_run import FleetRun
 
 MOST_CONFLICTS = 8
 """Number of launch keys in a row that were used for other requests, after which a person is asked."""

@@ -1,0 +1,1 @@
+"""What is written down between two runs: conveniences, never what an instance depends on."""
