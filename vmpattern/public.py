@@ -65,7 +65,7 @@ from vmpattern.specfile import (
 
 def _as_printed(plan: Plan) -> str:
     # The renderer is loaded when a plan is printed, not whenever the library is.
-    from vmpattern.cli.render_plan import plan_text
+    from vmpattern.report.plan import plan_text
 
     return plan_text(plan)
 

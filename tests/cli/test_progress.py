@@ -5,10 +5,10 @@ import io
 import cli_values as values
 from rich.console import Console
 
-from vmpattern.cli.columns import Column, table
 from vmpattern.cli.progress import render_progress, watching
-from vmpattern.cli.tracker import Tracker
 from vmpattern.model import EventKind
+from vmpattern.report.tables import Column, table
+from vmpattern.report.tracker import Tracker
 
 STORY = (
     values.event(EventKind.LAUNCHING, 0, count=2),

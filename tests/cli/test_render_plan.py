@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from vmpattern import Plan
-from vmpattern.cli.render_plan import render_plan
 from vmpattern.cli.streams import make_printable
+from vmpattern.report.plan import render_plan
 
 PLANS = {
     "creation": values.creation(),

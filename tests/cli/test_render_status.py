@@ -7,7 +7,7 @@ import cli_values as values
 import pytest
 from rich.console import Console
 
-from vmpattern.cli.render_status import render_status
+from vmpattern.report.status import render_status
 
 
 @pytest.mark.parametrize("width", [40, 80, 100])

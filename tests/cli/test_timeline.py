@@ -3,8 +3,8 @@
 import cli_values as values
 from hypothesis import given, strategies as st
 
-from vmpattern.cli.timeline import timeline
 from vmpattern.model import Action
+from vmpattern.report.timeline import timeline
 
 
 def rows(count: int, *, surge: int, most: int = 12, drain_s: float = 0.0):

@@ -15,14 +15,14 @@ from vmpattern import errors, naming, testing
 from vmpattern.bakery import Pruned
 from vmpattern.cli.bakes import bakes_to_json
 from vmpattern.cli.checking import report_to_json
-from vmpattern.cli.render_images import images_to_json, pruned_to_json
-from vmpattern.cli.render_status import status_to_json
 from vmpattern.cli.table import COMMANDS, LATER
 from vmpattern.driver import VERSION, Baker, Balancer, Checker, Console, Driver, Meter, Prober
 from vmpattern.driver.options import parse_options
 from vmpattern.errors import DriverError
 from vmpattern.model import Capabilities, CloudObservation, Failure, FleetOutcome
 from vmpattern.planner import ImageUse
+from vmpattern.report.images import images_to_json, pruned_to_json
+from vmpattern.report.status import status_to_json
 from vmpattern.simulation import FaultKind, machine_types
 from vmpattern.specfile.writing import render
 from vmpattern.testing import CLAUSES

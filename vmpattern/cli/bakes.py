@@ -8,11 +8,11 @@ from rich.padding import Padding
 from rich.text import Text
 
 from vmpattern.access import StopSwitch
-from vmpattern.cli import words
 from vmpattern.cli.command import App
 from vmpattern.cli.interrupt import Interruption, interruptible, write
 from vmpattern.cli.progress import ALARMING
 from vmpattern.model import BakeOutcome, BakeResult, BakeState, Event
+from vmpattern.report import units
 
 MARKS = {
     BakeState.PRESENT: ("✓", "green", "is there already"),
@@ -36,7 +36,7 @@ def watching_bakes(app: App) -> Generator[tuple[Callable[[Event], None], StopSwi
     def note(event: Event) -> None:
         began.append(event.at)
         style = "red" if event.kind in ALARMING else ""
-        since = words.stopwatch(max(0.0, event.at - began[0]))
+        since = units.stopwatch(max(0.0, event.at - began[0]))
         console.print(Text.assemble((f"{since:>7}", "dim"), "  ", (str(event), style)), soft_wrap=True)
 
     def first() -> None:
@@ -66,7 +66,7 @@ def _lines(outcome: BakeOutcome, command: str) -> Iterator[RenderableType]:
 
 def _result(result: BakeResult) -> Iterator[RenderableType]:
     mark, style, told = MARKS[result.state]
-    took = f" in {words.duration(result.duration_s)}" if result.state is BakeState.BAKED else ""
+    took = f" in {units.duration(result.duration_s)}" if result.state is BakeState.BAKED else ""
     line = Text.assemble((mark, style), "  ", (result.service, "bold cyan"), f" in {result.cloud}: ")
     line.append(f"{result.image} {told}{took}" if result.image else told, style if result.image is None else "")
     yield line.append(f"  {result.digest}", "dim")

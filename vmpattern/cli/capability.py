@@ -7,10 +7,10 @@ import attrs
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from vmpattern.cli.columns import Column, table
 from vmpattern.cli.engine import Engine
 from vmpattern.errors import SpecError, VmpatternError
 from vmpattern.model import Capabilities, Deployment, Idempotency
+from vmpattern.report.tables import Column, table
 
 YES, NO = ("✓", "green"), ("·", "dim")
 

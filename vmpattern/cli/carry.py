@@ -31,8 +31,8 @@ def carry_out(app: App, plan: "Plan", *, ask: Callable[[], None] | None) -> int:
     Raises:
         Refused: the answer was no, the plan no longer fits, or another apply holds a fleet.
     """
-    from vmpattern.cli.render_outcome import render_outcome
-    from vmpattern.cli.render_plan import render_plan
+    from vmpattern.report.outcome import render_outcome
+    from vmpattern.report.plan import render_plan
 
     app.show(render_plan(plan, full=app.verbose))
     if plan.changes and not plan.acts:

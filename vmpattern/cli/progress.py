@@ -9,9 +9,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from vmpattern.cli import words
-from vmpattern.cli.tracker import FleetProgress, Tracker, is_news
 from vmpattern.model import Event, EventKind, Plan
+from vmpattern.report import units
+from vmpattern.report.tracker import FleetProgress, Tracker, is_news
 
 BAR = 18
 ALARMING = {
@@ -61,7 +61,7 @@ def _tell(console: Console, tracker: Tracker, event: Event, verbose: bool) -> No
 def event_line(tracker: Tracker, event: Event) -> Text:
     """Return an event as a line, with the time since the first one."""
     style = "red" if event.kind in ALARMING else "yellow" if not event.planned else ""
-    return Text.assemble((f"{words.stopwatch(tracker.since(event)):>7}", "dim"), "  ", (str(event), style))
+    return Text.assemble((f"{units.stopwatch(tracker.since(event)):>7}", "dim"), "  ", (str(event), style))
 
 
 def render_progress(tracker: Tracker, *, waited_s: float, stopping: bool) -> RenderableType:
@@ -77,8 +77,8 @@ def render_progress(tracker: Tracker, *, waited_s: float, stopping: bool) -> Ren
         events = [event_line(tracker, event) for event in tracker.recent]
     for event in events:
         event.no_wrap, event.overflow = True, "ellipsis"
-    forecast = words.stopwatch(tracker.forecast_s)
-    clock = Text(f"  {words.stopwatch(elapsed)} of about {forecast}", "" if elapsed <= tracker.forecast_s else "yellow")
+    forecast = units.stopwatch(tracker.forecast_s)
+    clock = Text(f"  {units.stopwatch(elapsed)} of about {forecast}", "" if elapsed <= tracker.forecast_s else "yellow")
     warning = [Text(STOPPING, "bold yellow")] if stopping else []
     return Group(bars, clock, *events, *warning)
 

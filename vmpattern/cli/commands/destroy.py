@@ -2,9 +2,9 @@
 
 import click
 
-from vmpattern.cli import words
 from vmpattern.cli.carry import carry_out, forecast
 from vmpattern.cli.command import Acting, App
+from vmpattern.report import units
 
 
 @click.command("destroy", cls=Acting)
@@ -17,7 +17,7 @@ def command(app: App, yes: bool) -> int:
     deployment = app.deployment()
     plan = forecast(app, deployment.resized(dict.fromkeys(deployment.fleets, 0)))
     number = sum(fleet.destroy for fleet in plan.fleets.values())
-    question = f"This ends {words.many(number, 'instance')} of {', '.join(plan.fleets)}."
+    question = f"This ends {units.many(number, 'instance')} of {', '.join(plan.fleets)}."
     status = carry_out(app, plan, ask=None if yes else lambda: app.confirm(question, answer=deployment.name))
     if status == 0 and not app.fleets and (builders := app.engine.end_builders(deployment)):
         app.tell(f"Ended what a bake had left: {', '.join(builders)}.")

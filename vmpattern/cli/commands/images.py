@@ -17,7 +17,7 @@ KEEP = 3
 @click.group("images", cls=Branch, invoke_without_command=True)
 def command(app: App) -> int:
     """Show the images that were baked, and what each is needed for."""
-    from vmpattern.cli.render_images import images_to_json, render_images
+    from vmpattern.report.images import images_to_json, render_images
 
     uses, observation = _images(app, keep=KEEP)
     app.document(images_to_json(uses, observation))
@@ -44,7 +44,7 @@ def prune(app: App, keep: int, yes: bool) -> int:
     Never deleted is an image from which an instance runs, which a fleet of the file wants, which is being made, or of
     which that can't be told.
     """
-    from vmpattern.cli.render_images import pruned_to_json, render_images, render_pruned
+    from vmpattern.report.images import pruned_to_json, render_images, render_pruned
 
     uses, observation = _images(app, keep=keep)
     useless = tuple(use for use in uses if not use.needed)

@@ -24,7 +24,7 @@ def command(app: App, output: Path | None, refresh: bool) -> int:
     1 it isn't as asked for, and an apply wouldn't get there.
     """
     from vmpattern.cli.planfile import check_target, write_plan
-    from vmpattern.cli.render_plan import render_plan
+    from vmpattern.report.plan import render_plan
 
     if output is not None:
         check_target(output)

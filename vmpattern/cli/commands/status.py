@@ -23,8 +23,8 @@ def command(app: App, watch: bool) -> int:
     Where the terminal is narrow, the least important columns are left out; --json has them all. Exit status: 0 if
     everything is as the file asks for, else 1.
     """
-    from vmpattern.cli.render_status import render_status, status_to_json
     from vmpattern.planner import overlaps
+    from vmpattern.report.status import render_status, status_to_json
 
     if watch:
         if app.json:
@@ -52,15 +52,15 @@ def _watch(app: App) -> int:
     from rich.live import Live
     from rich.text import Text
 
-    from vmpattern.cli import words
-    from vmpattern.cli.render_status import render_status
+    from vmpattern.report import units
+    from vmpattern.report.status import render_status
 
     deployment = app.deployment()
     console = app.console()
 
     def view() -> RenderableType:
         surveys, observation = _survey(app, deployment)
-        title = Text(f"{deployment.name} at {words.moment(observation.at)}, every {INTERVAL_S:g} s; Ctrl-C ends", "dim")
+        title = Text(f"{deployment.name} at {units.moment(observation.at)}, every {INTERVAL_S:g} s; Ctrl-C ends", "dim")
         return Group(title, Text(), render_status(surveys, observation, width=console.width))
 
     try:

@@ -6,10 +6,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from vmpattern.bakery import Pruned
-from vmpattern.cli import words
-from vmpattern.cli.columns import Column, table
 from vmpattern.model import Image, ImageState, Observation
 from vmpattern.planner import ImageUse
+from vmpattern.report import units
+from vmpattern.report.tables import Column, table
 from vmpattern.serialization import to_json
 
 
@@ -26,7 +26,7 @@ def render_images(uses: Sequence[ImageUse], observation: Observation, *, width: 
 
 def _columns(uses: Sequence[ImageUse], now: float) -> list[Column]:
     images = [use.image for use in uses]
-    ages = tuple((words.age(now - image.created_at), "") for image in images)
+    ages = tuple((units.age(now - image.created_at), "") for image in images)
     return [
         Column("image", 0, tuple((image.id, "bold") for image in images)),
         Column("service", 1, tuple((image.service, "cyan") for image in images)),
@@ -50,7 +50,7 @@ def render_pruned(pruned: Pruned | None) -> RenderableType:
     """Render what was deleted, and what couldn't be."""
     if pruned is None:
         return Text("Nothing to delete: every image is needed.", "green")
-    lines = [Text(f"Deleted {words.many(len(pruned.deleted), 'image')}.", "green" if pruned.ok else "yellow")]
+    lines = [Text(f"Deleted {units.many(len(pruned.deleted), 'image')}.", "green" if pruned.ok else "yellow")]
     lines += [Text(f"  {image}") for image in pruned.deleted]
     lines += [Text(f"{failure.scope}: {failure.code}: {failure.message}", "red") for failure in pruned.failures]
     return Group(*lines)
@@ -68,7 +68,7 @@ def images_to_json(uses: Sequence[ImageUse], observation: Observation) -> dict[s
                 "base": use.image.base,
                 "state": use.image.state.value,
                 "verified": use.image.verified,
-                "created_at": words.timestamp(use.image.created_at),
+                "created_at": units.timestamp(use.image.created_at),
                 "needed": use.needed,
             }
             for use in uses

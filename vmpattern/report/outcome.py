@@ -7,8 +7,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from vmpattern.cli import words
 from vmpattern.model import Event, EventKind, Failure, Outcome, Result
+from vmpattern.report import units
 
 _HEADLINES = {
     Result.COMPLETE: ("✓ Complete", "bold green"),
@@ -34,7 +34,7 @@ def render_outcome(outcome: Outcome, *, command: str = "vmpattern") -> Renderabl
 
 def _parts(outcome: Outcome, command: str) -> Iterator[RenderableType]:
     headline, style = _HEADLINES[outcome.result]
-    took = f" in {words.duration(outcome.duration_s)}, {words.many(outcome.api_calls, 'API call')}"
+    took = f" in {units.duration(outcome.duration_s)}, {units.many(outcome.api_calls, 'API call')}"
     yield Text.assemble((headline, style), "" if outcome.result is Result.NOTHING else took)
     for name, fleet in outcome.fleets.items():
         enough = "green" if fleet.ready >= fleet.size else "yellow"

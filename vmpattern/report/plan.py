@@ -9,9 +9,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from vmpattern.cli import words
-from vmpattern.cli.timeline import Row, timeline
 from vmpattern.model import AnySlot, Bake, FleetPlan, Plan, Reason
+from vmpattern.report import units
+from vmpattern.report.timeline import Row, timeline
 
 COUNTS = (("+", "create", "green"), ("~", "replace", "yellow"), ("-", "destroy", "red"), ("=", "keep", "dim"))
 BAR = 24
@@ -53,13 +53,13 @@ def _parts(plan: Plan, full: bool) -> Iterator[RenderableType]:
 def _title(plan: Plan) -> Text:
     read = sorted(plan.observed_at.values())
     clouds = ", ".join(plan.observed_at) or "no cloud"
-    when = f" at {words.moment(read[0])}" if read else ""
+    when = f" at {units.moment(read[0])}" if read else ""
     return Text.assemble(("Plan for ", "bold"), (plan.deployment.name, "bold cyan"), (f" · read {clouds}{when}", "dim"))
 
 
 def _bakes(bakes: Sequence[Bake]) -> Iterator[RenderableType]:
     """Render what is baked before any fleet changes, and why."""
-    longest = words.duration(max(bake.duration_s for bake in bakes))
+    longest = units.duration(max(bake.duration_s for bake in bakes))
     yield Text.assemble(("images", "bold cyan"), (f"  + {len(bakes):,} to bake", "green"), f", in about {longest}")
     block = _block()
     for bake in bakes:
@@ -86,7 +86,7 @@ def _fleet(plan: Plan, name: str, fleet: FleetPlan, *, rows: int, full: bool) ->
 
 def _headline(name: str, fleet: FleetPlan) -> Text:
     before = fleet.keep + fleet.replace + fleet.destroy
-    size = words.many(fleet.size, "instance")
+    size = units.many(fleet.size, "instance")
     line = Text.assemble((name, "bold cyan"), f"  {size if before == fleet.size else f'{before:,} → {size}'}")
     for sign, verb, style in COUNTS:
         if count := getattr(fleet, verb):
@@ -111,7 +111,7 @@ def _facts(plan: Plan, name: str, fleet: FleetPlan, full: bool) -> Iterator[tupl
         yield "ready", _ready(lowest, fleet, highest)
     if fleet.terminates:
         shown = len(fleet.terminates) if full else 3
-        yield "ends", Text(words.listed(fleet.terminates, at_most=shown))
+        yield "ends", Text(units.listed(fleet.terminates, at_most=shown))
     if fleet.on_failure and (fleet.create or fleet.replace):
         yield "if it fails", Text(fleet.on_failure)
     for note in fleet.notes:
@@ -137,7 +137,7 @@ def _prefixes(plan: Plan, name: str) -> tuple[str, ...]:
 
 
 def _reason(reason: Reason, prefixes: tuple[str, ...]) -> Text:
-    return _change(reason, prefixes).append(f"  ({words.many(reason.count, 'instance')})", "not bold dim")
+    return _change(reason, prefixes).append(f"  ({units.many(reason.count, 'instance')})", "not bold dim")
 
 
 def _change(reason: Reason, prefixes: tuple[str, ...]) -> Text:
@@ -163,14 +163,14 @@ def _places(slots: tuple[AnySlot, ...]) -> Iterator[str]:
 
     for (_, cloud, machine_type, market, _), group in groupby(sorted(slots, key=alike), alike):
         found = list(group)
-        zones = words.listed(tuple(sorted({slot.zone or UNKNOWN for slot in found})), at_most=6)
+        zones = units.listed(tuple(sorted({slot.zone or UNKNOWN for slot in found})), at_most=6)
         price = found[0].price_per_hour
-        each = words.price(price) + (" each" if price is not None else "")
+        each = units.price(price) + (" each" if price is not None else "")
         yield f"{cloud} {zones} · {machine_type} {market} · {each}"
 
 
 def _ready(lowest: int, fleet: FleetPlan, highest: int) -> Text:
-    most = f"at most {words.many(highest, 'VM')} at once"
+    most = f"at most {units.many(highest, 'VM')} at once"
     floor = min(fleet.keep + fleet.replace + fleet.destroy, fleet.size)
     if not floor:
         return Text(most)
@@ -188,7 +188,7 @@ def _picture(rows: tuple[Row, ...]) -> Table:
     for row in rows:
         acts = (row.launch, *(getattr(row, heading) for heading in optional), row.terminate)
         cells = [f"{count:,}" if count else "·" for count in acts]
-        table.add_row(words.stopwatch(row.start_s), *cells, f"{row.ready:,}", f"{row.total:,}", _bar(row, peak))
+        table.add_row(units.stopwatch(row.start_s), *cells, f"{row.ready:,}", f"{row.total:,}", _bar(row, peak))
     return table
 
 
@@ -204,9 +204,9 @@ def _forecast(plan: Plan) -> RenderableType:
     if plan.changes:
         if len(plan.fleets) > 1:
             block.add_row("in all", _sums(plan))
-        calls = words.many(forecast.api_calls, "API call")
-        block.add_row("takes", Text.assemble((f"about {words.duration(forecast.duration_s)}", "bold"), f", {calls}"))
-        before, after, peak = map(words.price, (forecast.price_before, forecast.price_after, forecast.price_peak))
+        calls = units.many(forecast.api_calls, "API call")
+        block.add_row("takes", Text.assemble((f"about {units.duration(forecast.duration_s)}", "bold"), f", {calls}"))
+        before, after, peak = map(units.price, (forecast.price_before, forecast.price_after, forecast.price_peak))
         costs = Text(before if before == after else f"{before} → {after}")
         block.add_row("costs", costs if peak in (before, after) else costs.append(f", at most {peak} on the way"))
     for note in plan.notes:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from vmpattern.cli import words
-from vmpattern.cli.columns import Column, table
 from vmpattern.model import Health, Observation
 from vmpattern.planner import overlaps
 from vmpattern.planner.survey import FleetSurvey, SurveyRow
+from vmpattern.report import units
+from vmpattern.report.tables import Column, table
 
 HEALTH_STYLES = {Health.HEALTHY: "green", Health.UNHEALTHY: "red", Health.UNKNOWN: "yellow"}
 
@@ -32,8 +32,8 @@ _COLUMNS: tuple[tuple[str, int, bool, Callable[[SurveyRow, float], tuple[str, st
     ("ZONE", 3, False, lambda row, now: (f"{row.instance.cloud}/{row.instance.zone}", "")),
     ("TYPE", 7, False, lambda row, now: (row.instance.machine_type, "")),
     ("ADDRESS", 8, False, lambda row, now: (row.instance.address or "", "")),
-    ("AGE", 6, True, lambda row, now: (words.age(now - row.instance.launched_at), "")),
-    ("PRICE", 9, True, lambda row, now: ("" if row.price_per_hour is None else words.price(row.price_per_hour), "")),
+    ("AGE", 6, True, lambda row, now: (units.age(now - row.instance.launched_at), "")),
+    ("PRICE", 9, True, lambda row, now: ("" if row.price_per_hour is None else units.price(row.price_per_hour), "")),
 )
 
 
@@ -78,7 +78,7 @@ def _complaints(survey: FleetSurvey) -> Iterator[str]:
         if row.complaint and row.instance.phase.is_live:
             said.setdefault(row.complaint, []).append(row.instance.id)
     for complaint, ids in said.items():
-        yield f"{words.listed(tuple(ids), at_most=_NAMED)}: {complaint}"
+        yield f"{units.listed(tuple(ids), at_most=_NAMED)}: {complaint}"
 
 
 def _wrapped(text: str, width: int | None) -> Iterator[Text]:
@@ -93,7 +93,7 @@ def _summary(name: str, survey: FleetSurvey) -> Text:
     if survey.out_of_date:
         line.append(f" · {survey.out_of_date:,} out of date", "yellow")
     if survey.rows:
-        line.append(f" · {words.price(survey.price_per_hour)}")
+        line.append(f" · {units.price(survey.price_per_hour)}")
     return line
 
 
@@ -141,7 +141,7 @@ def _row_to_json(row: SurveyRow) -> dict[str, object]:
         "machine_type": instance.machine_type,
         "market": instance.market.value,
         "address": instance.address,
-        "launched_at": words.timestamp(instance.launched_at),
+        "launched_at": units.timestamp(instance.launched_at),
         "price_per_hour": row.price_per_hour,
         "complaint": row.complaint,
     }

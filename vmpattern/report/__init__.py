@@ -1,0 +1,1 @@
+"""What people read: plans, outcomes, statuses and images as text for a terminal. Values in, renderables out."""
