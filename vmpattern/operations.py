@@ -1,6 +1,6 @@
 """Every verb, on one screen: what the command line, the Python API and a controller call, and nothing below it."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -41,13 +41,12 @@ NO_RECORD = NoRecord()
 NOTHING_BAKED = BakeOutcome(results=(), duration_s=0.0, api_calls=0)
 
 
-def observe(deployment: Deployment, *, check: bool = True, fleets: Collection[str] = ()) -> Observation:
+def observe(deployment: Deployment, *, check: bool = True) -> Observation:
     """Read every cloud of the deployment: one that no fleet uses any more may still hold instances.
 
     Args:
-        check: ask the drivers that can what is bound to fail, for a plan to refuse it.
-        fleets: the fleets that are to be changed, as the plan is told them: the others neither need nor free any room
-            under a limit. All, and those that the file no longer has, where none is named.
+        check: ask the drivers that can what is bound to fail, and what the account's limits leave, for a plan to refuse
+            what can't be.
 
     Returns:
         One observation a cloud; a cloud that can't be read is there with its error, and nothing destructive follows.
@@ -58,7 +57,7 @@ def observe(deployment: Deployment, *, check: bool = True, fleets: Collection[st
     """
     with opened(deployment) as session:
         recorded = FileRecord(scopes=scopes_of(session)).read(deployment)
-        return read_clouds(deployment, session, check=check, fleets=fleets, recorded=recorded)
+        return read_clouds(deployment, session, check=check, limits=check, recorded=recorded)
 
 
 def apply(
@@ -113,7 +112,7 @@ def apply_in(
     if not plan.forecast.converges:
         raise Refused("\n".join(["nothing was changed, since the plan doesn't converge", *plan.notes]))
     recorded = record.read(deployment).within(deployment)
-    observation = read_clouds(deployment, session, check=True, fleets=deployment.fleets, recorded=recorded)
+    observation = read_clouds(deployment, session, check=True, recorded=recorded)
     check_fresh(plan, observation)
     settle(record, recorded, deployment, observation)
     standing = _standing(plan, observation)

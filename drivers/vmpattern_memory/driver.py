@@ -16,6 +16,7 @@ from vmpattern.model import (
     ImageId,
     Instance,
     InstanceId,
+    Limit,
     MachineType,
     Mislabelled,
     Options as OptionTable,
@@ -116,6 +117,11 @@ class MemoryDriver:
         """Tell what would be refused."""
         with self._keeper.reading() as cloud:
             return cloud.check(requests, balancer)
+
+    def limits(self) -> tuple[Limit, ...]:
+        """Return the limits of the account."""
+        with self._keeper.reading() as cloud:
+            return cloud.limits()
 
     def probe(self, ids: Sequence[InstanceId], check: HealthCheck) -> Mapping[InstanceId, Health]:
         """Ask the services themselves."""

@@ -330,7 +330,7 @@ class Stub(Engine):
     def starter(self, driver: str) -> str:
         return f'deployment = "demo"\n# driver {driver}\n'
 
-    def observe(self, deployment: Deployment, *, check: bool = True, fleets: Sequence[str] = ()) -> Observation:
+    def observe(self, deployment: Deployment, *, check: bool = True) -> Observation:
         return observation(error=self.error)
 
     def plan(self, deployment: Deployment, observation: Observation, *, fleets: Sequence[str], refresh: bool) -> Plan:

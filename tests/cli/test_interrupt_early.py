@@ -33,7 +33,7 @@ class Signalled(values.Stub):
         super().__init__(values.rolling(), values.outcome(Result.COMPLETE))
         self.number, self.quietly = number, quietly
 
-    def observe(self, deployment: Deployment, *, check: bool = True, fleets: Sequence[str] = ()) -> Observation:
+    def observe(self, deployment: Deployment, *, check: bool = True) -> Observation:
         if self.quietly:
             Finalized(self.number)
         else:

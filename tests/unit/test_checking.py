@@ -73,16 +73,6 @@ def test_each_placement_is_asked_about_once_with_its_zones() -> None:
     assert [wanted.fleets["web"].balancer["demo"]] * 2 == [balancer for _, balancer in cloud.asked]
 
 
-def test_a_request_counts_what_is_lacking() -> None:
-    stage = Stage()
-    stage.apply(stage.deployment(fleet(2)))
-    cloud = Foreseeing()
-    cloud._world = stage.cloud._world
-    observed(deployment(fleet(5)), cloud)
-
-    assert {3} == {request.count for requests, _ in cloud.asked for request in requests}
-
-
 def test_a_request_has_references_instead_of_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PASSWORD", "hunter2")
     wanted = deployment(fleet(1))
@@ -178,24 +168,4 @@ def test_a_simulated_cloud_foresees_what_it_would_refuse() -> None:
     assert {
         "services.shop.image.existing.demo": "there is no image ami-1: their ids begin with img-",
         "fleets.web.placements[0].options.subnet": ("isn't an option here; a simulated cloud has none for a placement"),
-        "fleets.web.placements[0]": (
-            "the account's limit is 2 instances, 0 are there, and this change needs 3 more at once than it frees: "
-            "choose a smaller size, or raise the limit"
-        ),
     } == found
-
-
-@pytest.mark.parametrize(
-    ("sizes", "quota", "told"),
-    [
-        pytest.param((2, 3), 4, ["api"], id="each fits alone, not both"),
-        pytest.param((2, 3), 5, [], id="both fit"),
-        pytest.param((2, 0), 2, [], id="one of none needs nothing"),
-    ],
-)
-def test_fleets_that_grow_are_counted_together(sizes: tuple[int, int], quota: int, told: list[str]) -> None:
-    first, second = (attrs.evolve(fleet(size), name=name) for size, name in zip(sizes, ("web", "api"), strict=True))
-    wanted = attrs.evolve(deployment(first), fleets={"web": first, "api": second})
-    cloud = SimulatedCloud(CloudSpec(name="demo", quota=quota))
-
-    assert told == [check.fleet for check in observed(wanted, cloud).clouds["demo"].checks if check.problems]

@@ -1,6 +1,6 @@
 """Reading every cloud of a deployment once, for a plan or a status."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import attrs
@@ -10,7 +10,7 @@ from vmpattern.access.preflight import check_fleets
 from vmpattern.access.reading import MOMENTARY, FleetReading, Reader, Reading
 from vmpattern.access.session import Session
 from vmpattern.access.tasks import Task, Until, asked_at, read, reading
-from vmpattern.driver import Checker, Driver, Scoped, Timekeeper
+from vmpattern.driver import Checker, Driver, Limiter, Scoped, Timekeeper
 from vmpattern.errors import ContractBroken, DriverError, NotFound, OutcomeUnknown, Transient
 from vmpattern.model import (
     CloudObservation,
@@ -20,6 +20,7 @@ from vmpattern.model import (
     FormerBalancer,
     Instance,
     InstanceId,
+    Limit,
     Membership,
     Observation,
     Options,
@@ -40,7 +41,7 @@ def read_clouds(
     session: Session,
     *,
     check: bool = False,
-    fleets: Collection[str] = (),
+    limits: bool = False,
     images: bool = False,
     recorded: Recorded = NOTHING_RECORDED,
     most_attempts: int = ATTEMPTS,
@@ -48,13 +49,13 @@ def read_clouds(
     """Read every cloud of the session, at the same time; one that can't be read is an error in the result, not absent.
 
     The files of recipes are read, too. With `check`, drivers that can are asked what is bound to fail, a call for each
-    placement of the `fleets` that are to be changed, see `operations.observe`. With `images`, the deployment's images
-    are listed even where nothing is baked any more. Balancers that fleets have left, as far as `recorded`, are read
-    where such a fleet has instances. A call is sent `most_attempts` times before its cloud counts as unreadable.
+    placement; with `limits`, what the account's limits leave. With `images`, the deployment's images are listed even
+    where nothing is baked any more. Balancers that fleets have left, as far as `recorded`, are read where such a fleet
+    has instances. A call is sent `most_attempts` times before its cloud counts as unreadable.
     """
     contents = contents_of(deployment, most=_most_packed(session.drivers.values()))
     before = session.calls
-    look = _Look(deployment, contents, session, check, fleets, images, recorded, most_attempts)
+    look = _Look(deployment, contents, session, check, limits, images, recorded, most_attempts)
     clouds = session.run([look.at(name) for name in session.drivers])
     at = max((cloud.at for cloud in clouds), default=session.runtime.now())
     calls = session.calls - before
@@ -93,7 +94,7 @@ class _Look:
     contents: Mapping[str, Contents]
     session: Session
     check: bool
-    fleets: Collection[str]
+    limits: bool
     images: bool
     recorded: Recorded
     most_attempts: int
@@ -145,7 +146,24 @@ class _Look:
             scope=scope_of(driver),
         )
         checks = yield from self._checks(observed, driver)
-        return attrs.evolve(observed, checks=checks)
+        found = yield from self._limits(name, driver)
+        limits, error = ((), str(found)) if isinstance(found, DriverError) else (found, None)
+        return attrs.evolve(observed, checks=checks, limits=limits, limits_error=error)
+
+    def _limits(self, name: str, driver: Driver) -> Task[tuple[Limit, ...] | DriverError]:
+        """Read what the account's limits leave, where a fleet may launch here and the driver can tell."""
+        may_launch = any(
+            fleet.size and any(place.cloud == name for place in fleet.placements)
+            for fleet in self.deployment.fleets.values()
+        )
+        if not (self.limits and may_launch and driver.capabilities.limits and isinstance(driver, Limiter)):
+            return ()
+        try:
+            return tuple((yield from read(name, "limits", driver.limits, most_attempts=self.most_attempts)))
+        except ContractBroken:
+            raise
+        except DriverError as error:
+            return error
 
     def _reader(self, name: str, driver: Driver) -> Reader:
         return Reader(
@@ -237,9 +255,7 @@ class _Look:
                 self.deployment,
                 observed,
                 driver,
-                fleets=self.fleets,
                 most_attempts=self.most_attempts,
-                contents=self.contents,
             )
         )
 

@@ -1,10 +1,8 @@
 """Asking drivers what is bound to fail before anything is launched, and telling it at its place in the file."""
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 
 import attrs
-from immutabledict import immutabledict
 
 from vmpattern import naming
 from vmpattern.access.requests import launch_request
@@ -13,15 +11,12 @@ from vmpattern.driver import Checker, LaunchRequest
 from vmpattern.errors import Denied, DriverError, Problem, Unauthenticated
 from vmpattern.model import (
     CloudObservation,
-    Contents,
     Deployment,
     Existing,
     Fleet,
     FleetCheck,
     ImageId,
     LaunchKey,
-    Market,
-    Observation,
     PackerManifest,
     Placement,
     Recipe,
@@ -30,7 +25,6 @@ from vmpattern.model import (
     Slot,
 )
 from vmpattern.planner import admitted
-from vmpattern.planner.peak import freed, growth, peak
 
 NO_KEY = LaunchKey("k" + "0" * 31)
 """The key of a request that nobody sends."""
@@ -41,36 +35,19 @@ def check_fleets(
     cloud: CloudObservation,
     checker: Checker,
     *,
-    fleets: Collection[str] = (),
     most_attempts: int,
-    contents: Mapping[str, Contents] = immutabledict(),
 ) -> Task[tuple[FleetCheck, ...]]:
     """Check each fleet that has anything to launch in a cloud, with one call for each of its placements there.
 
-    Only `fleets` are to be changed: all, and those that left the file, where none is named. A permission that is
-    missing is a problem; any other failure to find out is a note.
+    A permission that is missing is a problem; any other failure to find out is a note.
     """
     found: list[FleetCheck] = []
-    free = freed(deployment, cloud, fleets)
-    grown: Counter[frozenset[tuple[Market, str]]] = Counter()
-    alone = Observation(at=cloud.at, clouds={cloud.name: cloud}, contents=contents)
-    chosen = [fleet for fleet in deployment.fleets.values() if not fleets or fleet.name in fleets]
-    for fleet in chosen:
+    for fleet in deployment.fleets.values():
         problems: list[Problem] = []
         notes: list[str] = []
         for number, placement in enumerate(fleet.placements if fleet.size else ()):
             if placement.cloud == cloud.name:
-                # Where there are several placements, another one may take what this one has no room for.
-                count = peak(deployment, fleet, alone) if len(fleet.placements) == 1 else 0
-                frees = sum(room for name, room in free.items() if name != fleet.name)
-                requests = _requests(deployment, fleet, number, cloud, max(0, count - frees))
-                grows = growth(fleet, cloud)
-                if grows:
-                    # What fleets before this one grow by, under the same limits, is there in the end, too.
-                    alike = frozenset((request.market, request.machine_type) for request in requests)
-                    grown[alike] += grows
-                    most = max(count, grown[alike]) - frees
-                    requests = tuple(attrs.evolve(request, count=max(0, most)) for request in requests)
+                requests = _requests(deployment, fleet, number, cloud)
                 yield from _check(deployment, fleet, number, cloud, checker, requests, most_attempts, problems, notes)
         if problems or notes:
             found.append(FleetCheck(fleet=fleet.name, problems=tuple(dict.fromkeys(problems)), notes=tuple(notes)))
@@ -106,14 +83,12 @@ def _check(
         problems += [attrs.evolve(one, path=_path(one.path, path, fleet, service, cloud.name)) for one in wrong]
 
 
-def _requests(
-    deployment: Deployment, fleet: Fleet, number: int, cloud: CloudObservation, count: int
-) -> tuple[LaunchRequest, ...]:
+def _requests(deployment: Deployment, fleet: Fleet, number: int, cloud: CloudObservation) -> tuple[LaunchRequest, ...]:
     placement, service = fleet.placements[number], deployment.services[fleet.service]
     image = _image(service, cloud)
     env = {name: value.ref if isinstance(value, Secret) else value for name, value in service.env.items()}
     return tuple(
-        launch_request(deployment.name, fleet, service, slot, count=count, key=NO_KEY, previous=None, env=env)
+        launch_request(deployment.name, fleet, service, slot, count=1, key=NO_KEY, previous=None, env=env)
         for slot in _slots(fleet, service, placement, number, image, cloud)
     )
 

@@ -21,7 +21,7 @@ def forecast(
     """Observe the clouds and forecast an apply, of the fleets of --fleet unless others are named."""
     console, chosen = app.console(err=True), app.fleets if fleets is None else fleets
     with console.status(f"Reading {', '.join(deployment.clouds)}") if console.is_terminal else nullcontext():
-        observation = app.engine.observe(deployment, fleets=chosen)
+        observation = app.engine.observe(deployment)
         return app.engine.plan(deployment, observation, fleets=chosen, refresh=refresh)
 
 

@@ -30,11 +30,11 @@ class Engine:
 
         return starter(driver)
 
-    def observe(self, deployment: "Deployment", *, check: bool = True, fleets: Sequence[str] = ()) -> "Observation":
-        """Read the clouds; with `check`, ask the drivers what is bound to fail when these fleets are changed."""
+    def observe(self, deployment: "Deployment", *, check: bool = True) -> "Observation":
+        """Read the clouds; with `check`, ask the drivers what is bound to fail, and for the account's limits."""
         from vmpattern.operations import observe
 
-        return observe(deployment, check=check, fleets=fleets)
+        return observe(deployment, check=check)
 
     def plan(
         self, deployment: "Deployment", observation: "Observation", *, fleets: Sequence[str], refresh: bool

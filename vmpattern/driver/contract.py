@@ -19,6 +19,7 @@ from vmpattern.model import (
     ImageId,
     Instance,
     InstanceId,
+    Limit,
     MachineType,
     Mislabelled,
     Options,
@@ -199,10 +200,8 @@ class Checker(Protocol):
         """Return all that is known to fail if a placement is launched; empty says only that nothing is known to.
 
         Args:
-            requests: what would be launched, one for each zone of one placement, alike otherwise. `count` is how many
-                instances more than now there will certainly be at once in all of them; 0 where what ends makes room,
-                also of another fleet, or another placement may take them. An empty `image` isn't known yet. In `env`
-                stand the references of secrets, not the secrets.
+            requests: what would be launched, one for each zone of one placement, alike otherwise, each for a single
+                instance. An empty `image` isn't known yet. In `env` stand the references of secrets, not the secrets.
             balancer: what the instances would be registered with.
 
         Returns:
@@ -214,6 +213,21 @@ class Checker(Protocol):
 
         Raises:
             DriverError: it couldn't be found out.
+        """
+        ...
+
+
+@runtime_checkable
+class Limiter(Protocol):
+    """A driver that can read the limits of the account that launches may meet."""
+
+    def limits(self) -> Sequence[Limit]:
+        """Return the limits in the region, with what is in use of each; a forecast takes them into account.
+
+        Limits that can't be read, or of which what is in use isn't known, are left out. Costs one read.
+
+        Raises:
+            DriverError: none can be read.
         """
         ...
 

@@ -96,13 +96,13 @@ def _clouds(
 ) -> Iterator[Check]:
     parts: list[Observation] = []
     try:
-        parts.append(read_clouds(deployment, session_of(deployment, drivers), check=True, fleets=fleets))
+        parts.append(read_clouds(deployment, session_of(deployment, drivers), check=True, limits=True))
     except Exception as error:  # one driver that breaks the contract ends the reading of all: which one is it?
         for name, driver in drivers.items():
             try:
                 if len(drivers) == 1:
                     raise
-                one = read_clouds(deployment, session_of(deployment, {name: driver}), check=True, fleets=fleets)
+                one = read_clouds(deployment, session_of(deployment, {name: driver}), check=True, limits=True)
                 parts.append(one)
             except Exception as own:  # see above
                 yield _failed(name, "reading", own if len(drivers) > 1 else error)

@@ -6,6 +6,7 @@ import attrs
 
 from vmpattern.access import Session, VirtualRuntime
 from vmpattern.errors import Problem, SpecError
+from vmpattern.forecast.exceeding import refuse_exceeding
 from vmpattern.forecast.leavers import notes_of_leavers
 from vmpattern.forecast.telling import Told
 from vmpattern.model import (
@@ -64,6 +65,7 @@ def plan(
         name: assess(desired, fleet, resolutions[name].slots, observation) for name, fleet in desired.fleets.items()
     }
     outcome = _simulated(desired, resolutions, assessments, observation, baked)
+    refuse_exceeding(outcome, observation)
     told = Told(desired, resolutions, assessments, observation, outcome, baked)
     fleet_plans = {name: told.fleet(name) for name in desired.fleets}
     refuse_failing(fleet_plans, observation)

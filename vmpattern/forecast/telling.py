@@ -93,6 +93,9 @@ class Told:
             yield not_ours(strange)
         for event in self._events(EventKind.UNREADABLE, fleet=""):
             yield f"{event.cloud} couldn't be read: {self._observation.clouds[event.cloud].error or event.message}"
+        for cloud in self._observation.clouds.values():
+            if cloud.limits_error is not None:
+                yield f"the account's limits in {cloud.name} couldn't be read and aren't counted: {cloud.limits_error}"
         yield from self._observation.notes
         for check in checks_of(self._observation, self._deployment.fleets):
             yield from check.notes

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import attrs
 from immutabledict import immutabledict
 
-from vmpattern.errors import Problem, Scope
+from vmpattern.errors import Problem, Scope, ScopeKind
 from vmpattern.model.baked import Contents
 from vmpattern.model.words import (
     Health,
@@ -180,7 +180,7 @@ class Capabilities:
     answer to a list has at most; 0 says that a list is always one answer. `label_count` is how many labels a VM may
     have. `staleness_s` is the longest age of what a list shows. `budgets` are keyed by `read`, `launch`, `terminate`,
     `label`, `balancer`, `image` (calls) and `launch-instances`, `terminate-instances` (instances). `probes`,
-    `checks`, `balancer`, `console`, `baker` and `meter` say that the driver offers that optional protocol.
+    `checks`, `limits`, `balancer`, `console`, `baker` and `meter` say that the driver offers that optional protocol.
     `script_bytes` is the longest script that a launch takes, `staging` tells whether a baker can put larger files where
     a builder finds them. `disk_option` names the placement's option that gives a launch a disk of any size where a
     machine type comes with one; empty for none.
@@ -198,6 +198,7 @@ class Capabilities:
     native_health: bool = False
     probes: bool = False
     checks: bool = False
+    limits: bool = False
     balancer: bool = False
     console: bool = False
     baker: bool = False
@@ -256,6 +257,31 @@ class NoRoom:
 
 
 @attrs.frozen(kw_only=True)
+class Limit:
+    """A limit of the account on what may be there at the same time, in the units that the provider counts.
+
+    `costs` says how many units one instance takes, by machine type; a type that isn't in it takes none. `market`: only
+    instances of this market count; None: all do. `used` are the units in use when it was read, by whomever. `code` and
+    `scope` are those of the error that a launch gets when the limit is reached.
+    """
+
+    name: str
+    most: float
+    used: float
+    costs: Mapping[str, float] = attrs.field(converter=immutabledict)
+    market: Market | None = None
+    code: str = ""
+    scope: Scope = Scope(ScopeKind.ACCOUNT)
+
+    def units(self, machine_type: str, market: Market) -> float:
+        """Return how many units one instance takes."""
+        return self.costs.get(machine_type, 0) if self.market in (None, market) else 0
+
+    def __str__(self) -> str:
+        return f"{self.name} is {self.most:g}, {self.used:g} in use"
+
+
+@attrs.frozen(kw_only=True)
 class CloudObservation:
     """One cloud at one moment.
 
@@ -263,7 +289,8 @@ class CloudObservation:
     read, the rest says nothing, and no destructive act may follow from it. `probed` holds the words of the health check
     for the instances that were asked, `members` where instances stand with the balancer that their own fleet declares;
     `checks` what a driver foresees of launches. `unread_balancers` says by fleet why its balancer couldn't be read.
-    `former` are balancers that fleets with instances here have left, where this machine knows of them.
+    `former` are balancers that fleets with instances here have left, where this machine knows of them. `limits` are
+    those of the account, as far as they were asked for and can be read; `limits_error` says why they can't be.
 
     `images` are the deployment's, read where a service is baked. `resolved` says what bases and existing images, as
     written, stand for there, and `unresolved` why one stands for nothing; both are empty where the driver can't bake.
@@ -287,6 +314,8 @@ class CloudObservation:
     scope: str = ""
     unread_balancers: Mapping[str, str] = attrs.field(factory=immutabledict, converter=immutabledict)
     former: tuple[FormerBalancer, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    limits_error: str | None = None
     error: str | None = None
 
     @property

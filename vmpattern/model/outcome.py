@@ -98,7 +98,8 @@ class FleetOutcome:
 
     `ready` and `size` are how many are ready and asked for at the end, and `reached` says whether everything is as
     asked for; `lowest_ready` and `highest_total` are the extremes on the way, after whole readings: None where no cloud
-    was read. `no_room` is where clouds had none, unless a later launch found some.
+    was read. `missing` is by how many up-to-date instances there are too few. `no_room` is where clouds had none,
+    unless a later launch found some.
     """
 
     created: int
@@ -110,6 +111,7 @@ class FleetOutcome:
     deregistered: int = 0
     lowest_ready: int | None = None
     highest_total: int | None = None
+    missing: int = 0
     no_room: tuple[NoRoom, ...] = ()
 
 

@@ -246,6 +246,7 @@ class FleetRun:
             deregistered=self.deregistered,
             lowest_ready=self.lowest_ready,
             highest_total=self.highest_total,
+            missing=max(0, self.fleet.size - sum(self.index.have)),
             no_room=tuple(self.refusals.values()),
         )
 

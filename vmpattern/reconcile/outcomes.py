@@ -66,6 +66,7 @@ def untouched(
             reached=assessment.reached,
             lowest_ready=assessment.ready,
             highest_total=assessment.index.total,
+            missing=max(0, assessment.index.fleet.size - sum(assessment.index.have)),
         )
         for name, assessment in standing.items()
     }

@@ -16,6 +16,7 @@ from vmpattern.model import (
     Instance,
     InstanceId,
     LaunchKey,
+    Limit,
     MachineType,
     Membership,
     Options,
@@ -24,7 +25,7 @@ from vmpattern.model import (
     Standing,
     Usage,
 )
-from vmpattern.simulation import foresight, loading, saving
+from vmpattern.simulation import foresight, launching, loading, saving
 from vmpattern.simulation.api import ACCOUNT
 from vmpattern.simulation.balancers import Balancers
 from vmpattern.simulation.consoles import boot_lines
@@ -132,7 +133,7 @@ class SimulatedCloud(DriverVerbs):
     # -- checks, probes, balancers, consoles --------------------------------------------------------------------------
 
     def check(self, requests: Sequence[LaunchRequest], balancer: Options | None) -> tuple[Problem, ...]:
-        """Tell what would be refused now: what isn't sold, an unknown option or balancer, more than the quota."""
+        """Return what would be refused now: what isn't sold, an unknown option or balancer."""
         with self._lock:
             self._api.read("check", *(request.zone for request in requests))
             found = list(foresight.problems(self._world, self._images, requests))
@@ -142,6 +143,13 @@ class SimulatedCloud(DriverVerbs):
                 except (Invalid, NotFound) as error:
                     found.append(Problem(error.field, error.message))
             return tuple(dict.fromkeys(found))
+
+    def limits(self) -> tuple[Limit, ...]:
+        """Return the limits of the account, as `Limiter.limits`."""
+        with self._lock:
+            self._api.read("limits")
+            limits = self._world.spec.every_limit
+            return tuple(attrs.evolve(one, used=one.used + launching.in_use(self._world, one)) for one in limits)
 
     def probe(self, ids: Sequence[InstanceId], check: HealthCheck) -> Mapping[InstanceId, Health]:
         """Ask the services themselves: no API call. Ids that aren't there are absent."""

@@ -6,7 +6,7 @@ from functools import partial
 from vmpattern import naming
 from vmpattern.driver import LaunchReport, LaunchRequest
 from vmpattern.errors import Invalid, KeyConflict, KeySpent, OutOfCapacity, QuotaExceeded, Scope, ScopeKind
-from vmpattern.model import Idempotency, Instance, InstanceId, Market
+from vmpattern.model import Idempotency, Instance, InstanceId, Limit
 from vmpattern.simulation.api import ACCOUNT, Call
 from vmpattern.simulation.faults import FaultKind
 from vmpattern.simulation.images import Images
@@ -125,16 +125,16 @@ def _room(world: World, call: Call, request: LaunchRequest, count: int) -> tuple
     if request.zone in world.weather.out:
         return 0, partial(_zone_is_out, request)
     if call.strikes(FaultKind.QUOTA):
-        return 0, _over_quota
+        return 0, _used_up
     if call.strikes(FaultKind.STOCKOUT):
         return 0, short
     room, refusal, spec = count, short, world.spec
     for scope in ((request.zone, request.machine_type), (request.zone, None)) if spec.capacity else ():
         if scope in spec.capacity:
             room = min(room, spec.capacity[scope] - world.count_live(*scope))
-    for quota, used, over in quotas(world, request.market):
-        if quota - used < room:
-            room, refusal = quota - used, over
+    for left, over in _rooms(world, request):
+        if left < room:
+            room, refusal = left, over
     if room > 1 and call.strikes(FaultKind.PARTIAL_LAUNCH):
         return 1 + int(call.draw(FaultKind.PARTIAL_LAUNCH) * (room - 1)), short
     return max(0, room), refusal
@@ -151,20 +151,26 @@ def _zone_is_out(request: LaunchRequest) -> OutOfCapacity:
     return OutOfCapacity(f"zone {request.zone} is out", code="InsufficientInstanceCapacity", scope=scope)
 
 
-def quotas(world: World, market: Market) -> Iterator[tuple[int, int, Refusal]]:
-    """Yield each quota that a launch in a market counts for, how many count for it now, and what it refuses with."""
-    if world.spec.quota is not None:
-        yield world.spec.quota, world.count_live(), _over_quota
-    if world.spec.spot_quota is not None and market is Market.SPOT:
-        rows = (vm.row for vm in world.vms.values())
-        used = sum(row.market is Market.SPOT and row.phase.is_live for row in rows)
-        yield world.spec.spot_quota, used, _over_spot_quota
-
-
-def _over_spot_quota() -> QuotaExceeded:
-    scope = Scope(ScopeKind.ACCOUNT, market=Market.SPOT.value)
-    return QuotaExceeded("the limit of spot instances is reached", code="MaxSpotInstanceCountExceeded", scope=scope)
-
-
-def _over_quota() -> QuotaExceeded:
+def _used_up() -> QuotaExceeded:
+    """The fault: a quota that others have used up."""
     return QuotaExceeded("the account's limit of instances is reached", code="InstanceLimitExceeded", scope=ACCOUNT)
+
+
+def _rooms(world: World, request: LaunchRequest) -> Iterator[tuple[int, Refusal]]:
+    """Yield for how many instances each limit of the account has room, and what it refuses others with."""
+    for limit in world.spec.every_limit:
+        units = limit.units(request.machine_type, request.market)
+        if units > 0:
+            yield int((limit.most - limit.used - in_use(world, limit)) // units), partial(_over, limit)
+
+
+def in_use(world: World, limit: Limit) -> float:
+    """Return how many units of a limit the VMs of this cloud take."""
+    if limit.market is None:
+        return sum(limit.costs.get(kind, 0) * count for (_, kind), count in world.live.items())
+    rows = (vm.row for vm in world.vms.values())
+    return sum(limit.units(row.machine_type, row.market) for row in rows if row.phase.is_live)
+
+
+def _over(limit: Limit) -> QuotaExceeded:
+    return QuotaExceeded(f"{limit.name} is reached", code=limit.code, scope=limit.scope)

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection
 
+import attrs
+
 from vmpattern import naming
-from vmpattern.model import OUTSIDE, CloudObservation, Health, Instance, InstanceId, LaunchKey, Membership
+from vmpattern.model import OUTSIDE, CloudObservation, Health, Instance, InstanceId, LaunchKey, Limit, Membership
 from vmpattern.simulation.ledger import UNKNOWN, Ledger
 from vmpattern.simulation.spec import CloudSpec
 from vmpattern.simulation.vm import MUTE, Turn, Vm, changed
@@ -20,8 +22,15 @@ def spec_of(observation: CloudObservation) -> CloudSpec:
         zones=tuple(sorted({*observation.zones, *(row.zone for row in observation.instances)})),
         machine_types=observation.machine_types,
         capabilities=observation.capabilities,
+        limits=tuple(_without_ours(limit, observation) for limit in observation.limits),
         strict=False,
     )
+
+
+def _without_ours(limit: Limit, observation: CloudObservation) -> Limit:
+    """Return a limit with what is used of it beside the instances that were observed."""
+    ours = sum(limit.units(row.machine_type, row.market) for row in observation.instances if row.phase.is_live)
+    return attrs.evolve(limit, used=max(0, limit.used - ours))
 
 
 def load(world: World, ledger: Ledger, observation: CloudObservation, mute: Collection[InstanceId] = ()) -> None:

@@ -4,16 +4,18 @@ Source:
     The request budgets are EC2's published ones per account and region (read 2026-11).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import attrs
 from immutabledict import immutabledict
 
+from vmpattern.errors import Scope, ScopeKind
 from vmpattern.model import (
     Capabilities,
     Idempotency,
     ImageId,
     Latencies,
+    Limit,
     MachineType,
     Market,
     RequestBudget,
@@ -47,6 +49,7 @@ EC2_LIKE = Capabilities(
     native_health=True,
     probes=True,
     checks=True,
+    limits=True,
     balancer=True,
     console=True,
     baker=True,
@@ -91,7 +94,8 @@ class CloudSpec:
     """What a simulated cloud is and allows.
 
     `capacity` maps (zone, machine type), or (zone, None) for all types together, to the most live instances there;
-    `quota` is the most in the account, `spot_quota` of them in the spot market. Instances of `bad_images` never get
+    `quota` is the most in the account, `spot_quota` of them in the spot market; `limits` are others, whose `used` is
+    what is used beside this cloud's VMs, and `every_limit` all of them. Instances of `bad_images` never get
     ready, and builders from them never finish. `bases` are the names under which images to build upon are known. A
     `strict` cloud refuses images whose id doesn't begin with `img-` and balancers without a name; any other takes
     whatever it is asked for. `balancers` are the names of the balancers that there are (None: one of every name), and
@@ -107,11 +111,32 @@ class CloudSpec:
     capacity: Mapping[tuple[str, str | None], int] = attrs.field(default=_NO_CAPACITY, converter=_capacity)
     quota: int | None = None
     spot_quota: int | None = None
+    limits: tuple[Limit, ...] = ()
     bad_images: frozenset[ImageId] = frozenset()
     bases: tuple[str, ...] = ("alpine-3.23", "debian-12", "debian-13", "ubuntu-24.04")
     strict: bool = True
     balancers: frozenset[str] | None = None
     denied: frozenset[str] = frozenset()
+    every_limit: tuple[Limit, ...] = attrs.field(
+        init=False, default=attrs.Factory(lambda self: tuple(self._limits()), takes_self=True)
+    )
+
+    def _limits(self) -> Iterator[Limit]:
+        each = dict.fromkeys((kind.name for kind in self.machine_types), 1)
+        if self.quota is not None:
+            name, code = "the account's limit of instances", "InstanceLimitExceeded"
+            yield Limit(name=name, most=self.quota, used=0, costs=each, code=code)
+        if self.spot_quota is not None:
+            yield Limit(
+                name="the limit of spot instances",
+                most=self.spot_quota,
+                used=0,
+                costs=each,
+                market=Market.SPOT,
+                code="MaxSpotInstanceCountExceeded",
+                scope=Scope(ScopeKind.ACCOUNT, market=Market.SPOT.value),
+            )
+        yield from self.limits
 
 
 USUAL = CloudSpec()

@@ -35,6 +35,7 @@ from vmpattern.model import (
     Instance,
     InstanceId,
     LaunchKey,
+    Limit,
     MachineType,
     Market,
     Membership,
@@ -190,7 +191,7 @@ class World:
 
     def observe(self, deployment: Deployment) -> Observation:
         """Read the clouds as `observe` does; one that can't be read says why."""
-        return read_clouds(deployment, self.session(), check=True, recorded=self.memory.read(deployment))
+        return read_clouds(deployment, self.session(), check=True, limits=True, recorded=self.memory.read(deployment))
 
     def play(self, change: Change, *, decider: "Decider" = decide) -> "Applied":
         """Carry out one change of the schedule, with what happens meanwhile."""
@@ -331,7 +332,7 @@ class Applied:
         return f"{self.end} +{sum(one.created for one in fleets)} -{sum(one.destroyed for one in fleets)}"
 
 
-READS = ("instances", "members", "shares", "machine_types", "images", "resolve", "check")
+READS = ("instances", "members", "shares", "machine_types", "images", "resolve", "check", "limits")
 """Verbs that change nothing."""
 
 
@@ -511,6 +512,9 @@ class AuditedDriver:
 
     def check(self, requests: Sequence[LaunchRequest], balancer: Options | None) -> tuple[Problem, ...]:
         return self._call(lambda: self._cloud.check(requests, balancer))  # type: ignore[return-value]
+
+    def limits(self) -> tuple[Limit, ...]:
+        return self._call(self._cloud.limits)  # type: ignore[return-value]
 
     def images(self, selector: Selector) -> tuple[Image, ...]:
         return self._cloud.images(selector)
