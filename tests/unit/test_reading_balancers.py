@@ -166,7 +166,9 @@ def test_where_a_fleet_has_no_instances_its_former_balancers_are_not_asked() -> 
 @pytest.mark.parametrize(
     ("error", "gone"), [pytest.param(Denied("no"), False, id="denied"), pytest.param(NotFound("no"), True, id="gone")]
 )
-def test_a_former_balancer_that_cannot_be_read_is_a_note(error: DriverError, gone: bool) -> None:
+def test_a_former_balancer_that_cannot_be_read_is_a_note_and_keeps_the_plan_from_being_empty_if_it_is_there(
+    error: DriverError, gone: bool
+) -> None:
     stage = settled(WEB)
     wanted = stage.deployment(fleet(2))
     driver = Balanced(stage.cloud, [error] * 9)
@@ -174,7 +176,8 @@ def test_a_former_balancer_that_cannot_be_read_is_a_note(error: DriverError, gon
     made = plan(wanted, seen)
     (former,) = seen.clouds["demo"].former
 
-    assert (str(error), gone, False) == (former.error, former.gone, made.changes)
+    assert (str(error), gone, not gone) == (former.error, former.gone, made.changes)
+    assert made.acts is False
     assert ["the balancer front in demo, which it was behind,"] == [
         note[:48] for note in made.fleets["web"].notes if "front" in note
     ]

@@ -24,6 +24,7 @@ from vmpattern.model import (
     Recipe,
     Result,
     Standing,
+    options_text,
 )
 from vmpattern.planner import (
     Assessment,
@@ -152,6 +153,12 @@ def _order(fleet: Fleet, resolution: Resolution, observation: Observation) -> Fl
             name: cloud.unread_balancers[fleet.name]
             for name, cloud in observation.clouds.items()
             if fleet.name in cloud.unread_balancers
+        },
+        former_unread={
+            name: f"{options_text(former.balancer)}: {former.error}"
+            for name, cloud in observation.clouds.items()
+            for former in cloud.former
+            if former.fleet == fleet.name and former.is_unread and not former.momentary
         },
     )
 

@@ -241,6 +241,11 @@ class FormerBalancer:
     gone: bool = False
     momentary: bool = False
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether it is there, and who is a member isn't known."""
+        return self.error is not None and not self.gone
+
 
 @attrs.frozen(kw_only=True)
 class NoRoom:

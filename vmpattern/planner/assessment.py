@@ -85,8 +85,9 @@ def _enter(index: FleetIndex, cloud: CloudObservation, now: float) -> None:
     state.fresh_until, state.settled = now, True
     state.balancer_error = cloud.unread_balancers.get(index.fleet.name, "")
     state.balancer_lost = bool(state.balancer_error)
-    unread = (one for one in cloud.former if one.fleet == index.fleet.name and one.momentary)
+    unread = [one for one in cloud.former if one.fleet == index.fleet.name and one.is_unread]
     state.former_error = next((f"{options_text(one.balancer)}: {one.error}" for one in unread), "")
+    state.former_lost = any(not one.momentary for one in unread)
     for instance in cloud.instances:
         if instance.fleet in index.fleet.labels:
             index.see(

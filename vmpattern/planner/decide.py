@@ -73,11 +73,9 @@ def _obstacle(turn: Turn) -> str:
     settled = all(cloud.settled for cloud in index.clouds.values() if cloud.seen)
     if not (known and settled) or turn.wake_at < math.inf or turn.is_anything_coming():
         return ""
-    lost = [cloud.former_error for cloud in index.clouds.values() if cloud.former_lost]
-    if lost:
-        return f"a balancer that it may still be behind can't be read: {lost[0]}"
-    if any(cloud.former_error for cloud in index.clouds.values()):
-        return ""
+    if (unread := index.unread_former()) is not None:
+        text = f"a balancer that it may still be behind can't be read: {unread.former_error}"
+        return text if unread.former_lost else ""
     if index.no_launch and any(turn.wanted()):
         return index.no_launch
     if index.allowance.spent and sum(index.have) < turn.fleet.size and is_out_of_quota(index):
@@ -95,7 +93,7 @@ def _is_reached(turn: Turn) -> bool:
     index = turn.index
     reached = sum(index.have) == turn.fleet.size and index.have == turn.quotas
     clean = not index.old_idle and not index.old_ready and not turn.unread and not _has_terminable_broken(turn)
-    looked = all(index.is_known(name, turn.now) and not index.clouds[name].former_error for name in index.clouds)
+    looked = all(index.is_known(name, turn.now) for name in index.clouds) and index.unread_former() is None
     return reached and clean and looked and not _has_lingering(turn)
 
 

@@ -179,6 +179,12 @@ class FleetIndex(Tally):
             return False
         return all(row.instance.cloud != cloud for row in self.rows.values())
 
+    def unread_former(self) -> CloudState | None:
+        """Return a cloud where instances may be behind a balancer that the fleet has left and that was never read."""
+        unread = {name: state for name, state in self.clouds.items() if state.former_error}
+        staying = (row.instance.cloud for row in self.rows.values() if row.state is not ENDING) if unread else ()
+        return next((unread[name] for name in staying if name in unread), None)
+
     def may_act(self, cloud: str, now: float) -> bool:
         """Whether anything may be launched or terminated there: read lately, and settled."""
         state = self.clouds[cloud]

@@ -57,8 +57,9 @@ class FleetRun:
     unless something happens before; `decided` is the index's version at the last decision. `reached_at_once` is whether
     the first decision after every cloud was looked at found nothing to do; None before. `refusals` are the provider's
     words where it had no room, by cloud and scope. `former` are the balancers that the fleet has left, by cloud,
-    `recorded` those that it may have left, and `unreadable` says why its own isn't asked. `went` are the instances
-    that were terminated last; `unending` says why the fleet never gets there, empty if it may.
+    `recorded` those that it may have left; `unreadable` says why its own isn't asked, `former_unread` why one that it
+    left is never read. `went` are the instances that were terminated last; `unending` says why the fleet never gets
+    there, empty if it may.
     """
 
     fleet: Fleet
@@ -69,6 +70,7 @@ class FleetRun:
     former: Mapping[str, tuple[Options, ...]] = attrs.field(factory=dict)
     recorded: Mapping[str, tuple[Options, ...]] = attrs.field(factory=dict)
     unreadable: Mapping[str, str] = attrs.field(factory=dict)
+    former_unread: Mapping[str, str] = attrs.field(factory=dict)
     keys: set[LaunchKey] = attrs.field(factory=set)
     decision: Decision | None = None
     wake_at: float = -math.inf

@@ -16,7 +16,7 @@ def recorded_balancers(
     unread = {
         name: recorded.former(deployment, name).get(fleet.name, ())
         if cloud.error
-        else tuple(one.balancer for one in cloud.former if one.fleet == fleet.name and one.momentary)
+        else tuple(one.balancer for one in cloud.former if one.fleet == fleet.name and one.is_unread)
         for name, cloud in observation.clouds.items()
     }
     return {name: balancers for name, balancers in unread.items() if balancers}

@@ -273,6 +273,8 @@ class Lookout:
             shown = {instance.id for instance in reading.instances}
             for name, run in fleets.items():
                 changed.setdefault(name, []).extend(run.index.miss(cloud.name, shown, asked_at, now))
+        for name, watch in cloud.balancers.items():
+            _note_former(fleets[name], cloud.name, watch, reading, asked_at)
         # Events come after the whole reading, so that their counts are those of no half-read cloud.
         for name, changes in changed.items():
             fleets[name].tell_changes(changes, now)
@@ -282,7 +284,6 @@ class Lookout:
         """Note which fleets' balancers could be read, and stop those whose balancer only a person can make readable."""
         for name, watch in cloud.balancers.items():
             run, error = cloud.fleets[name], watch.reading.error(reading.balancers)
-            _note_former(run, cloud.name, watch, reading, asked_at)
             if error is None:
                 if watch.failed_at < math.inf:
                     self._on_event(Event(at=now, kind=EventKind.READ, fleet=name, cloud=cloud.name))
@@ -351,16 +352,16 @@ def _set_balancer(run: FleetRun, cloud: str, error: str, *, lost: bool) -> None:
 
 
 def _note_former(run: FleetRun, cloud: str, watch: BalancerWatch, reading: Reading, asked_at: float) -> None:
-    """Note whether a balancer that the fleet has left was never read, and may be soon."""
-    error = ""
+    """Note whether a balancer that the fleet has left, and that is there, was never read."""
+    error = run.former_unread.get(cloud, "")
     for balancer in watch.reading.left(reading.shared):
         found = reading.balancers[balancer]
         if not isinstance(found, DriverError):
             watch.former_read.add(balancer)
-        elif isinstance(found, MOMENTARY) and balancer not in watch.former_read:
+        elif not isinstance(found, NotFound) and balancer not in watch.former_read:
             error = f"{options_text(balancer)}: {found}"
     watch.former_failed_at = min(watch.former_failed_at, asked_at) if error else math.inf
-    lost = bool(error) and asked_at >= watch.former_failed_at + BALANCER_LOST_S
+    lost = bool(error) and (cloud in run.former_unread or asked_at >= watch.former_failed_at + BALANCER_LOST_S)
     state = run.index.clouds[cloud]
     if (state.former_error, state.former_lost) != (error, lost):
         state.former_error, state.former_lost = error, lost

@@ -39,6 +39,7 @@ class FleetOrder:
     former: Mapping[str, tuple[Options, ...]] = attrs.field(factory=dict)
     recorded: Mapping[str, tuple[Options, ...]] = attrs.field(factory=dict)
     unreadable: Mapping[str, str] = attrs.field(factory=dict)
+    former_unread: Mapping[str, str] = attrs.field(factory=dict)
     env: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     no_launch: str = ""
 
@@ -120,4 +121,5 @@ def _run(
         former=order.former,
         recorded=order.recorded,
         unreadable=order.unreadable,
+        former_unread=order.former_unread,
     )
