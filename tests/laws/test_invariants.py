@@ -31,6 +31,8 @@ def test_invariants_hold_under_faults_and_crashes(drawn: Schedule) -> None:
 @example(10556)  # a registration, and then a balancer that can't be read
 @example(40333)  # a first reading that costs more than one call, of a budget that is nearly spent
 @example(40702)  # a member that an earlier process drained, of whom only one witness speaks badly
+@example(9001195)  # a balancer whose answer can't be read once, of a fleet that is to vanish
+@example(29069)  # a balancer that the fleet has left, and whose answer can't be read
 @example(60780)  # two that failed, of whom only one runs and may be serving
 @example(41857)  # a list that shows what is gone
 @example(11616)  # a key that was used for what is gone, in a cloud that doesn't know keys

@@ -8,7 +8,7 @@ import attrs
 from vmpattern.access.gateway import Account, Call
 from vmpattern.access.reading import FRESH_S, MOMENTARY, Balancers, FleetReading, Probe, Reader, Reading
 from vmpattern.access.runtime import Answer, Runtime, attempt_now
-from vmpattern.errors import DriverError, NotFound, Transient
+from vmpattern.errors import DriverError, Invalid, NotFound, Transient
 from vmpattern.model import (
     Capabilities,
     CloudObservation,
@@ -29,6 +29,9 @@ from vmpattern.reconcile.fleet_run import FleetRun
 
 LONGEST_PAUSE_S = 30.0
 """A cloud that can't be read is asked again at the latest after this."""
+
+ODD = (*MOMENTARY, Invalid)
+"""Errors of a reading that the next one may not have: among them an answer that can't be read."""
 
 BALANCER_LOST_S = 60.0
 """A balancer that couldn't be read for so long isn't expected to be readable soon."""
@@ -296,9 +299,10 @@ class Lookout:
                 event = Event(at=now, kind=EventKind.UNREADABLE, fleet=name, cloud=cloud.name, message=message)
                 self._on_event(event)
             known = watch.reading.unreadable is not None
-            lost = known or not isinstance(error, MOMENTARY) or asked_at >= watch.failed_at + BALANCER_LOST_S
+            is_old = asked_at >= watch.failed_at + BALANCER_LOST_S
+            lost = known or not isinstance(error, ODD) or is_old
             _set_balancer(run, cloud.name, str(error), lost=lost)
-            final = known or isinstance(error, (*FATAL, NotFound))
+            final = known or (isinstance(error, (*FATAL, NotFound)) and lost)
             if final and run.fleet.size and not run.fatal and run.is_placed_in(cloud.name):
                 run.fail(error, now, cloud=cloud.name, fatal=True)
 
