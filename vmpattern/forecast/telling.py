@@ -233,7 +233,7 @@ class Told:
         return "complete" if complete else self._outcome.result.value
 
     def forecast(self) -> Forecast:
-        prices = Prices(self._observation, self._resolutions)
+        prices = Prices(self._observation)
         lowest, highest = {}, {}
         for name in self._deployment.fleets:
             assessment, end = self._assessments[name], self._outcome.fleets.get(name)

@@ -16,6 +16,7 @@ from vmpattern.model import (
     Instance,
     InstanceId,
     LaunchKey,
+    Market,
     NoRoom,
     Options,
     Service,
@@ -105,6 +106,7 @@ class FleetRun:
         instances: tuple[InstanceId, ...] = (),
         message: str = "",
         key: str = "",
+        market: Market | None = None,
         planned: bool = True,
     ) -> None:
         """Emit an event with the fleet's counts after it."""
@@ -123,6 +125,7 @@ class FleetRun:
                 instances=instances,
                 message=message,
                 key=key,
+                market=market,
                 planned=planned,
                 total=self.index.total,
                 ready=self.index.reported,
