@@ -16,10 +16,12 @@ from vmpattern.model import (
     Membership,
     Observation,
     Phase,
+    Placement,
     Revision,
     Standing,
 )
 from vmpattern.planner.survey import FleetSurvey, survey
+from vmpattern.simulation import EC2_LIKE
 
 
 @pytest.fixture(scope="module")
@@ -237,3 +239,38 @@ def test_a_plan_names_the_revision_where_nothing_else_differs(settled: Settled) 
     reasons = plan(wanted, with_first(observation, revision=Revision("zz"))).fleets["web"].reasons
 
     assert [("revision", "zz", 1)] == [(reason.field, reason.before, reason.count) for reason in reasons]
+
+
+SPOT = Placement(cloud="demo", zones=("a",), market=Market.SPOT)
+ON_DEMAND = Placement(cloud="demo", zones=("a",))
+MIXED = attrs.evolve(fleet(4), placements=(SPOT, ON_DEMAND))
+
+
+@pytest.mark.parametrize(
+    ("reasons", "change", "image"),
+    [
+        pytest.param([("services.shop.image", "img-1", "img-2", 4)], {}, "img-2", id="another-image"),
+        pytest.param([("fleets.web.size", 4, 2, 2)], {"size": 2}, "img-1", id="a-smaller-size"),
+        pytest.param(
+            [("fleets.web.placements[0].market", "spot", "on-demand", 2)],
+            {"placements": (ON_DEMAND,)},
+            "img-1",
+            id="no-spot-market-any-more",
+        ),
+        pytest.param(
+            [("fleets.web.placements[0].zones", "a", "c", 2)],
+            {"placements": (attrs.evolve(SPOT, zones=("c",)), ON_DEMAND)},
+            "img-1",
+            id="another-zone-for-one-market",
+        ),
+    ],
+)
+def test_a_plan_compares_each_instance_with_the_placement_it_is_nearest_to(
+    reasons: list[tuple[str, object, object, int]], change: dict[str, Any], image: str
+) -> None:
+    there = Stage(capabilities=attrs.evolve(EC2_LIKE, markets=frozenset(Market)))
+    there.apply(there.deployment(MIXED))
+
+    told = there.plan(there.deployment(attrs.evolve(MIXED, **change), image=image)).fleets["web"].reasons
+
+    assert reasons == [(one.field, one.before, one.after, one.count) for one in told]
