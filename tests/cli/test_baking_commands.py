@@ -124,6 +124,43 @@ def test_a_file_of_the_recipe_that_is_missing_is_told_with_its_place(folder: Pat
     assert "app isn't there" in ran[3].out
 
 
+@pytest.mark.parametrize(
+    "fleet",
+    [
+        pytest.param('[fleets.shop]\nservice = "shop"\nsize = 0\nplacements = [{ cloud = "demo" }]\n', id="of size 0"),
+        pytest.param("", id="none"),
+    ],
+)
+def test_a_service_without_instances_is_baked_on_request_and_by_no_apply(fleet: str, folder: Path, call) -> None:
+    file = folder / "vmpattern.toml"
+    file.write_text(file.read_text("utf-8").partition("[fleets.shop]")[0] + fleet, "utf-8")
+    planned = call("plan", "--json")
+    baked = call("bake", "shop", "--json")
+
+    assert [] == planned.document["bakes"]
+    assert [("shop", "demo", "baked")] == [
+        (one["service"], one["cloud"], one["state"]) for one in baked.document["images"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        pytest.param('[services.shop.image]\nbase = "debian-12"\nrun = "/app"', "The file has no cloud", id="no cloud"),
+        pytest.param(
+            '[clouds.demo]\ndriver = "memory"\n[services.shop]\nimage = { existing = { demo = "img-1" } }',
+            "No service has a recipe",
+            id="no recipe",
+        ),
+    ],
+)
+def test_a_bake_of_nothing_names_the_cause(text: str, cause: str, folder: Path, call) -> None:
+    (folder / "vmpattern.toml").write_text(f'deployment = "shop-prod"\n{text}\n', "utf-8")
+    ran = call("bake")
+
+    assert (0, f"{cause}: there is nothing to bake.\n") == (ran.status, ran.out)
+
+
 def test_only_the_services_of_a_fleet_are_baked_on_request(call) -> None:
     assert 1 == len(call("bake", "--fleet", "shop", "--json").document["images"])
 
