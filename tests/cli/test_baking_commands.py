@@ -309,3 +309,16 @@ def test_destroy_ends_a_builder_that_was_kept(folder: Path, call) -> None:
     assert [0, 0] == [destroyed.status, again.status]
     assert f"Ended what a bake had left: {kept}." in destroyed.err
     assert kept not in again.err
+
+
+def test_where_a_recipe_cant_be_read_status_marks_every_revision_as_unknown(folder: Path, call) -> None:
+    call("apply", "--yes")
+    (folder / "app").unlink()
+    table, document = call("status"), call("status", "--json").document
+    revisions = [one["revision"] for one in document["fleets"]["shop"]["instances"]]
+
+    assert 1 == table.status
+    assert "2 of 2 ready · out of date: unknown" in table.out
+    assert all(f"{revision} unknown" in table.out for revision in revisions)
+    assert None is document["fleets"]["shop"]["out_of_date"]
+    assert [None, None] == [one["in_date"] for one in document["fleets"]["shop"]["instances"]]

@@ -151,11 +151,24 @@ def test_a_cloud_that_cannot_be_read_is_noted(settled: Settled) -> None:
     assert "demo couldn't be read: no answer" in told.notes
 
 
-def test_a_mistake_in_the_file_is_noted_and_hides_nobody(settled: Settled) -> None:
-    placement = attrs.evolve(fleet(2).placements[0], zones=("x",))
-    told = of_web(deployment(attrs.evolve(fleet(2), placements=[placement])), settled[1])
+NO_SUCH_ZONE = "fleets.web.placements[0].zones: demo has no zone x; expected some of a, b, c"
+MISTAKEN = attrs.evolve(fleet(2), placements=[Placement(cloud="demo", zones=("x",))])
 
-    assert (("demo has no zone x; expected some of a, b, c",), 2) == (told.notes, len(told.rows))
+
+def test_where_a_plan_is_refused_status_calls_no_instance_old_and_gives_the_reason(settled: Settled) -> None:
+    told = of_web(deployment(MISTAKEN), settled[1])
+    unknown = "it isn't known which instances are up to date"
+
+    assert (None, [None, None]) == (told.out_of_date, [row.in_date for row in told.rows])
+    assert (f"{unknown}, and an apply is refused: {NO_SUCH_ZONE}",) == told.notes
+    assert (f"2 of 2 ready, {unknown}: {NO_SUCH_ZONE}",) == told.remaining
+
+
+def test_a_fleet_without_instances_that_cannot_be_resolved_is_not_as_asked_for() -> None:
+    wanted = deployment(MISTAKEN)
+    told = of_web(wanted, Stage().observe(wanted))
+
+    assert (False, 0) == (told.reached, told.out_of_date)
 
 
 def test_a_fleet_that_the_file_has_no_more_is_told_last(settled: Settled) -> None:

@@ -27,7 +27,7 @@ _COLUMNS: tuple[tuple[str, int, bool, Callable[[SurveyRow, float], tuple[str, st
         "REVISION",
         4,
         False,
-        lambda row, now: (row.instance.revision, "") if row.in_date else (f"{row.instance.revision} old", "yellow"),
+        lambda row, now: _revision(row),
     ),
     ("ZONE", 3, False, lambda row, now: (f"{row.instance.cloud}/{row.instance.zone}", "")),
     ("TYPE", 7, False, lambda row, now: (row.instance.machine_type, "")),
@@ -35,6 +35,13 @@ _COLUMNS: tuple[tuple[str, int, bool, Callable[[SurveyRow, float], tuple[str, st
     ("AGE", 6, True, lambda row, now: (units.age(now - row.instance.launched_at), "")),
     ("PRICE", 9, True, lambda row, now: ("" if row.price_per_hour is None else units.price(row.price_per_hour), "")),
 )
+
+
+def _revision(row: SurveyRow) -> tuple[str, str]:
+    """Return the revision, with a mark unless it is up to date."""
+    if row.in_date:
+        return row.instance.revision, ""
+    return f"{row.instance.revision} {'unknown' if row.in_date is None else 'old'}", "yellow"
 
 
 def render_status(surveys: Mapping[str, FleetSurvey], observation: Observation, *, width: int | None) -> RenderableType:
@@ -90,7 +97,9 @@ def _wrapped(text: str, width: int | None) -> Iterator[Text]:
 def _summary(name: str, survey: FleetSurvey) -> Text:
     ready = (f"{survey.ready:,} of {survey.desired:,} ready", "green" if survey.ready >= survey.desired else "yellow")
     line = Text.assemble((name, "bold cyan"), "  ", ready)
-    if survey.out_of_date:
+    if survey.out_of_date is None:
+        line.append(" · out of date: unknown", "yellow")
+    elif survey.out_of_date:
         line.append(f" · {survey.out_of_date:,} out of date", "yellow")
     if survey.rows:
         line.append(f" · {units.price(survey.price_per_hour)}")
