@@ -172,10 +172,10 @@ def _plan(deployment: Deployment, observation: Observation, fleets: Sequence[str
 
 
 def _sums(made: Plan) -> str:
-    fleets = made.fleets.values()
-    counts = {verb: sum(getattr(fleet, verb) for fleet in fleets) for verb in ("create", "replace", "destroy")}
-    told = ", ".join(f"{count:,} to {verb}" for verb, count in counts.items() if count)
-    return told or "nothing to do"
+    verbs = ("create", "replace", "destroy", "register", "deregister")
+    counts = {verb: sum(getattr(fleet, verb) for fleet in made.fleets.values()) for verb in verbs}
+    told = ", ".join(f"{count:,} to {verb}" for verb, count in {"bake": len(made.bakes), **counts}.items() if count)
+    return told or ("waits until instances are ready" if made.changes else "nothing to do")
 
 
 def _silent(cloud: str, capabilities: Capabilities, error: Exception) -> CloudObservation:
