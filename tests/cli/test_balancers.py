@@ -311,6 +311,14 @@ def test_what_only_moves_between_balancers_is_counted_for_all_fleets_and_in_the_
     assert "shop  2 of 2 ready · 0 created, 0 destroyed, 2 registered, 2 deregistered" in applied.out
 
 
+def test_the_doctor_counts_what_its_plan_takes_out_of_a_former_balancer(call) -> None:
+    write(a_fleet(behind="front"))
+    call("apply", "--yes")
+    write(a_fleet(behind="back"))
+
+    assert "plan: 2 to register, 2 to deregister" in call("doctor").out
+
+
 def test_a_plan_of_several_fleets_that_only_waits_has_no_line_without_a_count(call) -> None:
     write(a_fleet("api"), a_fleet("shop"))
     call("apply", "--yes")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import attrs
 
-from vmpattern.access.observing import read_clouds
+from vmpattern.access.observing import read_clouds, scope_of
 from vmpattern.access.session import session_of
 from vmpattern.driver import Driver
 from vmpattern.errors import (
@@ -35,6 +35,7 @@ from vmpattern.model import (
     Plan,
     Secret,
 )
+from vmpattern.store.record import NOTHING_RECORDED, FileRecord, Recorded
 
 Connect = Callable[[Cloud], AbstractContextManager[Driver]]
 
@@ -94,23 +95,36 @@ def check_up(deployment: Deployment, connect: Connect, *, fleets: Sequence[str] 
 def _clouds(
     deployment: Deployment, drivers: Mapping[str, Driver], unread: dict[str, CloudObservation], fleets: Sequence[str]
 ) -> Iterator[Check]:
+    recorded = _recorded(deployment, drivers)
+
+    def read(those: Mapping[str, Driver]) -> Observation:
+        return read_clouds(deployment, session_of(deployment, those), check=True, fleets=fleets, recorded=recorded)
+
     parts: list[Observation] = []
     try:
-        parts.append(read_clouds(deployment, session_of(deployment, drivers), check=True, fleets=fleets))
+        parts.append(read(drivers))
     except Exception as error:  # one driver that breaks the contract ends the reading of all: which one is it?
         for name, driver in drivers.items():
             try:
                 if len(drivers) == 1:
                     raise
-                one = read_clouds(deployment, session_of(deployment, {name: driver}), check=True, fleets=fleets)
-                parts.append(one)
+                parts.append(read({name: driver}))
             except Exception as own:  # see above
                 yield _failed(name, "reading", own if len(drivers) > 1 else error)
                 unread[name] = _silent(name, driver.capabilities, own)
-    observation = _joined(deployment, parts, unread)
+    observation = attrs.evolve(_joined(deployment, parts, unread), notes=recorded.notes)
+    observation = attrs.evolve(observation, no_room=recorded.still_no_room(observation.at))
     for name in drivers.keys() - unread.keys():
         yield from _cloud(observation.clouds[name])
     yield from _plan(deployment, observation, fleets)
+
+
+def _recorded(deployment: Deployment, drivers: Mapping[str, Driver]) -> Recorded:
+    """Read what earlier applies wrote down: without it, the plan would miss balancers that a fleet has left."""
+    try:
+        return FileRecord(scopes={name: scope_of(driver) for name, driver in drivers.items()}).read(deployment)
+    except Exception:  # a driver whose scope can't be had is named when its cloud is read
+        return NOTHING_RECORDED
 
 
 def _joined(
