@@ -331,3 +331,13 @@ def test_a_plan_of_several_fleets_that_only_waits_has_no_line_without_a_count(ca
     assert 2 == planned.status
     assert "in all" not in planned.out
     assert "plan: waits until instances are ready" in checked.out
+
+
+def test_what_fails_for_two_fleets_alike_is_noted_once(call) -> None:
+    write(a_fleet("api"), a_fleet("shop"))
+    call("apply", "--yes")
+    write(a_fleet("api", behind="front"), a_fleet("shop", behind="front"), options='balancers = ["other"]')
+    notes = call("plan", "--json").document["notes"]
+
+    assert any("the forecast doesn't get there" in note for note in notes)
+    assert sorted(set(notes)) == sorted(notes)

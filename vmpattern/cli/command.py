@@ -37,10 +37,14 @@ class App:
 
         Raises:
             SpecError: the file is wrong.
-            WrongUsage: there is no file, or a fleet isn't in it.
+            WrongUsage: there is no file, it is a folder or a device, or a fleet isn't in it.
         """
-        if not self.file.is_file():
+        if not self.file.exists():
             raise WrongUsage(f"there is no file {self.file}: `vmpattern init` writes one, -f names another")
+        if self.file.is_dir():
+            raise WrongUsage(f"{self.file} is a folder: name a file in it, as in -f {self.file / 'vmpattern.toml'}")
+        if not self.file.is_file():
+            raise WrongUsage(f"{self.file} isn't a regular file: -f names the deployment's file")
         deployment = self.engine.load(self.file)
         for name in self.fleets:
             known_fleet(deployment, name)

@@ -22,7 +22,7 @@ def command(app: App) -> int:
     """
     from vmpattern.cli.capability import abilities, render_abilities
 
-    found = list(abilities(app.engine, app.deployment() if app.file.is_file() else None))
+    found = list(abilities(app.engine, app.deployment() if app.file.exists() else None))
     if app.json:
         from vmpattern.serialization import to_json
 
