@@ -264,7 +264,8 @@ def not_ours(strange: Mislabelled) -> str:
 
 def _on_failure(fleet: Fleet) -> str:
     limit = limits(fleet).failures
-    return f"pause after {limit} failed launch{'es' if limit != 1 else ''}: no stored revision to go back to"
+    when = f"after {limit} failed launches" if limit > 1 else "at the first failed launch"  # of 0, as of 1
+    return f"pause {when}: no earlier revision is stored"
 
 
 def _zones(instances: Iterable[Instance]) -> str:
