@@ -185,8 +185,11 @@ def test_a_bake_that_is_interrupted_ends_its_builder(number: signal.Signals, fol
     write(folder)
     notes = call("plan", "--json").document["notes"]
 
+    (image,) = json.loads(out)["images"]
+
     assert 128 + number == process.returncode
-    assert '"state": "interrupted"' in out
+    assert ("interrupted", "Interrupted") == (image["state"], image["code"])
+    assert image["message"].startswith("it was asked to stop")
     assert [] == notes
 
 

@@ -35,6 +35,7 @@ from vmpattern.model import (
     Plan,
     Secret,
 )
+from vmpattern.model.quantity import many
 from vmpattern.store.record import NOTHING_RECORDED, FileRecord, Recorded
 
 Connect = Callable[[Cloud], AbstractContextManager[Driver]]
@@ -148,8 +149,9 @@ def _cloud(cloud: CloudObservation) -> Iterator[Check]:
         yield Check(cloud.name, "reading", False, cloud.error, todo)
         return
     live = sum(one.phase.is_live for one in cloud.instances)
-    types = f"{len(cloud.machine_types)} machine types in zones {', '.join(cloud.zones) or '(none)'}"
-    yield Check(cloud.name, "reading", True, f"{live} instances of this deployment, {types}")
+    zones = f"zone{'' if len(cloud.zones) == 1 else 's'} {', '.join(cloud.zones) or '(none)'}"
+    types = f"{many(len(cloud.machine_types), 'machine type')} in {zones}"
+    yield Check(cloud.name, "reading", True, f"{many(live, 'instance')} of this deployment, {types}")
     if cloud.images:
         usable = sum(image.is_usable for image in cloud.images)
         doubtful = ", ".join(sorted(image.id for image in cloud.images if not image.verified))

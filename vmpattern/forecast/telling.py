@@ -26,6 +26,7 @@ from vmpattern.model import (
     Result,
     Step,
 )
+from vmpattern.model.quantity import many
 from vmpattern.planner import Assessment, Resolution, balancer_notes, checks_of, lacks, limits, uneven
 
 CALLS_OF_A_BAKE = 30
@@ -142,8 +143,8 @@ class Told:
 
     def _kept_notes(self, name: str) -> Iterator[str]:
         for instance in sorted(self._kept.get(name, set())):
-            left = ((self._live[name][instance].kept_until or 0.0) - self._start) / 60
-            yield f"{instance} failed and is kept for a look for {left:.0f} more minutes"
+            left = round(((self._live[name][instance].kept_until or 0.0) - self._start) / 60)
+            yield f"{instance} failed and is kept for a look for {many(left, 'more minute')}"
 
     def _reasons(
         self, fleet: Fleet, slots: Sequence[AnySlot], gone: Sequence[InstanceId], launched: int

@@ -81,4 +81,4 @@ def _grouped(errors: tuple[Failure, ...]) -> Iterator[tuple[Failure, int]]:
     yield from list(counts.items())[:_AT_MOST]
     if len(counts) > _AT_MOST:
         rest = len(counts) - _AT_MOST
-        yield Failure(code="more", scope="", message=f"{rest} other errors: --json lists them all"), 1
+        yield Failure(code="more", scope="", message=f"{units.many(rest, 'other error')}: --json lists them all"), 1

@@ -7,6 +7,7 @@ import attrs
 from vmpattern.driver import LaunchRequest
 from vmpattern.errors import Invalid, Problem
 from vmpattern.model import ImageId
+from vmpattern.model.quantity import many
 from vmpattern.simulation import launching
 from vmpattern.simulation.images import Images
 from vmpattern.simulation.spec import IMAGE_PREFIX
@@ -28,6 +29,6 @@ def problems(world: World, images: Images, requests: Sequence[LaunchRequest]) ->
             yield Problem(f"options.{key}", "isn't an option here; a simulated cloud has none for a placement")
         for quota, used, _ in launching.quotas(world, request.market):
             if request.count and used + request.count > quota:
-                there = f"the account's limit is {quota} instances, {used} {'is' if used == 1 else 'are'} there"
+                there = f"the account's limit is {many(quota, 'instance')}, {used} {'is' if used == 1 else 'are'} there"
                 more = f"this change needs {request.count} more at once than it frees"
                 yield Problem("", f"{there}, and {more}: {f'{IN_PLACE}, ' if used else ''}{WAY_OUT}")

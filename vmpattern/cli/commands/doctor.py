@@ -6,6 +6,7 @@ import click
 
 from vmpattern.cli.command import App, Command
 from vmpattern.cli.failures import FAILED
+from vmpattern.report import units
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -30,9 +31,10 @@ def command(app: App) -> int:
     wrong = sum(not check.ok for check in checks)
     app.document({"ok": not wrong, "checks": [attrs.asdict(check) for check in checks]})
     if not wrong:
-        app.tell(f"All {len(checks)} checks passed.", style="green")
+        every = f"All {len(checks)} checks" if len(checks) > 1 else "The only check"
+        app.tell(f"{every} passed.", style="green")
         return 0
-    app.tell(f"{wrong} of {len(checks)} checks failed.", style="red")
+    app.tell(f"{wrong} of {units.many(len(checks), 'check')} failed.", style="red")
     return FAILED
 
 

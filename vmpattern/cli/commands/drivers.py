@@ -7,6 +7,7 @@ import click
 
 from vmpattern.cli.command import App, Branch, Command
 from vmpattern.cli.failures import FAILED, WrongUsage
+from vmpattern.report import units
 
 if TYPE_CHECKING:
     from vmpattern.cli.capability import Ability
@@ -61,7 +62,9 @@ def check(app: App, driver: str, options: tuple[str, ...], clauses: tuple[str, .
     kit = kit_for(driver, settings=_settings(options), given=told, factory=app.engine.driver)
     some = chosen(clauses)
     if kit.may_cost and not yes:
-        app.confirm(f"This launches up to {kit.most} instances at a time in {kit.zone}, which may cost money.")
+        app.confirm(
+            f"This launches up to {units.many(kit.most, 'instance')} at a time in {kit.zone}, which may cost money."
+        )
     with checking(app, len(some)) as on_result:
         report, interrupted = _run(app, lambda: run(kit, clauses=some, on_result=on_result, driver=driver))
     if report is None:
