@@ -325,3 +325,17 @@ def test_where_a_recipe_cant_be_read_status_marks_every_revision_as_unknown(fold
     assert all(f"{revision} unknown" in table.out for revision in revisions)
     assert None is document["fleets"]["shop"]["out_of_date"]
     assert [None, None] == [one["in_date"] for one in document["fleets"]["shop"]["instances"]]
+
+
+def test_a_builder_that_a_bake_left_is_named_by_status_until_the_next_bake(folder: Path, call) -> None:
+    write(folder, bad='"img-debian-12"')
+    (failed,) = call("bake", "--keep-builder", "--json").document["images"]
+    table, document = call("status"), call("status", "--json").document
+    write(folder)
+    call("bake")
+    text = f"{failed['builder']} was launched to bake an image"
+
+    assert f"demo: {text}" in table.out
+    assert [("demo", failed["builder"])] == [(one["cloud"], one["id"]) for one in document["builders"]]
+    assert document["builders"][0]["message"].startswith(text)
+    assert [] == call("status", "--json").document["builders"]

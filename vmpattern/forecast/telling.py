@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from vmpattern import naming
 from vmpattern.forecast.differences import Differences
 from vmpattern.forecast.prices import Prices
 from vmpattern.model import (
@@ -27,7 +26,17 @@ from vmpattern.model import (
     Step,
 )
 from vmpattern.model.quantity import many
-from vmpattern.planner import Assessment, Resolution, balancer_notes, checks_of, lacks, limits, uneven
+from vmpattern.planner import (
+    Assessment,
+    Resolution,
+    balancer_notes,
+    builder_note,
+    builders,
+    checks_of,
+    lacks,
+    limits,
+    uneven,
+)
 
 CALLS_OF_A_BAKE = 30
 """About so many calls does a bake take: a launch, a capture, an end, and looking how far it is."""
@@ -84,12 +93,7 @@ class Told:
 
     def notes(self) -> Iterator[str]:
         baking = {bake.digest for bake in self._bakes}
-        for one in self._observation.instances():
-            if one.fleet == naming.BUILDERS and one.phase.is_live and one.revision not in baking:
-                yield (
-                    f"{one.id} was launched to bake an image: if no bake is under way, `vmpattern bake` ends it, at"
-                    " once if this machine launched it, else when it is overdue"
-                )
+        yield from map(builder_note, builders(self._observation, besides=baking))
         for strange in self._observation.mislabelled():
             yield not_ours(strange)
         for event in self._events(EventKind.UNREADABLE, fleet=""):

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from vmpattern.model import Health, Observation
-from vmpattern.planner import overlaps
+from vmpattern.planner import builder_note, builders, overlaps
 from vmpattern.planner.survey import FleetSurvey, SurveyRow
 from vmpattern.report import units
 from vmpattern.report.tables import Column, table
@@ -47,7 +47,8 @@ def _revision(row: SurveyRow) -> tuple[str, str]:
 def render_status(surveys: Mapping[str, FleetSurvey], observation: Observation, *, width: int | None) -> RenderableType:
     """Render the fleets as observed, for a terminal of `width` columns; None shows every column.
 
-    Below them stands what belongs to no fleet: VMs whose labels can't be read, and cloud entries that are one cloud.
+    Below them stands what belongs to no fleet: VMs whose labels can't be read, cloud entries that are one cloud, and
+    builders.
     """
     return Group(*_parts(surveys, observation.at, width), *_strange(observation, width))
 
@@ -55,6 +56,7 @@ def render_status(surveys: Mapping[str, FleetSurvey], observation: Observation, 
 def _strange(observation: Observation, width: int | None) -> Iterator[RenderableType]:
     found = [f"{one.cloud}: {one.id} is neither counted nor touched: {one.reason}" for one in observation.mislabelled()]
     found += [f"clouds.{one.second} {one.message}" for one in overlaps(observation)]
+    found += [f"{one.cloud}: {builder_note(one)}" for one in builders(observation)]
     if found:
         yield Text()
     for text in found:
@@ -119,6 +121,7 @@ def status_to_json(surveys: Mapping[str, FleetSurvey], observation: Observation)
             {"clouds": [one.first, one.second], "instances": list(one.shared), "message": one.message}
             for one in overlaps(observation)
         ],
+        "builders": [{"cloud": one.cloud, "id": one.id, "message": builder_note(one)} for one in builders(observation)],
     }
 
 
