@@ -153,12 +153,16 @@ class Branch(click.Group, Command):
 
 
 def _given(ctx: click.Context, name: str) -> Any:
-    """Return what was given for an option, here or before: `drivers --json check` is `drivers check --json`."""
-    return ctx.params.get(name) or (_given(ctx.parent, name) if ctx.parent is not None else None)
+    """Return what was given for an option, here or before: `drivers --json check` is `drivers check --json`.
+
+    Of an option that may be given several times, all of it counts.
+    """
+    here, before = ctx.params.get(name), _given(ctx.parent, name) if ctx.parent is not None else None
+    return (*before, *here) if isinstance(before, tuple) and isinstance(here, tuple) else here or before
 
 
 SHARED: tuple[click.Option, ...] = (
-    click.Option(["-f", "--file"], type=click.Path(path_type=Path), help="The deployment's file, as before COMMAND."),
+    click.Option(["-f", "--file"], type=click.Path(path_type=Path), help="The deployment's file."),
     click.Option(["--json"], is_flag=True, help="One JSON document on standard output, nothing else there."),
     click.Option(["--fleet"], multiple=True, metavar="NAME", help="Only this fleet; give it again for more."),
     click.Option(["-v", "--verbose"], is_flag=True, help="Say more, with tracebacks of errors."),

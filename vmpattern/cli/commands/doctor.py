@@ -6,7 +6,6 @@ import click
 
 from vmpattern.cli.command import App, Command
 from vmpattern.cli.failures import FAILED
-from vmpattern.report import units
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -21,6 +20,8 @@ def command(app: App) -> int:
     Reads only; runs no command. Exit status 1 if something is wrong.
     """
     import attrs
+
+    from vmpattern.report import units
 
     deployment = app.deployment()
     checks: list[Check] = []

@@ -7,7 +7,6 @@ import click
 
 from vmpattern.cli.command import App, Branch, Command
 from vmpattern.cli.failures import FAILED, WrongUsage
-from vmpattern.report import units
 
 if TYPE_CHECKING:
     from vmpattern.cli.capability import Ability
@@ -56,6 +55,7 @@ def check(app: App, driver: str, options: tuple[str, ...], clauses: tuple[str, .
     something was left behind.
     """
     from vmpattern.cli.checking import checking, chosen, render_summary, report_to_json
+    from vmpattern.report import units
     from vmpattern.testing import kit_for, run
 
     told = {name: value for name, value in given.items() if value is not None}
