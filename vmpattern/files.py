@@ -17,12 +17,14 @@ def read_text(path: Path, *, most: int = MOST_BYTES, pipes: bool = False) -> str
         pipes: whether it may be a pipe, too, as in `vmpattern apply <(...)`.
 
     Raises:
-        OSError: it can't be read, is neither a file nor a pipe, or is too large.
+        OSError: it can't be read, is a folder or neither a file nor a pipe, or is too large.
         UnicodeDecodeError: it isn't UTF-8.
     """
     mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise OSError(errno.EISDIR, "it is a folder", str(path))
     if not stat.S_ISREG(mode) and not (pipes and stat.S_ISFIFO(mode)):
-        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        raise OSError(errno.EINVAL, "it isn't a regular file", str(path))
     with path.open("rb") as file:
         content = file.read(most + 1)
     if len(content) > most:

@@ -19,6 +19,8 @@ from vmpattern.model import (
     ImageId,
     InstanceId,
     LaunchKey,
+    Market,
+    Options,
     Placement,
     Recipe,
     Revision,
@@ -106,6 +108,11 @@ def changed_inputs(before: str, after: str) -> tuple[tuple[str, str, str], ...]:
     A part that one side lacks (labels of another version) counts as different, with an empty digest.
     """
     return _changed(_INPUTS, before, after)
+
+
+def options_digest(options: Options, market: Market) -> str:
+    """Return the digest in an `Inputs.text` of a placement's options and its market."""
+    return digest([options, market.value], size=_INPUT_SIZE)
 
 
 def image_input(inputs: str) -> str:

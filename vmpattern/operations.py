@@ -169,7 +169,9 @@ def bake(
     stop: StopSwitch | None = None,
     locks: Path | None = None,
 ) -> BakeOutcome:
-    """Bake the images of services, in every cloud that runs them, unless they are there already.
+    """Bake the images of services, unless they are there already, in every cloud where a fleet may run them.
+
+    The size of a fleet doesn't matter. A service that no fleet runs is baked in every cloud.
 
     Args:
         services: their names; empty: every service that has a recipe.

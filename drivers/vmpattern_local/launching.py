@@ -173,7 +173,8 @@ def need_memory(kind: MachineType, zone: str, count: int) -> None:
     wanted = kind.memory_mib * count
     if wanted > free_mib:
         scope = Scope(ScopeKind.MACHINE_TYPE, zone=zone, machine_type=kind.name)
-        text = f"{count} VMs of {kind.memory_mib} MiB don't fit into the {free_mib} MiB of memory that are free"
+        what = "1 VM" if count == 1 else f"{count} VMs"
+        text = f"{what} of {kind.memory_mib} MiB: only {free_mib} MiB of memory are free"
         raise OutOfCapacity(text, code="NoMemory", scope=scope)
 
 

@@ -168,7 +168,7 @@ class FileKeeper:
             with open(self._path, "rb", opener=_without_waiting) as file:
                 stat = os.fstat(file.fileno())
                 if not S_ISREG(stat.st_mode):
-                    raise Invalid(f"{self._path} can't be used: it is no regular file", scope=_CLOUD, field="path")
+                    raise Invalid(f"{self._path} can't be used: it isn't a regular file", scope=_CLOUD, field="path")
                 return _Mark(stat.st_ino, stat.st_mtime_ns, stat.st_size, file.read(len(_head("0" * 64))))
         except FileNotFoundError:
             return None

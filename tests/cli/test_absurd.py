@@ -55,11 +55,11 @@ def write(folder: Path, *changes: tuple[str, str]) -> None:
         pytest.param('"demo" }', f'"demo", options = {{ a = {DEEP} }} }}', "nested too deeply", id="a deep file"),
         pytest.param('existing = { demo = "img-1" }', 'packer_manifest = "deep.json"', "too deeply", id="a manifest"),
         pytest.param(
-            'existing = { demo = "img-1" }', 'packer_manifest = "/dev/zero"', "no regular file", id="a device"
+            'existing = { demo = "img-1" }', 'packer_manifest = "/dev/zero"', "isn't a regular file", id="a device"
         ),
         pytest.param('"demo.json"', '"deep.json"', "nested too deeply", id="a deep world"),
-        pytest.param('"demo.json"', '"/dev/zero"', "no regular file", id="a device for a world"),
-        pytest.param('"demo.json"', '"pipe"', "no regular file", id="a pipe for a world"),
+        pytest.param('"demo.json"', '"/dev/zero"', "isn't a regular file", id="a device for a world"),
+        pytest.param('"demo.json"', '"pipe"', "isn't a regular file", id="a pipe for a world"),
     ],
 )
 def test_an_absurd_file_is_told_at_once(before: str, after: str, told: str, call, tmp_path: Path) -> None:
@@ -197,3 +197,21 @@ def test_constants_that_json_lacks_are_refused(call, tmp_path: Path) -> None:
     ran = call("apply", "p.json", "--yes", "--json")
 
     assert "NaN is no number that JSON has" in json.loads(ran.out)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        pytest.param("none.toml", "there is no file none.toml: `vmpattern init` writes one", id="nothing"),
+        pytest.param("folder", "folder is a folder: name a file in it, as in -f folder/vmpattern.toml", id="a folder"),
+        pytest.param("/dev/null", "/dev/null isn't a regular file", id="a device"),
+        pytest.param("pipe", "pipe isn't a regular file", id="a pipe"),
+    ],
+)
+def test_what_is_no_file_is_called_what_it_is(file: str, told: str, call, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    ran = call("-f", file, "plan")
+
+    assert 64 == ran.status
+    assert told in ran.err

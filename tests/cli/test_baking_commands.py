@@ -124,6 +124,43 @@ def test_a_file_of_the_recipe_that_is_missing_is_told_with_its_place(folder: Pat
     assert "app isn't there" in ran[3].out
 
 
+@pytest.mark.parametrize(
+    "fleet",
+    [
+        pytest.param('[fleets.shop]\nservice = "shop"\nsize = 0\nplacements = [{ cloud = "demo" }]\n', id="of size 0"),
+        pytest.param("", id="none"),
+    ],
+)
+def test_a_service_without_instances_is_baked_on_request_and_by_no_apply(fleet: str, folder: Path, call) -> None:
+    file = folder / "vmpattern.toml"
+    file.write_text(file.read_text("utf-8").partition("[fleets.shop]")[0] + fleet, "utf-8")
+    planned = call("plan", "--json")
+    baked = call("bake", "shop", "--json")
+
+    assert [] == planned.document["bakes"]
+    assert [("shop", "demo", "baked")] == [
+        (one["service"], one["cloud"], one["state"]) for one in baked.document["images"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        pytest.param('[services.shop.image]\nbase = "debian-12"\nrun = "/app"', "The file has no cloud", id="no cloud"),
+        pytest.param(
+            '[clouds.demo]\ndriver = "memory"\n[services.shop]\nimage = { existing = { demo = "img-1" } }',
+            "No service has a recipe",
+            id="no recipe",
+        ),
+    ],
+)
+def test_a_bake_of_nothing_names_the_cause(text: str, cause: str, folder: Path, call) -> None:
+    (folder / "vmpattern.toml").write_text(f'deployment = "shop-prod"\n{text}\n', "utf-8")
+    ran = call("bake")
+
+    assert (0, f"{cause}: there is nothing to bake.\n") == (ran.status, ran.out)
+
+
 def test_only_the_services_of_a_fleet_are_baked_on_request(call) -> None:
     assert 1 == len(call("bake", "--fleet", "shop", "--json").document["images"])
 
@@ -148,8 +185,11 @@ def test_a_bake_that_is_interrupted_ends_its_builder(number: signal.Signals, fol
     write(folder)
     notes = call("plan", "--json").document["notes"]
 
+    (image,) = json.loads(out)["images"]
+
     assert 128 + number == process.returncode
-    assert '"state": "interrupted"' in out
+    assert ("interrupted", "Interrupted") == (image["state"], image["code"])
+    assert image["message"].startswith("it was asked to stop")
     assert [] == notes
 
 
@@ -272,3 +312,30 @@ def test_destroy_ends_a_builder_that_was_kept(folder: Path, call) -> None:
     assert [0, 0] == [destroyed.status, again.status]
     assert f"Ended what a bake had left: {kept}." in destroyed.err
     assert kept not in again.err
+
+
+def test_where_a_recipe_cant_be_read_status_marks_every_revision_as_unknown(folder: Path, call) -> None:
+    call("apply", "--yes")
+    (folder / "app").unlink()
+    table, document = call("status"), call("status", "--json").document
+    revisions = [one["revision"] for one in document["fleets"]["shop"]["instances"]]
+
+    assert 1 == table.status
+    assert "2 of 2 ready · out of date: unknown" in table.out
+    assert all(f"{revision} unknown" in table.out for revision in revisions)
+    assert None is document["fleets"]["shop"]["out_of_date"]
+    assert [None, None] == [one["in_date"] for one in document["fleets"]["shop"]["instances"]]
+
+
+def test_a_builder_that_a_bake_left_is_named_by_status_until_the_next_bake(folder: Path, call) -> None:
+    write(folder, bad='"img-debian-12"')
+    (failed,) = call("bake", "--keep-builder", "--json").document["images"]
+    table, document = call("status"), call("status", "--json").document
+    write(folder)
+    call("bake")
+    text = f"{failed['builder']} was launched to bake an image"
+
+    assert f"demo: {text}" in table.out
+    assert [("demo", failed["builder"])] == [(one["cloud"], one["id"]) for one in document["builders"]]
+    assert document["builders"][0]["message"].startswith(text)
+    assert [] == call("status", "--json").document["builders"]

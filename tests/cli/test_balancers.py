@@ -299,3 +299,45 @@ def test_strangers_stay_behind_a_balancer_that_a_fleet_leaves(call) -> None:
     applied(call)
 
     assert [2] == serving("front")
+
+
+def test_what_only_moves_between_balancers_is_counted_for_all_fleets_and_in_the_outcome(call) -> None:
+    write(a_fleet("api", behind="front"), a_fleet("shop", behind="front"))
+    call("apply", "--yes")
+    write(a_fleet("api", behind="back"), a_fleet("shop", behind="back"))
+    planned, applied = call("plan"), call("apply", "--yes")
+
+    assert "  in all       4 to register, 4 to take out\n" in "\n".join(map(str.rstrip, planned.out.splitlines()))
+    assert "shop  2 of 2 ready · 0 created, 0 destroyed, 2 registered, 2 deregistered" in applied.out
+
+
+def test_the_doctor_counts_what_its_plan_takes_out_of_a_former_balancer(call) -> None:
+    write(a_fleet(behind="front"))
+    call("apply", "--yes")
+    write(a_fleet(behind="back"))
+
+    assert "plan: 2 to register, 2 to deregister" in call("doctor").out
+
+
+def test_a_plan_of_several_fleets_that_only_waits_has_no_line_without_a_count(call) -> None:
+    write(a_fleet("api"), a_fleet("shop"))
+    call("apply", "--yes")
+    slow = 'rollout = { min_ready = "10m" }'
+    Path("vmpattern.toml").write_text(
+        Path("vmpattern.toml").read_text("utf-8").replace('rollout = { min_ready = "1s" }', slow), "utf-8"
+    )
+    planned, checked = call("plan"), call("doctor")
+
+    assert 2 == planned.status
+    assert "in all" not in planned.out
+    assert "plan: waits until instances are ready" in checked.out
+
+
+def test_what_fails_for_two_fleets_alike_is_noted_once(call) -> None:
+    write(a_fleet("api"), a_fleet("shop"))
+    call("apply", "--yes")
+    write(a_fleet("api", behind="front"), a_fleet("shop", behind="front"), options='balancers = ["other"]')
+    notes = call("plan", "--json").document["notes"]
+
+    assert any("the forecast doesn't get there" in note for note in notes)
+    assert sorted(set(notes)) == sorted(notes)

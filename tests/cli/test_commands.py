@@ -76,6 +76,26 @@ def test_wrong_usage_is_64_and_says_what_is_right(words: list[str], hint: str, c
     assert [] == stub.applied
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["--json", "--fleet", "queue", "-v", "--no-color", "status"], id="before"),
+        pytest.param(["status", "--json", "--fleet", "queue", "-v", "--no-color"], id="after"),
+        pytest.param(["--json", "-v", "status", "--fleet", "queue", "--no-color"], id="on both sides"),
+    ],
+)
+def test_shared_options_may_stand_before_and_after_the_command(words: list[str], call, file) -> None:
+    ran = call(*words, engine=engine())
+
+    assert ["queue"] == list(ran.document["fleets"])
+
+
+def test_fleets_that_are_named_before_and_after_the_command_add_up(call, file) -> None:
+    ran = call("--fleet", "shop", "status", "--json", "--fleet", "queue", engine=engine())
+
+    assert ["shop", "queue"] == list(ran.document["fleets"])
+
+
 def test_wrong_usage_with_json_is_a_document(call, file) -> None:
     ran = call("plan", "--json", "--loud")
 

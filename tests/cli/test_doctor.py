@@ -114,3 +114,14 @@ def test_secrets_are_looked_up_and_no_command_is_run(call, tmp_path: Path) -> No
     assert {"A": False, "B": False, "C": False, "D": False, "E": True, "F": True} == verdicts
     assert (1, False) == (ran.status, (tmp_path / "ran.txt").exists())
     assert all("touch" not in one["answer"] for one in ran.document["checks"])
+
+
+def test_a_single_check_and_a_single_instance_are_counted_as_one(call, tmp_path: Path) -> None:
+    file = tmp_path / "vmpattern.toml"
+    file.write_text('deployment = "shop"\n', "utf-8")
+    alone = call("doctor")
+    file.write_text(text('{ cloud = "demo", zones = ["a"] }', size=1), "utf-8")
+    call("apply", "--yes")
+
+    assert "The only check passed.\n" == alone.err
+    assert "reading: 1 instance of this deployment, 5 machine types in zones a, b, c" in call("doctor").out

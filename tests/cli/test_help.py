@@ -25,7 +25,7 @@ def test_the_overview_imports_nothing_heavy(word: str) -> None:
     assert (0, set()) == (status, HEAVY & names)
 
 
-@pytest.mark.parametrize("name", ["plan", "apply", "status"])
+@pytest.mark.parametrize("name", ["plan", "apply", "status", "destroy", "doctor", "drivers"])
 def test_the_help_of_a_command_imports_no_library_of_the_work(name: str) -> None:
     status, names = modules(name, "--help")
 

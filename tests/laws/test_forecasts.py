@@ -11,15 +11,31 @@ from lawbook.world import Applied, World
 
 from vmpattern.access import Session, VirtualRuntime
 from vmpattern.forecast import plan
-from vmpattern.model import Action, Capabilities, CloudObservation, EventKind, Instance, Latencies, Outcome, Plan
+from vmpattern.model import (
+    Action,
+    Capabilities,
+    CloudObservation,
+    EventKind,
+    Instance,
+    Latencies,
+    Observation,
+    Outcome,
+    Plan,
+)
 from vmpattern.reconcile import FleetOrder, carry_out
+from vmpattern.reconcile.former_balancers import former_balancers
 from vmpattern.simulation import SimulatedCloud
 
 
-def carried_out(planned: Plan, clouds: dict[str, SimulatedCloud], *, watch: bool) -> Outcome:
+def carried_out(planned: Plan, observation: Observation, clouds: dict[str, SimulatedCloud], *, watch: bool) -> Outcome:
     start = planned.at
     orders = [
-        FleetOrder(fleet=planned.deployment.fleets[name], slots=fleet.slots, named=frozenset(fleet.terminates))
+        FleetOrder(
+            fleet=planned.deployment.fleets[name],
+            slots=fleet.slots,
+            named=frozenset(fleet.terminates),
+            former=former_balancers(observation, name),
+        )
         for name, fleet in planned.fleets.items()
     ]
     runtime = VirtualRuntime(start, tuple(clouds.values()))
@@ -34,27 +50,9 @@ def calm_schedule(seed: int) -> Schedule:
 @example(drawn=calm_schedule(365), watch=False)  # a tick comes while a call is in flight
 @example(drawn=calm_schedule(52), watch=False)  # a call that waited for its budget is sent at a tick
 def test_a_world_as_assumed_does_what_the_forecast_says_event_by_event(drawn: Schedule, watch: bool) -> None:
-    calm = attrs.evolve(drawn, slowness_s=0.0, clouds=roomy(drawn))
-    world = World(calm)
-    for change in calm.changes[:-1]:
-        world.apply(change.desired)
-    desired = calm.changes[-1].desired
-    observation = world.observe(desired)
-    assume(all(cloud.error is None for cloud in observation.clouds.values()))
-    planned = plan(desired, observation)
-    assumed = {
-        name: SimulatedCloud.from_observation(
-            seen,
-            members=[
-                (fleet.balancer[name], {row.id: seen.members[row.id] for row in members_of(fleet.name, seen)})
-                for fleet in desired.fleets.values()
-                if name in fleet.balancer
-            ],
-        )
-        for name, seen in observation.clouds.items()
-    }
+    planned, observation, assumed = as_assumed(drawn)
 
-    outcome = carried_out(planned, assumed, watch=watch)
+    outcome = carried_out(planned, observation, assumed, watch=watch)
 
     assert planned.forecast.ends == ("complete" if outcome.ok else outcome.result.value)
     assert steps(planned) == acts(outcome, planned.at)
@@ -63,6 +61,47 @@ def test_a_world_as_assumed_does_what_the_forecast_says_event_by_event(drawn: Sc
             round(outcome.duration_s, 3),
             outcome.api_calls,
         )
+
+
+@given(schedules(faults=False, crashes=False, changes=2))
+def test_the_price_after_a_plan_is_that_of_what_runs_then(drawn: Schedule) -> None:
+    planned, observation, assumed = as_assumed(drawn)
+    assume(planned.forecast.price_after is not None)
+
+    carried_out(planned, observation, assumed, watch=False)
+
+    assert price(assumed) == planned.forecast.price_after
+
+
+def price(clouds: dict[str, SimulatedCloud]) -> float:
+    """What everything that runs costs, in dollars an hour."""
+    kinds = {(name, kind.name): kind for name, cloud in clouds.items() for kind in cloud.machine_types()}
+    rows = [vm.row for cloud in clouds.values() for vm in cloud._world.vms.values() if vm.row.phase.is_live]
+    return round(sum(kinds[row.cloud, row.machine_type].prices[row.market] for row in rows), 6)
+
+
+def as_assumed(drawn: Schedule) -> tuple[Plan, Observation, dict[str, SimulatedCloud]]:
+    """The plan of the last change, what it was made from, and clouds that are as the plan takes them to be."""
+    calm = attrs.evolve(drawn, slowness_s=0.0, clouds=roomy(drawn))
+    world = World(calm)
+    for change in calm.changes[:-1]:
+        world.apply(change.desired)
+    desired = calm.changes[-1].desired
+    observation = world.observe(desired)
+    assume(all(cloud.error is None for cloud in observation.clouds.values()))
+    assumed = {
+        name: SimulatedCloud.from_observation(
+            seen,
+            members=[
+                (fleet.balancer[name], {row.id: seen.members[row.id] for row in members_of(fleet.name, seen)})
+                for fleet in desired.fleets.values()
+                if name in fleet.balancer
+            ]
+            + [(former.balancer, former.members) for former in seen.former],
+        )
+        for name, seen in observation.clouds.items()
+    }
+    return plan(desired, observation), observation, assumed
 
 
 def members_of(fleet: str, seen: CloudObservation) -> list[Instance]:

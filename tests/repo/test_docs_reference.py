@@ -286,7 +286,10 @@ def test_every_field_of_a_status_is_documented(deployment: vmp.Deployment) -> No
     lost = attrs.evolve(observation.clouds["here"], name="lost", instances=(), error="it is out")
     odd = vmp.Mislabelled(id="i-1", cloud="lost", deployment="json", reason="no fleet")  # type: ignore[arg-type]
     lost = attrs.evolve(lost, scope="the same", mislabelled=(odd,))
-    here = attrs.evolve(observation.clouds["here"], scope="the same")
+    (first, *_) = observation.instances()
+    builder = attrs.evolve(first, id="i-2", fleet="_builders")
+    here = observation.clouds["here"]
+    here = attrs.evolve(here, scope="the same", instances=(*here.instances, builder))
     twin = attrs.evolve(here, name="twin")
     observation = attrs.evolve(observation, clouds={"here": here, "twin": twin, "lost": lost})
     document = status_to_json(vmp.survey(deployment, observation), observation)

@@ -186,7 +186,7 @@ def test_a_builder_of_another_recipe_is_ended_by_the_next_bake_of_this_machine_a
     kept = kept_builder(folder)
     notes = planned(folder).notes
     vmp.bake(load(folder), locks=folder)
-    text = "was launched to bake an image: if no bake is under way, `vmpattern bake` ends it"
+    text = "was launched to bake an image: if no bake is under way, `vmpattern bake` terminates it"
 
     assert [f"{kept} {text}, at once if this machine launched it, else when it is overdue"] == list(notes)
     assert [] == builders(folder)

@@ -63,3 +63,12 @@ def test_a_lack_of_room_is_no_failure(breakdown: Breakdown | None, failures: int
     here.see(attrs.evolve(instance("i1", revision=NEW, phase=Phase.STOPPED), breakdown=breakdown), NOW, ours=True)
 
     assert failures == here.failures
+
+
+def test_what_fails_for_two_fleets_alike_is_in_the_last_event_once() -> None:
+    stage = Stage(capacity={("a", "small"): 0}, zones=("a",))
+    outcome = stage.apply(stage.deployment(fleet(1, name="api"), fleet(1)))
+    told = stage.events[-1].message.split("; ")
+
+    assert 4 == len(outcome.errors)
+    assert ["demo: not enough small in zone a", "no progress for 1200 s"] == told

@@ -16,10 +16,12 @@ from vmpattern.model import (
     Membership,
     Observation,
     Phase,
+    Placement,
     Revision,
     Standing,
 )
 from vmpattern.planner.survey import FleetSurvey, survey
+from vmpattern.simulation import EC2_LIKE
 
 
 @pytest.fixture(scope="module")
@@ -149,11 +151,24 @@ def test_a_cloud_that_cannot_be_read_is_noted(settled: Settled) -> None:
     assert "demo couldn't be read: no answer" in told.notes
 
 
-def test_a_mistake_in_the_file_is_noted_and_hides_nobody(settled: Settled) -> None:
-    placement = attrs.evolve(fleet(2).placements[0], zones=("x",))
-    told = of_web(deployment(attrs.evolve(fleet(2), placements=[placement])), settled[1])
+NO_SUCH_ZONE = "fleets.web.placements[0].zones: demo has no zone x; expected some of a, b, c"
+MISTAKEN = attrs.evolve(fleet(2), placements=[Placement(cloud="demo", zones=("x",))])
 
-    assert (("demo has no zone x; expected some of a, b, c",), 2) == (told.notes, len(told.rows))
+
+def test_where_a_plan_is_refused_status_calls_no_instance_old_and_gives_the_reason(settled: Settled) -> None:
+    told = of_web(deployment(MISTAKEN), settled[1])
+    unknown = "it isn't known which instances are up to date"
+
+    assert (None, [None, None]) == (told.out_of_date, [row.in_date for row in told.rows])
+    assert (f"{unknown}, and an apply is refused: {NO_SUCH_ZONE}",) == told.notes
+    assert (f"2 of 2 ready, {unknown}: {NO_SUCH_ZONE}",) == told.remaining
+
+
+def test_a_fleet_without_instances_that_cannot_be_resolved_is_not_as_asked_for() -> None:
+    wanted = deployment(MISTAKEN)
+    told = of_web(wanted, Stage().observe(wanted))
+
+    assert (False, 0) == (told.reached, told.out_of_date)
 
 
 def test_a_fleet_that_the_file_has_no_more_is_told_last(settled: Settled) -> None:
@@ -237,3 +252,38 @@ def test_a_plan_names_the_revision_where_nothing_else_differs(settled: Settled) 
     reasons = plan(wanted, with_first(observation, revision=Revision("zz"))).fleets["web"].reasons
 
     assert [("revision", "zz", 1)] == [(reason.field, reason.before, reason.count) for reason in reasons]
+
+
+SPOT = Placement(cloud="demo", zones=("a",), market=Market.SPOT)
+ON_DEMAND = Placement(cloud="demo", zones=("a",))
+MIXED = attrs.evolve(fleet(4), placements=(SPOT, ON_DEMAND))
+
+
+@pytest.mark.parametrize(
+    ("reasons", "change", "image"),
+    [
+        pytest.param([("services.shop.image", "img-1", "img-2", 4)], {}, "img-2", id="another-image"),
+        pytest.param([("fleets.web.size", 4, 2, 2)], {"size": 2}, "img-1", id="a-smaller-size"),
+        pytest.param(
+            [("fleets.web.placements[0].market", "spot", "on-demand", 2)],
+            {"placements": (ON_DEMAND,)},
+            "img-1",
+            id="no-spot-market-any-more",
+        ),
+        pytest.param(
+            [("fleets.web.placements[0].zones", "a", "c", 2)],
+            {"placements": (attrs.evolve(SPOT, zones=("c",)), ON_DEMAND)},
+            "img-1",
+            id="another-zone-for-one-market",
+        ),
+    ],
+)
+def test_a_plan_compares_each_instance_with_the_placement_it_is_nearest_to(
+    reasons: list[tuple[str, object, object, int]], change: dict[str, Any], image: str
+) -> None:
+    there = Stage(capabilities=attrs.evolve(EC2_LIKE, markets=frozenset(Market)))
+    there.apply(there.deployment(MIXED))
+
+    told = there.plan(there.deployment(attrs.evolve(MIXED, **change), image=image)).fleets["web"].reasons
+
+    assert reasons == [(one.field, one.before, one.after, one.count) for one in told]

@@ -49,7 +49,7 @@ def bake_image(desk: Desk, order: Order) -> Task[BakeResult]:
 def _ended(desk: Desk, order: Order, traces: Traces, error: Exception) -> Task[BakeResult]:
     """Clean up, and say what went wrong; what goes wrong with cleaning up never hides it."""
     stopped = isinstance(error, Stopped)
-    code, message = ("Interrupted", "interrupted") if stopped else (getattr(error, "code", ""), str(error))
+    code, message = ("Interrupted", "it was asked to stop") if stopped else (getattr(error, "code", ""), str(error))
     kept, builder = None, traces.builder
     try:
         if order.keep_builder and not stopped and builder is not None and desk.is_own(builder):

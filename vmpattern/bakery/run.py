@@ -75,5 +75,5 @@ def _interrupted(bake: Bake) -> BakeResult:
         digest=bake.digest,
         state=BakeState.INTERRUPTED,
         code="Interrupted",
-        message="interrupted",
+        message="it was asked to stop while another process on this machine baked the image",
     )

@@ -31,10 +31,11 @@ def bake_services(
     # Fleets are left out of this reading: no instance has to be asked for its health here.
     observation = read_clouds(attrs.evolve(deployment, fleets={}), session)
     refuse_overlaps(observation)
-    chosen = chosen_images(deployment, observation, services=names, refresh=refresh)
+    # What is asked for by name is baked for fleets of size 0 as well: they may be given another size any time.
+    chosen = chosen_images(deployment, observation, services=names, refresh=refresh, idle=True)
     settled = [result for each in chosen if (result := _settled(*each, smoke=policy.smoke)) is not None]
     known = {(result.cloud, result.digest) for result in settled}
-    every = bakes(deployment, observation, services=names, refresh=refresh, present=True)
+    every = bakes(deployment, observation, services=names, refresh=refresh, present=True, idle=True)
     wanted = [bake for bake in every if (bake.cloud, bake.digest) not in known]
     outcome = bake_all(deployment, wanted, session, policy=policy, tell=tell, stop=stop, locks=locks)
     besides = {bake.digest for bake in every}

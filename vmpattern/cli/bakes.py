@@ -11,7 +11,7 @@ from vmpattern.access import StopSwitch
 from vmpattern.cli.command import App
 from vmpattern.cli.interrupt import Interruption, interruptible, write
 from vmpattern.cli.progress import ALARMING
-from vmpattern.model import BakeOutcome, BakeResult, BakeState, Event
+from vmpattern.model import BakeOutcome, BakeResult, BakeState, Deployment, Event
 from vmpattern.report import units
 
 MARKS = {
@@ -50,14 +50,15 @@ def watching_bakes(app: App) -> Generator[tuple[Callable[[Event], None], StopSwi
         yield note, stop, interruption
 
 
-def render_bakes(outcome: BakeOutcome, *, command: str) -> RenderableType:
+def render_bakes(outcome: BakeOutcome, deployment: Deployment, *, command: str) -> RenderableType:
     """Render a line for each image, with what went wrong; `command` begins the command lines that are proposed."""
-    return Group(*_lines(outcome, command))
+    return Group(*_lines(outcome, deployment, command))
 
 
-def _lines(outcome: BakeOutcome, command: str) -> Iterator[RenderableType]:
+def _lines(outcome: BakeOutcome, deployment: Deployment, command: str) -> Iterator[RenderableType]:
     if not outcome.results:
-        yield Text("No service has a recipe: there is nothing to bake.")
+        cause = "No service has a recipe" if deployment.clouds else "The file has no cloud"
+        yield Text(f"{cause}: there is nothing to bake.")
     for result in outcome.results:
         yield from _result(result)
     if any(result.state is BakeState.FAILED for result in outcome.results):

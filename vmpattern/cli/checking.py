@@ -12,6 +12,7 @@ from vmpattern.cli.command import App
 from vmpattern.cli.failures import WrongUsage
 from vmpattern.driver import VERSION
 from vmpattern.driver.options import nearest
+from vmpattern.report import units
 from vmpattern.testing import CLAUSES, Clause, Level, Report, Result, Status
 
 MARKS = {Status.PASSED: ("✓", "green"), Status.SKIPPED: ("·", "dim"), Status.FAILED: ("✗", "bold red")}
@@ -78,7 +79,7 @@ def render_summary(report: Report) -> RenderableType:
     passed, failed, skipped = (report.count(status) for status in (Status.PASSED, Status.FAILED, Status.SKIPPED))
     lapses = f", {report.lapses} SHOULD not kept" if report.lapses else ""
     counts = (
-        f"{len(report.results)} clauses of contract {VERSION}: "
+        f"{units.many(len(report.results), 'clause')} of contract {VERSION}: "
         f"{passed} passed, {failed - report.lapses} failed{lapses}, {skipped} skipped."
     )
     if report.missing:

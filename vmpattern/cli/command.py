@@ -37,10 +37,14 @@ class App:
 
         Raises:
             SpecError: the file is wrong.
-            WrongUsage: there is no file, or a fleet isn't in it.
+            WrongUsage: there is no file, it is a folder or a device, or a fleet isn't in it.
         """
-        if not self.file.is_file():
+        if not self.file.exists():
             raise WrongUsage(f"there is no file {self.file}: `vmpattern init` writes one, -f names another")
+        if self.file.is_dir():
+            raise WrongUsage(f"{self.file} is a folder: name a file in it, as in -f {self.file / 'vmpattern.toml'}")
+        if not self.file.is_file():
+            raise WrongUsage(f"{self.file} isn't a regular file: -f names the deployment's file")
         deployment = self.engine.load(self.file)
         for name in self.fleets:
             known_fleet(deployment, name)
@@ -149,12 +153,16 @@ class Branch(click.Group, Command):
 
 
 def _given(ctx: click.Context, name: str) -> Any:
-    """Return what was given for an option, here or before: `drivers --json check` is `drivers check --json`."""
-    return ctx.params.get(name) or (_given(ctx.parent, name) if ctx.parent is not None else None)
+    """Return what was given for an option, here or before: `drivers --json check` is `drivers check --json`.
+
+    Of an option that may be given several times, all of it counts.
+    """
+    here, before = ctx.params.get(name), _given(ctx.parent, name) if ctx.parent is not None else None
+    return (*before, *here) if isinstance(before, tuple) and isinstance(here, tuple) else here or before
 
 
 SHARED: tuple[click.Option, ...] = (
-    click.Option(["-f", "--file"], type=click.Path(path_type=Path), help="The deployment's file, as before COMMAND."),
+    click.Option(["-f", "--file"], type=click.Path(path_type=Path), help="The deployment's file."),
     click.Option(["--json"], is_flag=True, help="One JSON document on standard output, nothing else there."),
     click.Option(["--fleet"], multiple=True, metavar="NAME", help="Only this fleet; give it again for more."),
     click.Option(["-v", "--verbose"], is_flag=True, help="Say more, with tracebacks of errors."),

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
-from pathlib import Path
 
 import click
 
 from vmpattern.cli import failures
+from vmpattern.cli.command import SHARED
 from vmpattern.cli.engine import Engine
 from vmpattern.cli.interrupt import ignore_more
 from vmpattern.cli.streams import cut_off, flush, make_printable, open_streams
@@ -66,11 +66,10 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=Overview, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-f", "--file", type=click.Path(path_type=Path), default="vmpattern.toml")
+@click.group(cls=Overview, params=[*SHARED], context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version)
-def group(file: Path) -> None:
-    """Service instance per VM."""
+def group(**shared: object) -> None:
+    """Service instance per VM. What stands before COMMAND is taken by the command: see `Command.invoke`."""
 
 
 def run(args: Sequence[str], *, engine: Engine | None = None) -> int:

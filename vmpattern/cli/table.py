@@ -39,7 +39,7 @@ Options:
   --version        print the version
   -h, --help       print this, or after COMMAND what it takes
 
-Every command takes:
+Every command takes, before or after COMMAND:
   --json           one JSON document on standard output, nothing else there
   --fleet NAME     only this fleet; give it again for more
   -v, --verbose    say more, with tracebacks of errors

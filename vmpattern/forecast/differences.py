@@ -14,7 +14,10 @@ from vmpattern.planner import image_reasons
 Difference: TypeAlias = tuple[str, str | int | None, str | int | None]
 """A field of the file, what an instance has there, and what it is to have."""
 
-_WHAT_DIFFERS = attrgetter("fleet", "cloud", "zone", "machine_type", "revision", "inputs", "image")
+Named: TypeAlias = tuple[str, str | int | None, Unbaked | str | int | None]
+"""A difference whose image may still have to be baked."""
+
+_WHAT_DIFFERS = attrgetter("fleet", "cloud", "zone", "machine_type", "market", "revision", "inputs", "image")
 """All of an instance by which `_differences` can tell it from another."""
 
 
@@ -60,10 +63,8 @@ class Differences:
         return tuple((reason.field, reason.before, reason.after) for reason in reasons)
 
 
-def _differences(
-    instance: Instance, fleet: Fleet, slots: Sequence[AnySlot]
-) -> Iterator[tuple[str, str | int | None, Unbaked | str | int | None]]:
-    """Name the fields because of which an instance is out of date: against the nearest slot that it could be in."""
+def _differences(instance: Instance, fleet: Fleet, slots: Sequence[AnySlot]) -> Iterator[Named]:
+    """Name the fields because of which an instance is out of date: against the slot from which it differs in least."""
     if not slots:
         yield f"fleets.{fleet.name}", fleet.name, None
         return
@@ -71,11 +72,19 @@ def _differences(
     if not same_cloud:
         yield f"fleets.{fleet.name}.placements", instance.cloud, ", ".join(sorted({slot.cloud for slot in slots}))
         return
+    # Two placements may share a zone, and differ in their market or machine type.
+    by_slot = [list(_against(slot, instance, fleet, same_cloud)) for slot in same_cloud]
+    elsewhere = [(slot.market is not instance.market, slot.zone != instance.zone) for slot in same_cloud]
     if instance.fleet != fleet.name:
         yield f"fleets.{fleet.name}", instance.fleet, fleet.name
-    slot = next((slot for slot in same_cloud if slot.zone == instance.zone), same_cloud[0])
+    yield from by_slot[min(range(len(by_slot)), key=lambda number: (len(by_slot[number]), elsewhere[number]))]
+
+
+def _against(slot: AnySlot, instance: Instance, fleet: Fleet, same_cloud: Sequence[AnySlot]) -> Iterator[Named]:
+    """Name the fields because of which an instance isn't in date in a slot of its cloud."""
     placement = f"fleets.{fleet.name}.placements[{slot.placement}]"
     service = f"services.{fleet.service}"
+    zones = {one.zone for one in same_cloud if one.placement == slot.placement}
     if instance.revision != slot.revision:
         changes = naming.changed_inputs(instance.inputs, slot.inputs)
         # The label was changed by hand, or the other labels tell of nothing that differs.
@@ -86,9 +95,19 @@ def _differences(
                 yield f"{service}.image", instance.image, slot.image
             elif part == "machine_type":
                 yield f"{placement}.machine_type", instance.machine_type, slot.machine_type
+            elif part == "options":
+                yield from _options(placement, before, after, instance, slot)
             else:
-                yield f"{placement if part == 'options' else service}.{part}", before or None, after
+                yield f"{service}.{part}", before or None, after
     elif instance.machine_type not in slot.admits:
         yield f"{placement}.machine_type", instance.machine_type, slot.machine_type
-    elif instance.zone not in {slot.zone for slot in same_cloud}:
-        yield f"{placement}.zones", instance.zone, ", ".join(slot.zone or "unknown" for slot in same_cloud)
+    elif instance.zone not in zones:
+        yield f"{placement}.zones", instance.zone, ", ".join(sorted(zone or "unknown" for zone in zones))
+
+
+def _options(placement: str, before: str, after: str, instance: Instance, slot: AnySlot) -> Iterator[Named]:
+    """Name the market where that differs, which is a part of the options; and the options unless they don't."""
+    if instance.market is not slot.market:
+        yield f"{placement}.market", instance.market.value, slot.market.value
+    if before != naming.options_digest(slot.options, instance.market):
+        yield f"{placement}.options", before or None, after

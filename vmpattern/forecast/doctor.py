@@ -9,7 +9,7 @@ from pathlib import Path
 
 import attrs
 
-from vmpattern.access.observing import read_clouds
+from vmpattern.access.observing import read_clouds, scope_of
 from vmpattern.access.session import session_of
 from vmpattern.driver import Driver
 from vmpattern.errors import (
@@ -35,6 +35,8 @@ from vmpattern.model import (
     Plan,
     Secret,
 )
+from vmpattern.model.quantity import many
+from vmpattern.store.record import NOTHING_RECORDED, FileRecord, Recorded
 
 Connect = Callable[[Cloud], AbstractContextManager[Driver]]
 
@@ -94,23 +96,36 @@ def check_up(deployment: Deployment, connect: Connect, *, fleets: Sequence[str] 
 def _clouds(
     deployment: Deployment, drivers: Mapping[str, Driver], unread: dict[str, CloudObservation], fleets: Sequence[str]
 ) -> Iterator[Check]:
+    recorded = _recorded(deployment, drivers)
+
+    def read(those: Mapping[str, Driver]) -> Observation:
+        return read_clouds(deployment, session_of(deployment, those), check=True, limits=True, recorded=recorded)
+
     parts: list[Observation] = []
     try:
-        parts.append(read_clouds(deployment, session_of(deployment, drivers), check=True, limits=True))
+        parts.append(read(drivers))
     except Exception as error:  # one driver that breaks the contract ends the reading of all: which one is it?
         for name, driver in drivers.items():
             try:
                 if len(drivers) == 1:
                     raise
-                one = read_clouds(deployment, session_of(deployment, {name: driver}), check=True, limits=True)
-                parts.append(one)
+                parts.append(read({name: driver}))
             except Exception as own:  # see above
                 yield _failed(name, "reading", own if len(drivers) > 1 else error)
                 unread[name] = _silent(name, driver.capabilities, own)
-    observation = _joined(deployment, parts, unread)
+    observation = attrs.evolve(_joined(deployment, parts, unread), notes=recorded.notes)
+    observation = attrs.evolve(observation, no_room=recorded.still_no_room(observation.at))
     for name in drivers.keys() - unread.keys():
         yield from _cloud(observation.clouds[name])
     yield from _plan(deployment, observation, fleets)
+
+
+def _recorded(deployment: Deployment, drivers: Mapping[str, Driver]) -> Recorded:
+    """Read what earlier applies wrote down: without it, the plan would miss balancers that a fleet has left."""
+    try:
+        return FileRecord(scopes={name: scope_of(driver) for name, driver in drivers.items()}).read(deployment)
+    except Exception:  # a driver whose scope can't be had is named when its cloud is read
+        return NOTHING_RECORDED
 
 
 def _joined(
@@ -134,8 +149,9 @@ def _cloud(cloud: CloudObservation) -> Iterator[Check]:
         yield Check(cloud.name, "reading", False, cloud.error, todo)
         return
     live = sum(one.phase.is_live for one in cloud.instances)
-    types = f"{len(cloud.machine_types)} machine types in zones {', '.join(cloud.zones) or '(none)'}"
-    yield Check(cloud.name, "reading", True, f"{live} instances of this deployment, {types}")
+    zones = f"zone{'' if len(cloud.zones) == 1 else 's'} {', '.join(cloud.zones) or '(none)'}"
+    types = f"{many(len(cloud.machine_types), 'machine type')} in {zones}"
+    yield Check(cloud.name, "reading", True, f"{many(live, 'instance')} of this deployment, {types}")
     if cloud.images:
         usable = sum(image.is_usable for image in cloud.images)
         doubtful = ", ".join(sorted(image.id for image in cloud.images if not image.verified))
@@ -172,10 +188,10 @@ def _plan(deployment: Deployment, observation: Observation, fleets: Sequence[str
 
 
 def _sums(made: Plan) -> str:
-    fleets = made.fleets.values()
-    counts = {verb: sum(getattr(fleet, verb) for fleet in fleets) for verb in ("create", "replace", "destroy")}
-    told = ", ".join(f"{count:,} to {verb}" for verb, count in counts.items() if count)
-    return told or "nothing to do"
+    verbs = ("create", "replace", "destroy", "register", "deregister")
+    counts = {verb: sum(getattr(fleet, verb) for fleet in made.fleets.values()) for verb in verbs}
+    told = ", ".join(f"{count:,} to {verb}" for verb, count in {"bake": len(made.bakes), **counts}.items() if count)
+    return told or ("waits until instances are ready" if made.changes else "nothing to do")
 
 
 def _silent(cloud: str, capabilities: Capabilities, error: Exception) -> CloudObservation:

@@ -78,7 +78,7 @@ def plan(
         forecast=told.forecast(),
         observed={name: told.observed(name) for name in desired.fleets},
         observed_at={name: cloud.at for name, cloud in observation.clouds.items()},
-        notes=tuple(told.notes()),
+        notes=tuple(dict.fromkeys(told.notes())),
         bakes=baked,
         recipes=_recipes(desired, observation),
     )

@@ -1,31 +1,24 @@
 """What a fleet costs while a forecast's events happen."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from vmpattern.model import Event, EventKind, Instance, InstanceId, Observation
-from vmpattern.planner import Resolution
+from vmpattern.model import Event, EventKind, Instance, InstanceId, Market, Observation
 
 
 class Prices:
     """Dollars an hour while events happen; everything becomes None as soon as one price is unknown."""
 
-    def __init__(self, observation: Observation, resolutions: Mapping[str, Resolution]) -> None:
+    def __init__(self, observation: Observation) -> None:
         self._types = {
             (name, kind.name): kind for name, cloud in observation.clouds.items() for kind in cloud.machine_types
-        }
-        self._slots = {
-            (fleet, slot.cloud, slot.zone, slot.machine_type): slot
-            for fleet, resolution in resolutions.items()
-            for slot in resolution.slots
         }
         self._of: dict[InstanceId, float] = {}
         self._sum = self._most = self._first = 0.0
         self._unknown = False
 
     def start(self, instance: Instance) -> None:
-        kind = self._types.get((instance.cloud, instance.machine_type))
-        self._add(instance.id, kind.price(instance.market) if kind else None)
+        self._add(instance.id, self._price(instance.cloud, instance.machine_type, instance.market))
         self._first = self._sum
 
     def follow(self, events: Sequence[Event]) -> None:
@@ -33,14 +26,17 @@ class Prices:
         asked, launched, gone = EventKind.LAUNCHING, EventKind.LAUNCHED, (EventKind.TERMINATED, EventKind.GONE)
         for event in events:
             if event.kind is asked:
-                slot = self._slots.get((event.fleet, event.cloud, event.zone, event.message))
-                launching[event.key] = slot.price_per_hour if slot else None
+                launching[event.key] = self._price(event.cloud, event.message, event.market)
             elif event.kind is launched:
                 for instance in event.instances:
                     self._add(instance, launching.get(event.key))
             elif event.kind in gone:
                 for instance in event.instances:
                     self._sum -= self._of.pop(instance, 0.0)
+
+    def _price(self, cloud: str, machine_type: str, market: Market | None) -> float | None:
+        kind = self._types.get((cloud, machine_type))
+        return kind.price(market) if kind is not None and market is not None else None
 
     def _add(self, instance: InstanceId, price: float | None) -> None:
         if price is None or math.isnan(price):

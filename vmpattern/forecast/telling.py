@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from vmpattern import naming
 from vmpattern.forecast.differences import Differences
 from vmpattern.forecast.prices import Prices
 from vmpattern.model import (
@@ -26,7 +25,18 @@ from vmpattern.model import (
     Result,
     Step,
 )
-from vmpattern.planner import Assessment, Resolution, balancer_notes, checks_of, lacks, limits, uneven
+from vmpattern.model.quantity import many
+from vmpattern.planner import (
+    Assessment,
+    Resolution,
+    balancer_notes,
+    builder_note,
+    builders,
+    checks_of,
+    lacks,
+    limits,
+    uneven,
+)
 
 CALLS_OF_A_BAKE = 30
 """About so many calls does a bake take: a launch, a capture, an end, and looking how far it is."""
@@ -83,12 +93,7 @@ class Told:
 
     def notes(self) -> Iterator[str]:
         baking = {bake.digest for bake in self._bakes}
-        for one in self._observation.instances():
-            if one.fleet == naming.BUILDERS and one.phase.is_live and one.revision not in baking:
-                yield (
-                    f"{one.id} was launched to bake an image: if no bake is under way, `vmpattern bake` ends it, at"
-                    " once if this machine launched it, else when it is overdue"
-                )
+        yield from map(builder_note, builders(self._observation, besides=baking))
         for strange in self._observation.mislabelled():
             yield not_ours(strange)
         for event in self._events(EventKind.UNREADABLE, fleet=""):
@@ -145,8 +150,8 @@ class Told:
 
     def _kept_notes(self, name: str) -> Iterator[str]:
         for instance in sorted(self._kept.get(name, set())):
-            left = ((self._live[name][instance].kept_until or 0.0) - self._start) / 60
-            yield f"{instance} failed and is kept for a look for {left:.0f} more minutes"
+            left = round(((self._live[name][instance].kept_until or 0.0) - self._start) / 60)
+            yield f"{instance} failed and is kept for a look for {many(left, 'more minute')}"
 
     def _reasons(
         self, fleet: Fleet, slots: Sequence[AnySlot], gone: Sequence[InstanceId], launched: int
@@ -236,7 +241,7 @@ class Told:
         return "complete" if complete else self._outcome.result.value
 
     def forecast(self) -> Forecast:
-        prices = Prices(self._observation, self._resolutions)
+        prices = Prices(self._observation)
         lowest, highest = {}, {}
         for name in self._deployment.fleets:
             assessment, end = self._assessments[name], self._outcome.fleets.get(name)
@@ -267,7 +272,8 @@ def not_ours(strange: Mislabelled) -> str:
 
 def _on_failure(fleet: Fleet) -> str:
     limit = limits(fleet).failures
-    return f"pause after {limit} failed launch{'es' if limit != 1 else ''}: no stored revision to go back to"
+    when = f"after {limit} failed launches" if limit > 1 else "at the first failed launch"  # of 0, as of 1
+    return f"pause {when}: no earlier revision is stored"
 
 
 def _zones(instances: Iterable[Instance]) -> str:

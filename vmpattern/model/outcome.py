@@ -11,7 +11,7 @@ from immutabledict import immutabledict
 
 from vmpattern.errors import ApplyFailed
 from vmpattern.model.observed import NoRoom
-from vmpattern.model.words import InstanceId, Word
+from vmpattern.model.words import InstanceId, Market, Word
 
 
 class EventKind(Word):
@@ -48,8 +48,9 @@ class EventKind(Word):
 class Event:
     """One thing that happened; `at` in epoch seconds of the reconciler's clock.
 
-    `key` tells which launch. `planned` is False for a termination that the plan didn't name. `total` and `ready` are
-    the fleet's counts after it.
+    `key` identifies the launch. A launch that is asked for (LAUNCHING) has its machine type in `message`, and its
+    `market`; the two together have one price. `planned` is False for a termination that the plan didn't name. `total`
+    and `ready` are the fleet's counts after it.
     """
 
     at: float
@@ -61,6 +62,7 @@ class Event:
     instances: tuple[InstanceId, ...] = ()
     message: str = ""
     key: str = ""
+    market: Market | None = None
     planned: bool = True
     total: int = 0
     ready: int = 0
@@ -68,7 +70,9 @@ class Event:
     def __str__(self) -> str:
         where = "/".join(part for part in (self.cloud, self.zone) if part)
         what = ", ".join(self.instances) if len(self.instances) <= 3 else f"{len(self.instances)} instances"
-        told = [self.fleet, self.kind.value, where, what or (str(self.count) if self.count else ""), self.message]
+        market = "" if self.market is None else self.market.value
+        number = what or (str(self.count) if self.count else "")
+        told = [self.fleet, self.kind.value, where, number, self.message, market]
         return " ".join(part for part in told if part) + ("" if self.planned else " (unplanned)")
 
 

@@ -102,3 +102,13 @@ def _whole(text: str, number: float, unit: str) -> int:
     if number != int(number):
         raise ValueError(f"expected a whole number of {unit}, found {text!r}")
     return int(number)
+
+
+def many(count: int, noun: str) -> str:
+    """Return the count with its noun, in the plural where it belongs.
+
+    Example:
+        >>> many(1, "instance"), many(1200, "instance")
+        ('1 instance', '1,200 instances')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -7,6 +7,7 @@ from vmpattern.planner.actions import Decision, Deregister, Drain, FleetAction, 
 from vmpattern.planner.assessment import Assessment, as_counted, assess, lacks, uneven
 from vmpattern.planner.bakes import bakes, chosen_images
 from vmpattern.planner.balancing import balancer_notes
+from vmpattern.planner.builders import builder_note, builders
 from vmpattern.planner.decide import decide
 from vmpattern.planner.failing import checks_of, refuse_failing
 from vmpattern.planner.freeing import is_out_of_quota
@@ -49,6 +50,8 @@ __all__ = [
     "assess",
     "balancer_notes",
     "bakes",
+    "builder_note",
+    "builders",
     "chosen_images",
     "checks_of",
     "classify",

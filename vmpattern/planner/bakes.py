@@ -31,16 +31,21 @@ def bakes(
     services: Sequence[str],
     refresh: bool = False,
     present: bool = False,
+    idle: bool = False,
 ) -> tuple[Bake, ...]:
     """Return the bakes of these services that have no image yet, one for each digest and cloud.
 
     With `present`, those are there whose image is, too. Of a cloud that couldn't be read there are none.
 
+    Args:
+        idle: also in clouds where only fleets of size 0 would run a service: nothing there needs the image yet.
+
     Raises:
         SpecError: an image can neither be found nor baked; every problem at once.
     """
     found: dict[tuple[str, str], Bake] = {}
-    for service, cloud, chosen in chosen_images(deployment, observation, services=services, refresh=refresh):
+    every = chosen_images(deployment, observation, services=services, refresh=refresh, idle=idle)
+    for service, cloud, chosen in every:
         if (chosen.to_bake or present) and cloud.error is None:
             bake = _bake(deployment, service, cloud, observation.contents.get(service.name, NOTHING), chosen)
             found.setdefault((cloud.name, bake.digest), bake)
@@ -48,9 +53,17 @@ def bakes(
 
 
 def chosen_images(
-    deployment: Deployment, observation: Observation, *, services: Sequence[str], refresh: bool = False
+    deployment: Deployment,
+    observation: Observation,
+    *,
+    services: Sequence[str],
+    refresh: bool = False,
+    idle: bool = False,
 ) -> list[tuple[Service, CloudObservation, Chosen]]:
     """Return the image of each of these services that has a recipe, in every cloud where it is needed.
+
+    Args:
+        idle: also where only fleets of size 0 would run it.
 
     Raises:
         SpecError: an image can neither be found nor baked; every problem at once.
@@ -62,7 +75,7 @@ def chosen_images(
         if not isinstance(service.image, Recipe):
             continue
         contents = observation.contents.get(name, NOTHING)
-        for cloud in _clouds(deployment, name):
+        for cloud in _clouds(deployment, name, idle=idle):
             try:
                 chosen = choose(service, observation.clouds[cloud], contents, refresh=refresh)
                 found.append((service, observation.clouds[cloud], chosen))
@@ -73,10 +86,10 @@ def chosen_images(
     return found
 
 
-def _clouds(deployment: Deployment, service: str) -> Sequence[str]:
-    """Return the clouds in which fleets run the service; every cloud if none does."""
+def _clouds(deployment: Deployment, service: str, *, idle: bool) -> Sequence[str]:
+    """Return the clouds in which fleets run the service, if `idle` whatever their size; every cloud without a fleet."""
     fleets = [fleet for fleet in deployment.fleets.values() if fleet.service == service]
-    used = dict.fromkeys(placement.cloud for fleet in fleets if fleet.size for placement in fleet.placements)
+    used = dict.fromkeys(place.cloud for fleet in fleets if fleet.size or idle for place in fleet.placements)
     return list(used) if fleets else list(deployment.clouds)
 
 

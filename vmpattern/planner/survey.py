@@ -24,18 +24,22 @@ from vmpattern.planner.resolve import resolve
 from vmpattern.planner.retired import with_retired
 from vmpattern.planner.scopes import counted_once
 
+UNJUDGED = "it isn't known which instances are up to date"
+"""What is said of a fleet whose file can't be resolved."""
+
 
 @attrs.frozen(kw_only=True)
 class SurveyRow:
     """One instance: what the provider lists, the combined health, and how it stands with its fleet.
 
-    `complaint` is what the provider says against it, in its own words; empty for nothing.
+    `in_date` is None where it isn't known: the file asks for something that can't be found out, so that an apply would
+    be refused. `complaint` is what the provider says against it, in its own words; empty for nothing.
     """
 
     instance: Instance
     health: Health
     state: str
-    in_date: bool
+    in_date: bool | None
     price_per_hour: float | None
     complaint: str = ""
 
@@ -44,13 +48,14 @@ class SurveyRow:
 class FleetSurvey:
     """One fleet: instances wanted, ready now, out of date; dollars an hour (None: a price is unknown); its rows.
 
+    `out_of_date` is None where it isn't known of any instance whether it is up to date; a note gives the reason then.
     `rows` are sorted by cloud, zone, age and id. `notes` say what couldn't be found out, `remaining` what isn't as
     asked for.
     """
 
     desired: int
     ready: int
-    out_of_date: int
+    out_of_date: int | None
     price_per_hour: float | None
     rows: tuple[SurveyRow, ...]
     notes: tuple[str, ...] = ()
@@ -81,10 +86,12 @@ def _fleet(deployment: Deployment, fleet: Fleet, observation: Observation) -> Fl
     ]
     notes += [*observation.notes, *balancer_notes(observation, fleet)]
     slots: tuple[AnySlot, ...] = ()
+    refusal = ""
     try:
         slots = resolve(deployment, fleet, observation).slots
     except SpecError as error:
-        notes += [str(problem.message) for problem in error.problems]
+        refusal = "; ".join(f"{problem.path}: {problem.message}" for problem in error.problems)
+        notes.append(f"{UNJUDGED}, and an apply is refused: {refusal}")
     assessment = assess(deployment, fleet, slots, observation)
     index = assessment.index
     rows = tuple(
@@ -92,14 +99,16 @@ def _fleet(deployment: Deployment, fleet: Fleet, observation: Observation) -> Fl
             instance=row.instance,
             health=Health.UNKNOWN if row.membership is Membership.UNKNOWN else row.health,
             state=row.word,
-            in_date=row.dated,
+            in_date=None if refusal else row.dated,
             price_per_hour=_price(observation.clouds[row.instance.cloud], row.instance),
             complaint=row.complaint,
         )
         for row in sorted(index.rows.values(), key=lambda row: (row.instance.cloud, row.instance.zone, *row.order))
     )
     remaining = () if assessment.reached else tuple(lacks(index, observation.at))
-    if assessment.reached and (rest := uneven(index, observation.no_room)):
+    if refusal:  # without slots, what is counted as out of date isn't known to be
+        remaining = (f"{assessment.ready} of {fleet.size} ready, {UNJUDGED}: {refusal}", *remaining[1:])
+    elif assessment.reached and (rest := uneven(index, observation.no_room)):
         notes.append(rest)
     return _summed(fleet.size, rows, tuple(notes), remaining)
 
@@ -125,10 +134,11 @@ def _summed(
     live = [row for row in rows if row.instance.phase.is_live]
     prices = [row.price_per_hour for row in live]
     known = [price for price in prices if price is not None]
+    is_judged = all(row.in_date is not None for row in rows)
     return FleetSurvey(
         desired=desired,
         ready=sum(row.state == "ready" for row in live),
-        out_of_date=sum(not row.in_date for row in live),
+        out_of_date=sum(not row.in_date for row in live) if is_judged else None,
         price_per_hour=round(sum(known), 6) if len(known) == len(prices) else None,
         rows=rows,
         notes=notes,

@@ -146,6 +146,7 @@ class Acts:
             count=action.count,
             key=action.key,
             message=slot.machine_type,
+            market=slot.market,
         )
         self._submit(
             run,

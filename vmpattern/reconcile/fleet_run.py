@@ -16,6 +16,7 @@ from vmpattern.model import (
     Instance,
     InstanceId,
     LaunchKey,
+    Market,
     NoRoom,
     Options,
     Service,
@@ -107,6 +108,7 @@ class FleetRun:
         instances: tuple[InstanceId, ...] = (),
         message: str = "",
         key: str = "",
+        market: Market | None = None,
         planned: bool = True,
     ) -> None:
         """Emit an event with the fleet's counts after it."""
@@ -125,6 +127,7 @@ class FleetRun:
                 instances=instances,
                 message=message,
                 key=key,
+                market=market,
                 planned=planned,
                 total=self.index.total,
                 ready=self.index.reported,

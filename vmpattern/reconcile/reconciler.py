@@ -140,7 +140,9 @@ class Engine:
         result, now = self._result(), self._runtime.now()
         errors = [failure for run in self._runs for failure in (*run.errors, *self._halted(run))]
         kind = EventKind.PAUSED if result is Result.PAUSED else EventKind.DONE
-        told = "; ".join(failure.message for failure in errors) if result is Result.PAUSED else result.value
+        told = (
+            "; ".join(dict.fromkeys(failure.message for failure in errors)) if result is Result.PAUSED else result.value
+        )
         self._on_event(Event(at=now, kind=kind, message=told))
         return Outcome(
             result=result,

@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from vmpattern.model import Event, EventKind, Failure, Outcome, Result
+from vmpattern.model import Event, EventKind, Failure, FleetOutcome, Outcome, Result
 from vmpattern.report import units
 
 _HEADLINES = {
@@ -39,14 +39,21 @@ def _parts(outcome: Outcome, command: str) -> Iterator[RenderableType]:
     for name, fleet in outcome.fleets.items():
         enough = "green" if fleet.ready >= fleet.size else "yellow"
         ready = (f"{fleet.ready:,} of {fleet.size:,} ready", enough)
-        done = f" · {fleet.created:,} created, {fleet.destroyed:,} destroyed"
-        yield Text.assemble("  ", (name, "bold cyan"), "  ", ready, done)
+        yield Text.assemble("  ", (name, "bold cyan"), "  ", ready, f" · {', '.join(_done(fleet))}")
     block = Table.grid(padding=(0, 2, 0, 0))
     block.add_column(style="dim", no_wrap=True)
     for label, text, colour in _items(outcome, command):
         block.add_row(label, Text(text, colour))
     if block.row_count:
         yield Padding(block, (0, 0, 0, 2), expand=False)
+
+
+def _done(fleet: FleetOutcome) -> Iterator[str]:
+    yield f"{fleet.created:,} created"
+    yield f"{fleet.destroyed:,} destroyed"
+    for count, what in ((fleet.registered, "registered"), (fleet.deregistered, "deregistered")):
+        if count:
+            yield f"{count:,} {what}"
 
 
 def _items(outcome: Outcome, command: str) -> Iterator[tuple[str, str, str]]:
@@ -74,4 +81,4 @@ def _grouped(errors: tuple[Failure, ...]) -> Iterator[tuple[Failure, int]]:
     yield from list(counts.items())[:_AT_MOST]
     if len(counts) > _AT_MOST:
         rest = len(counts) - _AT_MOST
-        yield Failure(code="more", scope="", message=f"{rest} other errors: --json lists them all"), 1
+        yield Failure(code="more", scope="", message=f"{units.many(rest, 'other error')}: --json lists them all"), 1

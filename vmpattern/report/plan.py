@@ -118,8 +118,9 @@ def _facts(plan: Plan, name: str, fleet: FleetPlan, full: bool) -> Iterator[tupl
         yield "note", Text(note, "yellow")
 
 
-def _balanced(fleet: FleetPlan) -> str:
-    counts = ((fleet.register, "to register"), (fleet.deregister, "to take out"))
+def _balanced(*fleets: FleetPlan) -> str:
+    register, deregister = (sum(getattr(fleet, verb) for fleet in fleets) for verb in ("register", "deregister"))
+    counts = ((register, "to register"), (deregister, "to take out"))
     return ", ".join(f"{count:,} {what}" for count, what in counts if count)
 
 
@@ -202,8 +203,8 @@ def _forecast(plan: Plan) -> RenderableType:
     forecast = plan.forecast
     block = _block()
     if plan.changes:
-        if len(plan.fleets) > 1:
-            block.add_row("in all", _sums(plan))
+        if len(plan.fleets) > 1 and (sums := _sums(plan)):
+            block.add_row("in all", sums)
         calls = units.many(forecast.api_calls, "API call")
         block.add_row("takes", Text.assemble((f"about {units.duration(forecast.duration_s)}", "bold"), f", {calls}"))
         before, after, peak = map(units.price, (forecast.price_before, forecast.price_after, forecast.price_peak))
@@ -222,8 +223,12 @@ def _verdict(plan: Plan) -> Iterator[RenderableType]:
 
 
 def _sums(plan: Plan) -> Text:
-    sums = [(sum(getattr(fleet, verb) for fleet in plan.fleets.values()), verb, style) for _, verb, style in COUNTS]
-    return Text(", ").join(Text(f"{count:,} to {verb}", style) for count, verb, style in sums[:3] if count)
+    """Return the counts of all fleets together; empty where an apply only waits or bakes."""
+    fleets = plan.fleets.values()
+    sums = [(sum(getattr(fleet, verb) for fleet in fleets), verb, style) for _, verb, style in COUNTS[:3]]
+    told = [Text(f"{count:,} to {verb}", style) for count, verb, style in sums if count]
+    balanced = _balanced(*fleets)
+    return Text(", ").join([*told, Text(balanced)] if balanced else told)
 
 
 def _block() -> Table:

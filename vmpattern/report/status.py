@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from vmpattern.model import Health, Observation
-from vmpattern.planner import overlaps
+from vmpattern.planner import builder_note, builders, overlaps
 from vmpattern.planner.survey import FleetSurvey, SurveyRow
 from vmpattern.report import units
 from vmpattern.report.tables import Column, table
@@ -27,7 +27,7 @@ _COLUMNS: tuple[tuple[str, int, bool, Callable[[SurveyRow, float], tuple[str, st
         "REVISION",
         4,
         False,
-        lambda row, now: (row.instance.revision, "") if row.in_date else (f"{row.instance.revision} old", "yellow"),
+        lambda row, now: _revision(row),
     ),
     ("ZONE", 3, False, lambda row, now: (f"{row.instance.cloud}/{row.instance.zone}", "")),
     ("TYPE", 7, False, lambda row, now: (row.instance.machine_type, "")),
@@ -37,10 +37,18 @@ _COLUMNS: tuple[tuple[str, int, bool, Callable[[SurveyRow, float], tuple[str, st
 )
 
 
+def _revision(row: SurveyRow) -> tuple[str, str]:
+    """Return the revision, with a mark unless it is up to date."""
+    if row.in_date:
+        return row.instance.revision, ""
+    return f"{row.instance.revision} {'unknown' if row.in_date is None else 'old'}", "yellow"
+
+
 def render_status(surveys: Mapping[str, FleetSurvey], observation: Observation, *, width: int | None) -> RenderableType:
     """Render the fleets as observed, for a terminal of `width` columns; None shows every column.
 
-    Below them stands what belongs to no fleet: VMs whose labels can't be read, and cloud entries that are one cloud.
+    Below them stands what belongs to no fleet: VMs whose labels can't be read, cloud entries that are one cloud, and
+    builders.
     """
     return Group(*_parts(surveys, observation.at, width), *_strange(observation, width))
 
@@ -48,6 +56,7 @@ def render_status(surveys: Mapping[str, FleetSurvey], observation: Observation, 
 def _strange(observation: Observation, width: int | None) -> Iterator[RenderableType]:
     found = [f"{one.cloud}: {one.id} is neither counted nor touched: {one.reason}" for one in observation.mislabelled()]
     found += [f"clouds.{one.second} {one.message}" for one in overlaps(observation)]
+    found += [f"{one.cloud}: {builder_note(one)}" for one in builders(observation)]
     if found:
         yield Text()
     for text in found:
@@ -90,7 +99,9 @@ def _wrapped(text: str, width: int | None) -> Iterator[Text]:
 def _summary(name: str, survey: FleetSurvey) -> Text:
     ready = (f"{survey.ready:,} of {survey.desired:,} ready", "green" if survey.ready >= survey.desired else "yellow")
     line = Text.assemble((name, "bold cyan"), "  ", ready)
-    if survey.out_of_date:
+    if survey.out_of_date is None:
+        line.append(" · out of date: unknown", "yellow")
+    elif survey.out_of_date:
         line.append(f" · {survey.out_of_date:,} out of date", "yellow")
     if survey.rows:
         line.append(f" · {units.price(survey.price_per_hour)}")
@@ -110,6 +121,7 @@ def status_to_json(surveys: Mapping[str, FleetSurvey], observation: Observation)
             {"clouds": [one.first, one.second], "instances": list(one.shared), "message": one.message}
             for one in overlaps(observation)
         ],
+        "builders": [{"cloud": one.cloud, "id": one.id, "message": builder_note(one)} for one in builders(observation)],
     }
 
 

@@ -2,15 +2,7 @@
 
 from datetime import UTC, datetime
 
-
-def many(count: int, noun: str) -> str:
-    """Return the count with its noun, in the plural where it belongs.
-
-    Example:
-        >>> many(1, "instance"), many(1200, "instance")
-        ('1 instance', '1,200 instances')
-    """
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+from vmpattern.model.quantity import many as many
 
 
 def duration(seconds: float) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option("--smoke", is_flag=True, help="Boot an instance of each image, and see whether it serves.")
 @click.option("--keep-builder", is_flag=True, help="Leave a builder that failed, for a look.")
 def command(app: App, services: tuple[str, ...], refresh: bool, smoke: bool, keep_builder: bool) -> int:
-    """Make the images of SERVICE, or of all services that have a recipe, in every cloud that runs them.
+    """Make the images of SERVICE, or of all services that have a recipe, in every cloud where their fleets may run.
 
     What is there already isn't made again. An apply bakes what it needs by itself. Ctrl-C, SIGTERM or SIGHUP ends the
     builders and deletes what isn't verified yet; a second one leaves at once.
@@ -40,7 +40,7 @@ def command(app: App, services: tuple[str, ...], refresh: bool, smoke: bool, kee
         )
     app.document(bakes_to_json(outcome))
     if not app.json:
-        app.show(render_bakes(outcome, command=app.command))
+        app.show(render_bakes(outcome, deployment, command=app.command))
     return _status(outcome, interruption.status)
 
 

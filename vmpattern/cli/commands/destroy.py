@@ -4,7 +4,6 @@ import click
 
 from vmpattern.cli.carry import carry_out, forecast
 from vmpattern.cli.command import Acting, App
-from vmpattern.report import units
 
 
 @click.command("destroy", cls=Acting)
@@ -14,6 +13,8 @@ def command(app: App, yes: bool) -> int:
 
     Builders that a bake left are ended, too, unless --fleet names fleets.
     """
+    from vmpattern.report import units
+
     deployment = app.deployment()
     plan = forecast(app, deployment.resized(dict.fromkeys(deployment.fleets, 0)))
     number = sum(fleet.destroy for fleet in plan.fleets.values())

@@ -21,6 +21,8 @@ def command(app: App) -> int:
     """
     import attrs
 
+    from vmpattern.report import units
+
     deployment = app.deployment()
     checks: list[Check] = []
     for check in app.engine.check_up(deployment, fleets=app.fleets):
@@ -30,9 +32,10 @@ def command(app: App) -> int:
     wrong = sum(not check.ok for check in checks)
     app.document({"ok": not wrong, "checks": [attrs.asdict(check) for check in checks]})
     if not wrong:
-        app.tell(f"All {len(checks)} checks passed.", style="green")
+        every = f"All {len(checks)} checks" if len(checks) > 1 else "The only check"
+        app.tell(f"{every} passed.", style="green")
         return 0
-    app.tell(f"{wrong} of {len(checks)} checks failed.", style="red")
+    app.tell(f"{wrong} of {units.many(len(checks), 'check')} failed.", style="red")
     return FAILED
 
 

@@ -22,7 +22,7 @@ def command(app: App) -> int:
     """
     from vmpattern.cli.capability import abilities, render_abilities
 
-    found = list(abilities(app.engine, app.deployment() if app.file.is_file() else None))
+    found = list(abilities(app.engine, app.deployment() if app.file.exists() else None))
     if app.json:
         from vmpattern.serialization import to_json
 
@@ -55,13 +55,16 @@ def check(app: App, driver: str, options: tuple[str, ...], clauses: tuple[str, .
     something was left behind.
     """
     from vmpattern.cli.checking import checking, chosen, render_summary, report_to_json
+    from vmpattern.report import units
     from vmpattern.testing import kit_for, run
 
     told = {name: value for name, value in given.items() if value is not None}
     kit = kit_for(driver, settings=_settings(options), given=told, factory=app.engine.driver)
     some = chosen(clauses)
     if kit.may_cost and not yes:
-        app.confirm(f"This launches up to {kit.most} instances at a time in {kit.zone}, which may cost money.")
+        app.confirm(
+            f"This launches up to {units.many(kit.most, 'instance')} at a time in {kit.zone}, which may cost money."
+        )
     with checking(app, len(some)) as on_result:
         report, interrupted = _run(app, lambda: run(kit, clauses=some, on_result=on_result, driver=driver))
     if report is None:
