@@ -15,13 +15,14 @@ from vmpattern.model import (
     ImageId,
     Instance,
     InstanceId,
+    Limit,
     MachineType,
     Mislabelled,
     Options as OptionTable,
     Standing,
     Usage,
 )
-from vmpattern_gcp import balancing, catalog, fleet, foresight, images, launching, looking
+from vmpattern_gcp import balancing, catalog, fleet, foresight, images, launching, limits, looking
 from vmpattern_gcp.api import Api
 from vmpattern_gcp.credentials import Credentials, GoogleCredentials
 from vmpattern_gcp.facts import capabilities
@@ -55,6 +56,7 @@ class GcpDriver:
         self._options = options
         self._cloud = cloud
         self._now = now
+        self._types: tuple[MachineType, ...] = ()
         path = directory / options.credentials if options.credentials else None
         authority = directory / options.ca_file if options.ca_file else None
         self._credentials_file = path.resolve() if path is not None else None
@@ -105,7 +107,8 @@ class GcpDriver:
 
     def machine_types(self) -> tuple[MachineType, ...]:
         """List the machine types of the region."""
-        return catalog.machine_types(self._api.calls("list machine types"), self._options)
+        self._types = catalog.machine_types(self._api.calls("list machine types"), self._options)
+        return self._types
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -124,6 +127,11 @@ class GcpDriver:
         if not requests:
             return ()
         return foresight.problems(self._api.calls("check a placement"), requests, balancer, self._options)
+
+    def limits(self) -> tuple[Limit, ...]:
+        """Return the region's quotas; machine types keep their size, so those that were listed last will do."""
+        types = self._types or self.machine_types()
+        return limits.limits(self._api.calls("read the region's quotas"), types)
 
     def members(self, balancer: OptionTable) -> Mapping[InstanceId, Standing]:
         """List a backend service's members, and those that it lets drain."""

@@ -21,6 +21,7 @@ def capabilities(call_timeout_s: float) -> Capabilities:
         staleness_s=5.0,
         call_timeout_s=call_timeout_s,
         checks=True,
+        limits=True,
         balancer=True,
         console=True,
         baker=True,

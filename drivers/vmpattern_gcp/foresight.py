@@ -1,15 +1,15 @@
-"""What is bound to fail, told before anything is launched: what a placement names is read, and the region's quotas."""
+"""What is bound to fail, known before anything is launched: what a placement names is read."""
 
 from collections.abc import Callable, Iterator, Sequence
 
 from vmpattern.driver import LaunchRequest
 from vmpattern.errors import Invalid, NotFound, Problem, SpecError
-from vmpattern.model import Market, Options
-from vmpattern_gcp.answers import DiskImage, Kind, Named, Region
+from vmpattern.model import Options
+from vmpattern_gcp.answers import DiskImage, Kind, Named
 from vmpattern_gcp.api import Calls
 from vmpattern_gcp.balancing import front
 from vmpattern_gcp.insertion import network_path, placement_options, subnetwork_path
-from vmpattern_gcp.machines import CUSTOM, OF_OLD
+from vmpattern_gcp.machines import CUSTOM
 from vmpattern_gcp.names import image_path, region_of
 from vmpattern_gcp.options import GcpOptions, PlacementOptions
 
@@ -30,7 +30,7 @@ def problems(
         found += _of_networks(calls, first, placement)
     if balancer is not None:
         found += _of_balancer(calls, balancer, requests)
-    return (*found, *_of_quotas(calls, requests, options))
+    return tuple(found)
 
 
 def _of_zones(requests: Sequence[LaunchRequest], options: GcpOptions) -> Found:
@@ -91,35 +91,6 @@ def _of_balancer(calls: Calls, balancer: Options, requests: Sequence[LaunchReque
         if request.zone not in there.groups:
             text = f"{there.path} has no instance group in {request.zone}: add one as a backend"
             yield Problem("balancer.backend_service", text)
-
-
-def _of_quotas(calls: Calls, requests: Sequence[LaunchRequest], options: GcpOptions) -> Found:
-    request = requests[0]
-    count = request.count
-    quotas = {quota.metric: quota for quota in calls.get(Region, f"regions/{options.region}").quotas}
-    wanted = {"INSTANCES": count}
-    kind = _kind(calls, request)
-    if kind is not None:
-        wanted[_metric(request, quotas)] = count * kind.guest_cpus
-    for metric, more in wanted.items():
-        quota = quotas.get(metric)
-        if quota is not None and more and quota.usage + more > quota.limit:
-            used = f"{quota.usage:g} of {quota.limit:g} are used"
-            yield Problem("", f"the quota {metric} of {options.region} is too small for {more} more: {used}")
-
-
-def _metric(request: LaunchRequest, quotas: object) -> str:
-    if request.market is Market.SPOT and isinstance(quotas, dict) and "PREEMPTIBLE_CPUS" in quotas:
-        return "PREEMPTIBLE_CPUS"
-    series = request.machine_type.partition("-")[0]
-    return "CPUS" if series in OF_OLD else f"{series.upper()}_CPUS"
-
-
-def _kind(calls: Calls, request: LaunchRequest) -> Kind | None:
-    try:
-        return calls.get(Kind, f"zones/{request.zone}/machineTypes/{request.machine_type}")
-    except (NotFound, Invalid):
-        return None
 
 
 def _look(calls: Calls, path: str) -> Named:

@@ -29,6 +29,17 @@ def family(machine_type: str) -> str:
     return f"{machine_type.partition('-')[0]}-*"
 
 
+def metric(machine_type: str) -> str:
+    """Return the quota for which a machine type's vCPUs count; those of spot instances may count for another.
+
+    Example:
+        >>> metric("n2-standard-4"), metric("e2-small")
+        ('N2_CPUS', 'CPUS')
+    """
+    series = machine_type.partition("-")[0]
+    return "CPUS" if series in OF_OLD else f"{series.upper()}_CPUS"
+
+
 @attrs.frozen
 class Size:
     """How large a machine type is."""

@@ -26,6 +26,9 @@ FAULTS = {
     Fault.THROTTLED: FaultKind.THROTTLE,
     Fault.FAILED_PAGE: FaultKind.FAILED_PAGE,
 }
+QUOTA = 10_000
+"""The most instances in the account: more than any check launches."""
+
 STRANGER = ""
 """The deployment of what has none."""
 
@@ -128,7 +131,11 @@ class MemoryKit(Kit):
 
     def _options(self) -> MemoryOptions:
         usual: Options = immutabledict(
-            path="world.json", speed=0.0, idempotency=self.idempotency.value, bad_images=(self.deaf,)
+            path="world.json",
+            speed=0.0,
+            idempotency=self.idempotency.value,
+            quota=QUOTA,
+            bad_images=(self.deaf,),
         )
         return parse_options(MemoryOptions, usual | self.settings, path="options")
 

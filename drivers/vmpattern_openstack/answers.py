@@ -132,14 +132,14 @@ class GlanceImage:
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """What the project may have and has; a maximum of -1 is none."""
+    """What the project may have and has; a maximum of -1 is none, None is unknown."""
 
     instances: int = -1
-    instances_used: int = 0
+    instances_used: int | None = None
     cores: int = -1
-    cores_used: int = 0
+    cores_used: int | None = None
     ram: int = -1
-    ram_used: int = 0
+    ram_used: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -153,10 +153,10 @@ class Allowance:
 
 @attrs.frozen(kw_only=True)
 class NetworkQuota:
-    """What Neutron allows a project."""
+    """What Neutron allows a project; None where it doesn't say."""
 
-    port: Allowance = Allowance()
-    floatingip: Allowance = Allowance()
+    port: Allowance | None = None
+    floatingip: Allowance | None = None
 
 
 @attrs.frozen(kw_only=True)

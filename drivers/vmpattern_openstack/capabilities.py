@@ -19,6 +19,7 @@ CAN = Capabilities(
     # Nova's database may be several, which follow each other.
     staleness_s=5.0,
     checks=True,
+    limits=True,
     balancer=True,
     console=True,
     baker=True,

@@ -66,6 +66,10 @@ class Catalog:
             self._flavors = found
         return found
 
+    def known_flavors(self, calls: Calls) -> Mapping[str, Flavor]:
+        """Return the flavors by name, as they were last read; they are read where they never were."""
+        return self._flavors or self.flavors(calls)
+
     def machine_types(self, calls: Calls) -> tuple[MachineType, ...]:
         """Return the flavors of now as machine types of every zone: which zone has which, Nova doesn't tell."""
         self.forget()

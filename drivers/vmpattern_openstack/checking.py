@@ -1,12 +1,12 @@
-"""What can be told before a launch: everything that Nova would refuse, and what the quota leaves no room for."""
+"""What is known before a launch: everything that Nova would refuse, apart from quotas."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from vmpattern.driver import LaunchRequest
 from vmpattern.driver.options import parse_options
 from vmpattern.errors import Invalid, NotFound, Problem, SpecError
 from vmpattern.model import Options
-from vmpattern_openstack.answers import Allowance, Flavor, GlanceImage, Limits, NetworkQuota
+from vmpattern_openstack.answers import Flavor, GlanceImage
 from vmpattern_openstack.api import Calls
 from vmpattern_openstack.balancing import balancer_options, pool_of
 from vmpattern_openstack.catalog import Catalog
@@ -33,7 +33,6 @@ def problems(
             continue
         yield from _told(lambda: root_disk(request, options, flavor))  # noqa: B023
         yield from _problems_of_image(calls, request, options, flavor)
-        yield from _problems_of_quota(_uses(calls, catalog, request, options, flavor))
     zones = catalog.zones(calls)
     for request in requests:
         if request.zone not in zones:
@@ -93,33 +92,6 @@ def _problems_of_image(
     if 0 < disk < image.min_disk:
         field = "machine_type" if options.volume is None else "disk_gib"
         yield Problem(field, f"the root disk has {disk} GiB, and the image needs {image.min_disk}")
-
-
-def _uses(
-    calls: Calls, catalog: Catalog, request: LaunchRequest, options: PlacementOptions, flavor: Flavor
-) -> Iterator[tuple[str, int, Allowance]]:
-    """Yield what the launches take: its name, how much of it, and how much there may be."""
-    found = calls.get("compute", "/limits").get("limits")
-    limits = calls.parsed(Limits, found["absolute"] if isinstance(found, dict) else None)
-    yield "instances", request.count, Allowance(limit=limits.instances, used=limits.instances_used)
-    yield "vCPUs", request.count * flavor.vcpus, Allowance(limit=limits.cores, used=limits.cores_used)
-    yield "MiB of memory", request.count * flavor.ram, Allowance(limit=limits.ram, used=limits.ram_used)
-    # Not every Neutron tells what is used; then a spent quota is the server's fault.
-    project = calls.project()
-    told = calls.find("network", f"/quotas/{project}/details") if project else None
-    if told is not None and not options.has_no_network:
-        quota = calls.parsed(NetworkQuota, told.get("quota"))
-        yield "ports", request.count * max(1, len(options.named_networks)), quota.port
-        if catalog.gives_addresses:
-            yield "floating addresses", request.count, quota.floatingip
-
-
-def _problems_of_quota(uses: Iterable[tuple[str, int, Allowance]]) -> Iterator[Problem]:
-    for what, wanted, allowed in uses:
-        used = allowed.used + allowed.reserved
-        if wanted and 0 <= allowed.limit < used + wanted:
-            text = f"{wanted} {what} more are wanted, and {used} of the project's {allowed.limit} are used"
-            yield Problem("", f"{text}: ask for a higher quota, or free some of it")
 
 
 def _problems_of_balancer(calls: Calls, balancer: Options) -> Iterator[Problem]:

@@ -30,6 +30,7 @@ from vmpattern.model import (
     ImageState,
     Instance,
     InstanceId,
+    Limit,
     MachineType,
     Mislabelled,
     Options as OptionTable,
@@ -45,6 +46,7 @@ from vmpattern_openstack import (
     floating,
     images,
     launching,
+    limits,
     listing,
     metering,
     servers,
@@ -213,9 +215,13 @@ class OpenStackDriver:
         return self._catalog.machine_types(self.calls("list flavors"))
 
     def check(self, requests: Sequence[LaunchRequest], balancer: OptionTable | None) -> tuple[Problem, ...]:
-        """Tell what Nova would refuse, and what is above the quota."""
+        """Return what Nova would refuse, apart from quotas."""
         calls = self.calls("check a launch")
         return tuple(dict.fromkeys(checking.problems(calls, self._catalog, requests, balancer)))
+
+    def limits(self) -> tuple[Limit, ...]:
+        """Return the project's quotas of Nova and Neutron, with what is in use."""
+        return limits.limits(self.calls("read the limits"), self._catalog)
 
     # -- consoles and balancers ---------------------------------------------------------------------------------------
 

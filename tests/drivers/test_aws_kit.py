@@ -10,7 +10,7 @@ from vmpattern.testing import CLAUSES, Status
 from vmpattern.testing.report import execute
 
 UNDECLARED = {"bake-8", "check-5", "label-3", "balance-3", "console-2", "meter-2", "probe-1", "probe-2"}
-UNDECLARED |= {"probe-3", "probe-4", "launch-12"}
+UNDECLARED |= {"probe-3", "probe-4", "launch-12", "limit-1", "limit-2", "limit-3"}
 ELSEWHERE = {"list-2", "end-4"}
 """They take a thousand instances: the tests of the driver look at smaller pages, and at too many ids."""
 

@@ -11,7 +11,7 @@ from immutabledict import immutabledict
 from oslab import driver, ended, needs_lab, some_request
 
 from vmpattern.driver import LaunchRequest, Selector
-from vmpattern.errors import Invalid, QuotaExceeded
+from vmpattern.errors import Invalid
 from vmpattern.model import ImageId, Options
 from vmpattern_openstack import OpenStackDriver
 
@@ -125,52 +125,6 @@ def test_a_zone_and_a_pool_that_are_not_there_are_told(cloud: OpenStackDriver, r
 
     assert "there are: nova" in found["zone"]
     assert "there is no pool 'nopool'" in found["balancer.pool"]
-
-
-@pytest.mark.alone
-def test_a_quota_without_room_is_told_and_nova_refuses_it(request_: LaunchRequest) -> None:
-    with contextlib.closing(driver(cloud="oslab-alt")) as alt, contextlib.closing(driver(cloud="oslab-admin")) as admin:
-        groups = alt.calls("look for the project").get("network", "/security-groups")["security_groups"]
-        assert isinstance(groups, list)
-        quota = f"/os-quota-sets/{groups[0]['project_id']}"
-        change = admin.calls("set a quota", mutating=True).change
-        wanted = attrs.evolve(request_, count=2, options=immutabledict(networks=("none",)))
-        change("compute", "PUT", quota, {"quota_set": {"instances": 1}})
-        try:
-            assert "2 instances more are wanted, and 0 of the project's 1 are used" in told(alt, wanted)[""]
-            with pytest.raises(QuotaExceeded):
-                alt.launch(wanted)
-            assert () == alt.instances(Selector("lab-checks"))
-        finally:
-            change("compute", "PUT", quota, {"quota_set": {"instances": -1}})
-
-
-@pytest.mark.alone
-@pytest.mark.parametrize(
-    ("what", "quota", "options"),
-    [
-        pytest.param("ports", "port", {"floating_network": None}, id="ports"),
-        pytest.param("floating addresses", "floatingip", {"floating_network": "oslab-public"}, id="floating addresses"),
-    ],
-)
-def test_a_quota_of_neutron_without_room_is_told(
-    what: str, quota: str, options: Mapping[str, str | None], request_: LaunchRequest
-) -> None:
-    given = {key: value for key, value in options.items() if value}
-    with (
-        contextlib.closing(driver(cloud="oslab-alt", **given)) as alt,
-        contextlib.closing(driver(cloud="oslab-admin")) as admin,
-    ):
-        project = alt.calls("look for the project").project()
-        path = f"/quotas/{project}"
-        change = admin.calls("set a quota", mutating=True).change
-        change("network", "PUT", path, {"quota": {quota: 1}})
-        try:
-            assert f"2 {what} more are wanted, and 0 of the project's 1 are used" in told(
-                alt, attrs.evolve(request_, count=2)
-            ).get("", "")
-        finally:
-            change("network", "PUT", path, {"quota": {quota: -1}})
 
 
 def test_a_server_that_failed_tells_its_fault_on_its_console(cloud: OpenStackDriver, request_: LaunchRequest) -> None:

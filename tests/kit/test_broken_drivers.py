@@ -24,7 +24,7 @@ def test_the_driver_that_is_broken_here_keeps_every_clause() -> None:
 def test_what_is_skipped_of_it_is_only_what_it_declares_otherwise() -> None:
     skipped = {result.clause.id for result in run(WholeKit()).results if result.status is Status.SKIPPED}
 
-    assert {"label-3", "probe-3", "balance-3", "console-2", "bake-8", "meter-2", "check-5"} == skipped
+    assert {"label-3", "probe-3", "balance-3", "console-2", "bake-8", "meter-2", "check-5", "limit-3"} == skipped
 
 
 @pytest.mark.parametrize(
@@ -108,6 +108,12 @@ def test_what_is_skipped_of_it_is_only_what_it_declares_otherwise() -> None:
         pytest.param(broken.ForeseesByLaunching, "check-1", "check-4", id="foresees by trying it out"),
         pytest.param(broken.MissesImagesToCome, "check-4", "", id="misses images that come later"),
         pytest.param(broken.ChecksUndeclared, "check-5", "", id="checks though that isn't declared"),
+        pytest.param(broken.CountsBelowZero, "limit-1", "", id="counts below zero"),
+        pytest.param(broken.CountsForNothing, "limit-1", "", id="counts machine types that cost nothing"),
+        pytest.param(broken.LimitsTheUnsold, "limit-1", "", id="counts machine types that it doesn't list"),
+        pytest.param(broken.LimitsTwice, "limit-1", "", id="returns a limit twice"),
+        pytest.param(broken.CountsNothing, "limit-2", "", id="counts nothing"),
+        pytest.param(broken.LimitsUndeclared, "limit-3", "", id="has limits though that isn't declared"),
         pytest.param(broken.ChangesItsMind, "fact-1", "", id="declares something else each time"),
     ],
 )

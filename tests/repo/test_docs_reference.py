@@ -16,7 +16,7 @@ from vmpattern.bakery import Pruned
 from vmpattern.cli.bakes import bakes_to_json
 from vmpattern.cli.checking import report_to_json
 from vmpattern.cli.table import COMMANDS, LATER
-from vmpattern.driver import VERSION, Baker, Balancer, Checker, Console, Driver, Meter, Prober
+from vmpattern.driver import VERSION, Baker, Balancer, Checker, Console, Driver, Limiter, Meter, Prober
 from vmpattern.driver.options import parse_options
 from vmpattern.errors import DriverError
 from vmpattern.model import Capabilities, CloudObservation, Failure, FleetOutcome
@@ -356,7 +356,7 @@ def test_the_contract_says_when_to_raise_each_error() -> None:
 
 def test_every_verb_is_in_the_contract() -> None:
     documented = {name for _, cells in rows("driver-contract.md", "verb") for name in re.findall(r"`(\w+)`", cells[0])}
-    kinds = (Driver, Checker, Prober, Balancer, Console, Baker, Meter)
+    kinds = (Driver, Checker, Limiter, Prober, Balancer, Console, Baker, Meter)
     verbs = {name for kind in kinds for name, verb in vars(kind).items() if callable(verb) and name[0] != "_"}
 
     assert verbs - {"close"} == documented

@@ -736,3 +736,46 @@ class ChecksUndeclared(WholeDriver):
     @property
     def capabilities(self):
         return attrs.evolve(CAN, checks=False)
+
+
+class CountsBelowZero(WholeDriver):
+    """Takes what is free for what is used, less what there may be."""
+
+    def limits(self):
+        return tuple(attrs.evolve(limit, used=limit.used - limit.most) for limit in super().limits())
+
+
+class CountsForNothing(WholeDriver):
+    """Says that some machine types cost nothing instead of leaving them out."""
+
+    def limits(self):
+        return tuple(attrs.evolve(limit, costs={**limit.costs, "large": 0}) for limit in super().limits())
+
+
+class LimitsTheUnsold(WholeDriver):
+    """Counts machine types that it doesn't list."""
+
+    def limits(self):
+        return tuple(attrs.evolve(limit, costs={**limit.costs, "huge": 1}) for limit in super().limits())
+
+
+class LimitsTwice(WholeDriver):
+    """Reads a limit from two places."""
+
+    def limits(self):
+        return (*super().limits(), *(attrs.evolve(limit, most=limit.most + 1) for limit in super().limits()))
+
+
+class CountsNothing(WholeDriver):
+    """Doesn't read what is used."""
+
+    def limits(self):
+        return tuple(attrs.evolve(limit, used=0) for limit in super().limits())
+
+
+class LimitsUndeclared(WholeDriver):
+    """Has limits, and doesn't declare it."""
+
+    @property
+    def capabilities(self):
+        return attrs.evolve(CAN, limits=False)

@@ -27,6 +27,9 @@ from vmpattern.testing.bench import Bench
 SOMEBODY = "somebody"
 """The deployment of a VM that in this cloud stands for one without our labels."""
 
+QUOTA = 1000
+"""The most instances in the account: more than any check launches."""
+
 CAN = attrs.evolve(
     EC2_LIKE,
     max_batch=3,
@@ -135,6 +138,9 @@ class WholeDriver:
     def check(self, requests, balancer):
         return self.cloud.check(requests, balancer)
 
+    def limits(self):
+        return self.cloud.limits()
+
     def probe(self, ids, check):
         return self.cloud.probe(ids, check)
 
@@ -197,7 +203,7 @@ class WholeKit(Kit):
 
     def __init__(self, made: type[WholeDriver] = WholeDriver, can: Capabilities = CAN) -> None:
         self.made = made
-        spec = CloudSpec(name=self.cloud, capabilities=can, bad_images=frozenset({self.deaf}))
+        spec = CloudSpec(name=self.cloud, capabilities=can, bad_images=frozenset({self.deaf}), quota=QUOTA)
         near, far = (Place(SimulatedCloud(spec)) for _ in range(2))
         near.elsewhere, far.elsewhere = far, near
         self.place = near

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from vmpattern.errors import Problem, SpecError
-from vmpattern.model import Limit, Observation, Outcome
+from vmpattern.model import Limit, NoRoom, Observation, Outcome
 
 SMALLER = "choose a smaller size, or raise the limit"
 IN_PLACE = "replace within the limit (max_surge = 0 with max_unavailable = 1)"
@@ -21,13 +21,24 @@ def refuse_exceeding(outcome: Outcome, observation: Observation) -> None:
 
 
 def _problems(outcome: Outcome, observation: Observation) -> Iterator[Problem]:
-    limits = {(name, one.code, one.scope): one for name, cloud in observation.clouds.items() for one in cloud.limits}
     codes = {failure.code for failure in outcome.errors}
     for name, fleet in outcome.fleets.items():
         for refusal in fleet.no_room if fleet.missing else ():
-            limit = limits.get((refusal.cloud, refusal.code, refusal.scope))
+            limit = _reached(refusal, observation)
             if limit is not None and limit.code in codes:
                 yield Problem(f"fleets.{name}", f"{refusal.cloud}: {_words(limit)}")
+
+
+def _reached(refusal: NoRoom, observation: Observation) -> Limit | None:
+    """Return the limit that a launch met; of several that are refused alike, the one that the refusal names."""
+    cloud = observation.clouds.get(refusal.cloud)
+    met = [
+        limit
+        for limit in (cloud.limits if cloud is not None else ())
+        if (limit.code, limit.scope_of(refusal.scope.machine_type)) == (refusal.code, refusal.scope)
+    ]
+    named = (limit for limit in met if refusal.message.startswith(limit.name))
+    return next(named, next(iter(met), None))
 
 
 def _words(limit: Limit) -> str:

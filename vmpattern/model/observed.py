@@ -5,6 +5,7 @@
 
 import enum
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 
 import attrs
 from immutabledict import immutabledict
@@ -267,7 +268,9 @@ class Limit:
 
     `costs` says how many units one instance takes, by machine type; a type that isn't in it takes none. `market`: only
     instances of this market count; None: all do. `used` are the units in use when it was read, by whomever. `code` and
-    `scope` are those of the error that a launch gets when the limit is reached.
+    `scope` are those of the error that a launch gets when the limit is reached. Launches outside of the scope aren't
+    refused, even if what they make counts: a limit that several families or markets share is listed once for each of
+    them. A scope of a family leaves its machine type out: it is the launch's.
     """
 
     name: str
@@ -282,8 +285,20 @@ class Limit:
         """Return how many units one instance takes."""
         return self.costs.get(machine_type, 0) if self.market in (None, market) else 0
 
+    def stops(self, machine_type: str, market: Market) -> bool:
+        """Return whether a launch is refused when the limit is reached."""
+        scope = self.scope
+        named = scope.kind is not ScopeKind.FAMILY or fnmatchcase(machine_type, scope.family or "")
+        return named and scope.market in (None, market.value) and self.units(machine_type, market) > 0
+
+    def scope_of(self, machine_type: str | None) -> Scope:
+        """Return the scope of the error that a launch of a machine type gets when the limit is reached."""
+        return (
+            attrs.evolve(self.scope, machine_type=machine_type) if self.scope.kind is ScopeKind.FAMILY else self.scope
+        )
+
     def __str__(self) -> str:
-        return f"{self.name} is {self.most:g}, {self.used:g} in use"
+        return f"{self.name} is {self.most:.15g}, {self.used:.15g} in use"
 
 
 @attrs.frozen(kw_only=True)

@@ -159,9 +159,9 @@ def _used_up() -> QuotaExceeded:
 def _rooms(world: World, request: LaunchRequest) -> Iterator[tuple[int, Refusal]]:
     """Yield for how many instances each limit of the account has room, and what it refuses others with."""
     for limit in world.spec.every_limit:
-        units = limit.units(request.machine_type, request.market)
-        if units > 0:
-            yield int((limit.most - limit.used - in_use(world, limit)) // units), partial(_over, limit)
+        if limit.stops(request.machine_type, request.market):
+            units = limit.units(request.machine_type, request.market)
+            yield int((limit.most - limit.used - in_use(world, limit)) // units), partial(_over, limit, request)
 
 
 def in_use(world: World, limit: Limit) -> float:
@@ -172,5 +172,6 @@ def in_use(world: World, limit: Limit) -> float:
     return sum(limit.units(row.machine_type, row.market) for row in rows if row.phase.is_live)
 
 
-def _over(limit: Limit) -> QuotaExceeded:
-    return QuotaExceeded(f"{limit.name} is reached", code=limit.code, scope=limit.scope)
+def _over(limit: Limit, request: LaunchRequest) -> QuotaExceeded:
+    scope = limit.scope_of(request.machine_type)
+    return QuotaExceeded(f"{limit.name} is reached", code=limit.code, scope=scope)

@@ -75,7 +75,9 @@ def every_verb(gcp: GcpDriver, emulator: Emulator) -> None:
     furnish_front(world, "front")
     furnish_front(world, "inside", region=world.region)
     gcp.machine_types()
+    gcp.limits()
     gcp.check([request(options=immutabledict(subnetwork="fleet", network="default"))], None)
+    gcp.check([request(machine_type="n2-custom-4-8192")], None)
     world.room["europe-west1-b/e2-micro"] = 1
     gcp.launch(request(2, key="kpart", machine_type="e2-micro"))
     (row,) = gcp.launch(request()).created

@@ -7,6 +7,7 @@ import pytest
 from gce.clouds import driver, request
 from gce.emulator import Emulator
 from gce.faults import STOCKOUT, Fault, OperationError, Where
+from gce.quotas import allow
 from immutabledict import immutabledict
 
 from vmpattern.driver import Selector
@@ -68,7 +69,7 @@ def test_a_stockout_is_over_when_there_is_room_again(gcp: GcpDriver, emulator: E
 
 
 def test_a_quota_stops_everything(gcp: GcpDriver, emulator: Emulator) -> None:
-    emulator.world.quota = 0
+    allow(emulator.world, "CPUS", 1)
 
     with pytest.raises(QuotaExceeded, match="CPUS"):
         gcp.launch(request(2))

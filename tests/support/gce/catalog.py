@@ -17,6 +17,13 @@ VENDOR = "debian-cloud"
 FAMILY = "debian-12"
 BASES = ("debian-12-bookworm-v20260101", "debian-12-bookworm-v20261101")
 SUBNETWORK = "fleet"
+QUOTAS = (
+    {"metric": "CPUS", "limit": 5000.0, "usage": 0.0},
+    {"metric": "N2_CPUS", "limit": 500.0, "usage": 0.0},
+    {"metric": "INSTANCES", "limit": 6000.0, "usage": 0.0},
+    {"metric": "PREEMPTIBLE_CPUS", "limit": 0.0, "usage": 0.0},
+)
+"""What a region has usually: of spot vCPUs, none was granted."""
 
 
 def furnish(world: World) -> World:
@@ -26,7 +33,7 @@ def furnish(world: World) -> World:
     network = world.add("network", f"{project}/global/networks/default", autoCreateSubnetworks=True)
     for name in (world.region, ELSEWHERE):
         region = f"{project}/regions/{name}"
-        world.add("region", region, status="UP", quotas=[{"metric": "CPUS", "limit": 500.0, "usage": 0.0}])
+        world.add("region", region, status="UP", quotas=[dict(quota) for quota in QUOTAS])
         subnetwork = f"{region}/subnetworks/{SUBNETWORK}"
         world.add("subnetwork", subnetwork, network=network["selfLink"], region=world.link(region))
     for zone in world.every_zone:

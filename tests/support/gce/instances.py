@@ -7,11 +7,10 @@ from gce.faults import STOCKOUT, OperationError
 from gce.guests import boot, power_off
 from gce.images import newest
 from gce.methods import method
+from gce.quotas import GONE, spent
 from gce.refusal import Refusal
 from gce.world import Call, OperationFailed, Resource, World, fingerprint
 
-GONE = ("TERMINATED", "STOPPED", "STOPPING")
-QUOTA = OperationError("QUOTA_EXCEEDED", "Quota 'CPUS' exceeded.  Limit: 24.0 in region europe-west1.")
 TAKEN = "RESOURCE_ALREADY_EXISTS"
 
 
@@ -20,7 +19,7 @@ def insert(world: World, call: Call) -> Resource:
     path = f"{call.path}/{call.body['name']}"
     prefix = "resource"
     _check(world, call.parent, call.body, prefix)
-    refused = _no_room(world, call.parent, call.body["machineType"].rpartition("/")[2], 1)
+    refused = _no_room(world, call.parent, call.body, 1)
     instance = create(world, path, call.body)
     _count_live(world)
 
@@ -45,7 +44,7 @@ def bulk_insert(world: World, call: Call) -> Resource:
     taken = [OperationError(TAKEN, f"The resource '{path}' already exists") for path in paths if world.has(path)]
     refused = call.errors
     room = 0 if taken or refused else len(paths)
-    while room and (short := _no_room(world, zone, kind, room)):
+    while room and (short := _no_room(world, zone, properties, room)):
         room, refused = room - 1, short
     too_few = room < int(body.get("minCount", body["count"]))
     made = [] if taken or too_few else paths[:room]
@@ -220,11 +219,12 @@ def _custom(kind: str) -> bool:
     return "-custom-" in kind.rpartition("/")[2]
 
 
-def _no_room(world: World, zone: str, kind: str, count: int) -> tuple[OperationError, ...]:
+def _no_room(world: World, zone: str, body: Resource, count: int) -> tuple[OperationError, ...]:
     """Return what is in the way of so many more."""
+    if (over := spent(world, zone, body, count)) is not None:
+        return (over,)
+    kind = body["machineType"].rpartition("/")[2]
     live = [(path, one) for path, one in world.instances() if one["status"] not in GONE]
-    if world.quota is not None and len(live) + count > world.quota:
-        return (QUOTA,)
     here = [one["machineType"] for path, one in live if path.startswith(f"{zone}/")]
     name = zone.rpartition("/")[2]
     alike = sum(one.rpartition("/")[2] == kind for one in here)

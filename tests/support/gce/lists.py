@@ -27,7 +27,6 @@ NOTHING = "NO_RESULTS_ON_PAGE"
     "compute.regionBackendServices.get",
     "compute.regionHealthChecks.get",
     "compute.regionOperations.get",
-    "compute.regions.get",
     "compute.subnetworks.get",
     "compute.zoneOperations.get",
     "compute.zones.get",

@@ -75,7 +75,6 @@ class World:
         clock: Clock | None = None,
         delays: Delays = Delays(),
         room: Mapping[str, int] | None = None,
-        quota: int | None = None,
     ) -> None:
         self.project = project
         self.region = region
@@ -84,7 +83,6 @@ class World:
         self.clock = clock or Clock()
         self.delays = delays
         self.room = dict(room or {})
-        self.quota = quota
         self.faults: list[Fault] = []
         self.unreachable: set[str] = set()
         self.unlisted: set[str] = set()

@@ -12,6 +12,7 @@ from vmpattern.testing.checks import (
     errors,
     quiet,
     foresight,
+    limits,
     optional,
     histories,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "histories",
     "imaging",
     "launching",
+    "limits",
     "listing",
     "optional",
     "owning",

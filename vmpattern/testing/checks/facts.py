@@ -1,7 +1,7 @@
 """Facts: what a driver says of itself, and whether that can be so."""
 
 from vmpattern import naming
-from vmpattern.driver import Baker, Balancer, Checker, Console, Meter, Prober
+from vmpattern.driver import Baker, Balancer, Checker, Console, Limiter, Meter, Prober
 from vmpattern.testing.bench import Bench, expect, told
 from vmpattern.testing.clauses import Level, clause
 
@@ -53,6 +53,7 @@ def what_is_declared_is_there(bench: Bench) -> None:
     there = {
         "probes": (can.probes, isinstance(driver, Prober)),
         "checks": (can.checks, isinstance(driver, Checker)),
+        "limits": (can.limits, isinstance(driver, Limiter)),
         "balancer": (can.balancer, isinstance(driver, Balancer)),
         "console": (can.console, isinstance(driver, Console)),
         "baker": (can.baker, isinstance(driver, Baker)),
