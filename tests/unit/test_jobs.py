@@ -69,7 +69,7 @@ def test_a_builder_that_an_earlier_job_of_this_machine_left_is_taken_over_and_en
     launched(oven, BUILD, job="job-1", script="poweroff")
     (result,) = oven.bake(stop=lambda: any("goes on" in event.message for event in oven.events)).results
 
-    assert "interrupted" == result.message
+    assert "it was asked to stop" == result.message
     assert [] == oven.builders()
 
 
