@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -25,6 +26,8 @@ def is_installed_from(root: Path) -> bool:
 def pytest_configure() -> None:
     if not is_installed_from(ROOT):
         raise pytest.UsageError("this checkout of vmpattern isn't installed: run  python -m pip install -e '.[dev]'")
+    # Whoever started the tests may ignore it, as nohup does; what they start would inherit that.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     register_profiles()
     keep_state_apart()
     sys.addaudithook(refuse_network)
