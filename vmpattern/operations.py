@@ -55,6 +55,7 @@ def observe(deployment: Deployment, *, check: bool = True, fleets: Collection[st
     Raises:
         SpecError: a cloud's options are wrong.
         UnknownDriver: a cloud names a driver that isn't installed.
+        ContractBroken: a driver did what the contract forbids.
     """
     with opened(deployment) as session:
         recorded = FileRecord(scopes=scopes_of(session)).read(deployment)

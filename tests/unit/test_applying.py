@@ -246,6 +246,54 @@ def test_a_wrong_option_of_a_cloud_is_named(tmp_path: Path) -> None:
         observe(world(tmp_path, zone="a"))
 
 
+# -- a cloud whose file is damaged
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Deployment:
+    """A deployment with two fleets and two clouds in files, of which `two` was cut short after an apply."""
+    demo = world(tmp_path).clouds["demo"]
+    two = attrs.evolve(demo, name="two", options=demo.options | {"path": "two.json"})
+    fleets = (fleet(2, name="solo"), fleet(1, name="far", clouds=("two",)))
+    wanted = attrs.evolve(deployment(*fleets, clouds=("demo", "two")), clouds={"demo": demo, "two": two})
+    assert apply(planned(wanted), locks=tmp_path).ok
+    (tmp_path / "two.json").write_bytes((tmp_path / "two.json").read_bytes()[:100])
+    return wanted
+
+
+def test_a_damaged_cloud_is_observed_with_its_error_beside_the_others(damaged: Deployment) -> None:
+    seen = observe(damaged)
+
+    assert (2, None) == (len(seen.instances()), seen.clouds["demo"].error)
+    assert "two.json is damaged" in str(seen.clouds["two"].error)
+
+
+def test_a_fleet_of_another_cloud_is_carried_out_beside_a_damaged_one(damaged: Deployment, tmp_path: Path) -> None:
+    larger = damaged.resized({"solo": 3})
+    made = plan(larger, observe(larger), fleets=("solo",))
+    outcome = apply(made, locks=tmp_path)
+
+    assert (True, Result.COMPLETE, 3) == (made.acts, outcome.result, outcome.fleets["solo"].ready)
+
+
+def test_what_needs_a_damaged_cloud_fails_and_all_else_is_done(damaged: Deployment, tmp_path: Path) -> None:
+    empty = damaged.resized({"solo": 0, "far": 0})
+    outcome = apply(planned(empty), locks=tmp_path)
+
+    assert {"solo": True, "far": False} == {name: one.reached for name, one in outcome.fleets.items()}
+    assert any("two.json is damaged" in error.message for error in outcome.errors)
+
+
+def test_a_cloud_that_is_damaged_while_an_apply_runs_is_an_error_of_the_outcome(tmp_path: Path) -> None:
+    def damage(event: Event) -> None:
+        (tmp_path / "demo.json").write_text("{")
+
+    outcome = apply(planned(world(tmp_path)), on_event=damage, locks=tmp_path)
+
+    assert Result.FAILED is outcome.result
+    assert any("demo.json is damaged" in error.message for error in outcome.errors)
+
+
 # -- the switch
 
 

@@ -3,14 +3,15 @@
 import os
 import shlex
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import attrs
 
 from vmpattern.access.observing import read_clouds
-from vmpattern.access.session import session_of
+from vmpattern.access.session import Connect, session_of
+from vmpattern.access.unreadable import UNKNOWN
 from vmpattern.driver import Driver
 from vmpattern.errors import (
     Denied,
@@ -26,20 +27,13 @@ from vmpattern.forecast.planning import plan
 from vmpattern.forecast.telling import not_ours
 from vmpattern.model import (
     Capabilities,
-    Cloud,
     CloudObservation,
     Contents,
     Deployment,
-    Market,
     Observation,
     Plan,
     Secret,
 )
-
-Connect = Callable[[Cloud], AbstractContextManager[Driver]]
-
-SILENT = Capabilities(markets=frozenset(Market), balancer=True, mutable_labels=True)
-"""What is assumed of a cloud whose driver can't be made: nothing is wrong there that isn't told already."""
 
 
 @attrs.frozen
@@ -85,7 +79,7 @@ def check_up(deployment: Deployment, connect: Connect, *, fleets: Sequence[str] 
                     yield Check(cloud.name, "driver", True, f"{cloud.driver} loads")
                 except Exception as error:  # a diagnosis goes on, whatever a driver does
                     yield _failed(cloud.name, f"driver {cloud.driver}", error)
-                    unread[cloud.name] = _silent(cloud.name, SILENT, error)
+                    unread[cloud.name] = _silent(cloud.name, UNKNOWN, error)
             yield from _clouds(deployment, drivers, unread, fleets)
     except Exception as error:  # closing a driver may fail, too
         yield _failed("", "the clouds", error)

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import attrs
 
 from vmpattern.access import Session, VirtualRuntime
-from vmpattern.errors import Problem, SpecError
+from vmpattern.access.unreadable import UnreadableCloud
+from vmpattern.errors import Problem, SpecError, Transient
 from vmpattern.forecast.leavers import notes_of_leavers
 from vmpattern.forecast.telling import Told
 from vmpattern.model import (
@@ -38,7 +39,7 @@ from vmpattern.planner import (
 )
 from vmpattern.reconcile import FleetOrder, carry_out
 from vmpattern.reconcile.former_balancers import former_balancers
-from vmpattern.simulation import SimulatedCloud, UnreadableCloud
+from vmpattern.simulation import SimulatedCloud
 
 
 def plan(
@@ -96,7 +97,7 @@ def _simulated(
         return Outcome(result=Result.NOTHING, fleets={}, duration_s=0.0, api_calls=0)
     orders = [_order(fleet, resolutions[name], observation) for name, fleet in desired.fleets.items()]
     copies = {name: _copy(desired, cloud) for name, cloud in observation.clouds.items() if cloud.error is None}
-    drivers = {name: copies.get(name) or UnreadableCloud(cloud) for name, cloud in observation.clouds.items()}
+    drivers = {name: copies.get(name) or _unreadable(cloud) for name, cloud in observation.clouds.items()}
     start = observation.at + max((bake.duration_s for bake in baked), default=0.0)
     for copy in copies.values():
         copy.advance(start)
@@ -152,6 +153,11 @@ def _order(fleet: Fleet, resolution: Resolution, observation: Observation) -> Fl
             if fleet.name in cloud.unread_balancers
         },
     )
+
+
+def _unreadable(cloud: CloudObservation) -> UnreadableCloud:
+    error = Transient(cloud.error or "it can't be read")
+    return UnreadableCloud(cloud.name, error, capabilities=cloud.capabilities)
 
 
 def _copy(deployment: Deployment, cloud: CloudObservation) -> SimulatedCloud:
