@@ -1,4 +1,4 @@
-"""What `doctor` asks: does each cloud answer, do secrets lead somewhere, and would a plan be refused? Reads only."""
+"""What `doctor` asks: does each cloud answer, do secrets lead somewhere, and does a plan succeed? Reads only."""
 
 import os
 import shlex
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import attrs
 
-from vmpattern.access.observing import read_clouds
+from vmpattern.access.observing import read_clouds, scopes_of
 from vmpattern.access.session import Connect, session_of
 from vmpattern.access.unreadable import UNKNOWN
 from vmpattern.driver import Driver
@@ -34,6 +34,7 @@ from vmpattern.model import (
     Plan,
     Secret,
 )
+from vmpattern.store.record import FileRecord
 
 
 @attrs.frozen
@@ -65,8 +66,8 @@ def check_up(deployment: Deployment, connect: Connect, *, fleets: Sequence[str] 
     """Ask everything: secrets first, then cloud by cloud in the file's order, then a plan; yields each answer at once.
 
     Guarantees:
-        All are ok only if a plan of these fleets wouldn't be refused, and isn't bound to fail. No command is run, and
-        no value of a secret is read.
+        All are ok only if a plan of these fleets isn't refused and succeeds. No command is run, and no value of a
+        secret is read.
     """
     yield from _secrets(deployment)
     try:
@@ -90,14 +91,13 @@ def _clouds(
 ) -> Iterator[Check]:
     parts: list[Observation] = []
     try:
-        parts.append(read_clouds(deployment, session_of(deployment, drivers), check=True, fleets=fleets))
+        parts.append(_read(deployment, drivers, fleets))
     except Exception as error:  # one driver that breaks the contract ends the reading of all: which one is it?
         for name, driver in drivers.items():
             try:
                 if len(drivers) == 1:
                     raise
-                one = read_clouds(deployment, session_of(deployment, {name: driver}), check=True, fleets=fleets)
-                parts.append(one)
+                parts.append(_read(deployment, {name: driver}, fleets))
             except Exception as own:  # see above
                 yield _failed(name, "reading", own if len(drivers) > 1 else error)
                 unread[name] = _silent(name, driver.capabilities, own)
@@ -105,6 +105,13 @@ def _clouds(
     for name in drivers.keys() - unread.keys():
         yield from _cloud(observation.clouds[name])
     yield from _plan(deployment, observation, fleets)
+
+
+def _read(deployment: Deployment, drivers: Mapping[str, Driver], fleets: Sequence[str]) -> Observation:
+    """Read clouds as `plan` does, with what earlier applies wrote down."""
+    session = session_of(deployment, drivers)
+    recorded = FileRecord(scopes=scopes_of(session)).read(deployment)
+    return read_clouds(deployment, session, check=True, fleets=fleets, recorded=recorded)
 
 
 def _joined(
@@ -119,7 +126,14 @@ def _joined(
     clouds = dict(unread) | {name: cloud for part in parts for name, cloud in part.clouds.items()}
     ordered = {name: clouds[name] for name in deployment.clouds}
     at = max((cloud.at for cloud in clouds.values()), default=0.0)
-    return Observation(at=at, clouds=ordered, calls=sum(part.calls for part in parts), contents=contents)
+    return Observation(
+        at=at,
+        clouds=ordered,
+        calls=sum(part.calls for part in parts),
+        contents=contents,
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        no_room=tuple(dict.fromkeys(one for part in parts for one in part.no_room)),
+    )
 
 
 def _cloud(cloud: CloudObservation) -> Iterator[Check]:
@@ -157,7 +171,7 @@ def _plan(deployment: Deployment, observation: Observation, fleets: Sequence[str
     told |= {f"{cloud.name} couldn't be read: {cloud.error}" for cloud in observation.clouds.values()}
     told |= {not_ours(strange) for strange in observation.mislabelled()}
     notes = [note for note in made.notes if note not in told]
-    if made.acts or not made.changes:
+    if made.succeeds:
         yield Check("", "plan", True, _sums(made))
         yield from (Check("", "note", True, note) for note in notes)
     elif any(cloud.error is None for cloud in observation.clouds.values()):

@@ -177,6 +177,11 @@ class Forecast:
     ends: str = "complete"
 
     @property
+    def completes(self) -> bool:
+        """Whether the forecast apply got everything as asked for."""
+        return self.ends == "complete"
+
+    @property
     def converges(self) -> bool:
         """Whether instances stop coming and going."""
         return self.ends != "unending"
@@ -226,7 +231,15 @@ class Plan:
         """
         if not self.forecast.converges:
             return False
-        return bool(self.steps) or (self.changes and self.forecast.ends == "complete")
+        return bool(self.steps) or (self.changes and self.forecast.completes)
+
+    @property
+    def succeeds(self) -> bool:
+        """Whether everything is as asked for after an apply, if the world is as assumed, or is so already.
+
+        A plan may act and not succeed: then its apply does a part, and stops.
+        """
+        return not self.changes or self.forecast.completes
 
     @property
     def remaining(self) -> tuple[str, ...]:

@@ -215,7 +215,7 @@ def _forecast(plan: Plan) -> RenderableType:
 
 
 def _verdict(plan: Plan) -> Iterator[RenderableType]:
-    if plan.forecast.ends != "complete":
+    if not plan.forecast.completes:
         yield Text(f"In the forecast, the apply ends {plan.forecast.ends}, not complete.", "bold red")
     elif not plan.changes:
         yield Text("Nothing to do: what runs is what the file asks for.", "green")
