@@ -82,7 +82,8 @@ def apply(
         The outcome with all events; failures of a cloud are in it, never raised.
 
     Raises:
-        StalePlan: instances came or went since the plan was made, in a fleet that it changes, or a recipe changed.
+        StalePlan: instances of the plan's fleets came or went since it was made, or what it needs has changed; what
+            fails later is replaced by the apply.
         Locked: another apply on this machine is changing one of the fleets.
         Refused: a secret can't be had, or a cloud can't be reached at all.
 

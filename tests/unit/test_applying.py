@@ -69,6 +69,46 @@ def test_a_plan_is_stale_when_an_instance_that_it_names_went(made: tuple[Plan, O
         check_fresh(forecast, changed(before, eu={"instances": tuple(rest)}))
 
 
+def without(observation: Observation, cloud: str, id: str) -> Observation:
+    """Return the observation without one instance."""
+    rows = tuple(row for row in observation.clouds[cloud].instances if row.id != id)
+    return changed(observation, **{cloud: {"instances": rows}})
+
+
+def test_a_plan_is_stale_when_an_instance_that_it_keeps_went() -> None:
+    stage = Stage()
+    stage.apply(stage.deployment(fleet(2)))
+    larger = stage.deployment(fleet(3))
+    before = stage.observe(larger)
+    first = min(row.id for row in before.instances())
+    made = plan(larger, before)
+
+    assert () == made.fleets["web"].terminates
+    with pytest.raises(StalePlan, match=f"{first} went"):
+        check_fresh(made, without(before, "demo", first))
+
+
+def stale(made: Plan, observation: Observation) -> StalePlan:
+    with pytest.raises(StalePlan) as caught:
+        check_fresh(made, observation)
+    return caught.value
+
+
+def test_a_stale_plan_says_whether_instances_only_went_in_any_of_its_fleets(made: tuple[Plan, Observation]) -> None:
+    forecast, before = made
+    gone = {name: min(row.id for row in before.instances() if row.fleet == name) for name in ("web", "api")}
+    less = before
+    for row in before.instances():
+        if row.id in gone.values():
+            less = without(less, row.cloud, row.id)
+    rows = (*less.clouds["eu"].instances, instance("i-new", cloud="eu", fleet="api"))
+    went, also_came = stale(forecast, less), stale(forecast, changed(less, eu={"instances": rows}))
+
+    assert (True, False) == (went.only_went, also_came.only_went)
+    assert all(f"{id} went" in str(went) for id in gone.values())
+    assert f"(i-new came; {gone['api']} went)" in str(also_came)
+
+
 def test_a_plan_is_stale_when_an_instance_that_it_names_is_ending(made: tuple[Plan, Observation]) -> None:
     forecast, before = made
     first, *rest = before.clouds["eu"].instances
