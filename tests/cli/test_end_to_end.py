@@ -112,7 +112,7 @@ def test_a_plan_may_take_the_place_of_an_older_one_only(applied: Path, call) -> 
     ("before", "after"),
     [
         pytest.param('"size": 4', '"size": 40', id="edited"),
-        pytest.param('"version": 2', '"version": 999', id="of another version"),
+        pytest.param('"version": 3', '"version": 999', id="of another version"),
         pytest.param("}", "", id="cut short"),
         pytest.param('"digest"', '"Digest"', id="not a plan"),
     ],

@@ -12,7 +12,7 @@ from vmpattern.access import StopSwitch, VirtualRuntime
 from vmpattern.access.leases import fleets_locked
 from vmpattern.errors import Locked, Refused, SpecError, StalePlan, UnknownDriver
 from vmpattern.forecast import plan
-from vmpattern.model import Cloud, Deployment, Event, Observation, Phase, Plan, Result, Secret
+from vmpattern.model import Cloud, Deployment, Event, Observation, Phase, Plan, Result, Rollout, Secret, Share
 from vmpattern.operations import apply, observe
 from vmpattern.reconcile.staleness import check_fresh
 from vmpattern.simulation import EPOCH
@@ -176,6 +176,30 @@ def test_what_was_carried_out_is_observed(tmp_path: Path) -> None:
     apply(planned(world(tmp_path)), locks=tmp_path)
 
     assert 2 == len(observe(world(tmp_path)).instances())
+
+
+@pytest.mark.parametrize(
+    "rollout",
+    [
+        pytest.param(Rollout(), id="as usual"),
+        pytest.param(
+            Rollout(max_surge=Share(1), max_unavailable=Share(2), max_in_flight=1), id="one call at a time, either way"
+        ),
+        pytest.param(Rollout(max_surge=Share(0), max_unavailable=Share(1)), id="no surge"),
+    ],
+)
+def test_an_apply_takes_what_its_plan_said(tmp_path: Path, rollout: Rollout) -> None:
+    before, after = (
+        attrs.evolve(made, fleets={"web": fleet(2, rollout=rollout)})
+        for made in (world(tmp_path), world(tmp_path, image="img-2"))
+    )
+    apply(planned(before), locks=tmp_path)
+    made = planned(after)
+    outcome = apply(made, locks=tmp_path)
+    forecast, done = made.forecast, outcome.fleets["web"]
+
+    assert (forecast.lowest_ready["web"], forecast.highest_total["web"]) == (done.lowest_ready, done.highest_total)
+    assert (forecast.duration_s, forecast.api_calls) == (outcome.duration_s, outcome.api_calls)
 
 
 def test_a_plan_without_changes_does_nothing(tmp_path: Path) -> None:
