@@ -3,7 +3,7 @@
 VmpatternError
 ├── SpecError            a file or a value is wrong: lists every problem with its place
 ├── Refused              asked for something that would be unsafe or can't be done: nothing was touched
-│   ├── StalePlan        the saved plan no longer fits what is running
+│   ├── StalePlan        the plan no longer fits what is running
 │   ├── DamagedPlan      the saved plan was edited, cut short or made by another version
 │   └── Locked           another apply holds this fleet
 ├── ApplyFailed          an outcome that isn't success, raised on request
@@ -98,7 +98,14 @@ class Refused(VmpatternError):
 
 
 class StalePlan(Refused):
-    """Instances came or went since the plan was made, in a fleet that it changes."""
+    """The plan no longer fits: instances of its fleets came or went since it was made, or what it needs has changed.
+
+    `only_went`: nothing else happened than that instances went, which may have failed.
+    """
+
+    def __init__(self, message: str, *, only_went: bool = False) -> None:
+        super().__init__(message)
+        self.only_went = only_went
 
 
 class DamagedPlan(Refused):

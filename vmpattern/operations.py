@@ -54,6 +54,7 @@ def observe(deployment: Deployment, *, check: bool = True) -> Observation:
     Raises:
         SpecError: a cloud's options are wrong.
         UnknownDriver: a cloud names a driver that isn't installed.
+        ContractBroken: a driver did what the contract forbids.
     """
     with opened(deployment) as session:
         recorded = FileRecord(scopes=scopes_of(session)).read(deployment)
@@ -80,7 +81,8 @@ def apply(
         The outcome with all events; failures of a cloud are in it, never raised.
 
     Raises:
-        StalePlan: instances came or went since the plan was made, in a fleet that it changes, or a recipe changed.
+        StalePlan: instances of the plan's fleets came or went since it was made, or what it needs has changed; what
+            fails later is replaced by the apply.
         Locked: another apply on this machine is changing one of the fleets.
         Refused: a secret can't be had, or a cloud can't be reached at all.
 

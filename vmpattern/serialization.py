@@ -42,7 +42,7 @@ T = TypeVar("T")
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 """What a JSON document may hold."""
 
-PLAN_VERSION = 2
+PLAN_VERSION = 3
 """The form of a saved plan; a plan of another one is refused."""
 
 _KINDS = {Recipe: "recipe", Existing: "existing", PackerManifest: "packer-manifest"}

@@ -1,13 +1,14 @@
 """The simulated cloud behind the driver contract: every verb is passed on to the world, wherever that lives."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
 import attrs
 
 from vmpattern.driver import CaptureRequest, Changes, Clock, LaunchReport, LaunchRequest, Selector
-from vmpattern.errors import Problem
+from vmpattern.errors import DriverError, Problem
 from vmpattern.model import (
     Capabilities,
     Health,
@@ -199,8 +200,8 @@ class MemoryDriver:
             return cloud.next_at(patience_s)
 
     def advance(self, until: float) -> None:
-        """Let time pass."""
-        with self._keeper.reading() as cloud:
+        """Let time pass; a world that can't be read stays as it is, and the next verb says why."""
+        with suppress(DriverError), self._keeper.reading() as cloud:
             cloud.advance(until)
 
 

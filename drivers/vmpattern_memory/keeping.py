@@ -10,7 +10,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_ISREG
 from typing import Protocol, cast
@@ -20,7 +20,7 @@ import filelock
 
 from vmpattern.errors import Denied, DriverError, Invalid, Scope, ScopeKind, Transient
 from vmpattern.model.jsontext import parse_json
-from vmpattern.simulation import SimulatedCloud
+from vmpattern.simulation import EPOCH, SimulatedCloud
 
 FORMAT = "vmpattern-memory"
 VERSION = 1
@@ -46,11 +46,11 @@ class Keeper(Protocol):
         ...
 
     def now(self) -> float:
-        """Return the moment of the world at hand; never less than before."""
+        """Return the moment of the world at hand, of a new world where none can be had; never less than before."""
         ...
 
     def close(self) -> None:
-        """Keep what hasn't been kept yet."""
+        """Keep the time that has passed, if that can be kept."""
         ...
 
 
@@ -95,6 +95,7 @@ class FileKeeper:
         self._new = new
         self._load = load
         self._cloud: SimulatedCloud | None = None
+        self._seen_at = EPOCH
         self._mark: _Mark | None = None
         self._unsaved = False
         self._lockable = False
@@ -120,15 +121,17 @@ class FileKeeper:
     def now(self) -> float:
         # Asked all the time: doesn't look at the file, whose news come with the next verb.
         with self._threads:
+            if self._cloud is None:
+                with suppress(DriverError), self.reading():  # why it can't be read is for the verbs to say
+                    pass
             if self._cloud is not None:
-                return self._cloud.clock.now()
-            with self.reading() as cloud:
-                return cloud.clock.now()
+                self._seen_at = max(self._seen_at, self._cloud.clock.now())
+            return self._seen_at
 
     def close(self) -> None:
         with self._threads:
             if self._unsaved:
-                with self.changing():
+                with suppress(DriverError), self.changing():  # only time is lost, as by a crash
                     pass
 
     @contextmanager
@@ -154,11 +157,10 @@ class FileKeeper:
         mark = self._marked()
         if self._cloud is not None and mark == self._mark:
             return self._cloud
-        known, self._cloud = self._cloud, None
         cloud = self._new() if mark is None else self._read()
-        if known is not None:
+        if self._cloud is not None:
             # The clock never goes back, whatever another process has written.
-            cloud.advance(known.clock.now())
+            cloud.advance(self._cloud.clock.now())
             self.generation += 1
         self._cloud, self._mark = cloud, mark
         return cloud

@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-import attrs
-
 from vmpattern import naming
 from vmpattern.driver import CaptureRequest, LaunchReport, LaunchRequest, Selector
 from vmpattern.errors import (
@@ -20,6 +18,7 @@ from vmpattern.errors import (
     ScopeKind,
     SpecError,
     Transient,
+    Unauthenticated,
     Unsupported,
 )
 from vmpattern.model import (
@@ -65,12 +64,11 @@ from vmpattern_openstack.options import OpenStackOptions, PlacementOptions
 class OpenStackDriver:
     """A project of an OpenStack cloud. Made, it has read who asks, and doesn't talk to the cloud yet.
 
+    Where neither clouds.yaml nor the environment has a login, every verb raises `Unauthenticated` with the reason.
+
     Args:
         environment: where OS_CLOUD and the like are looked for, once.
         now: tells epoch seconds.
-
-    Raises:
-        SpecError: clouds.yaml or the environment doesn't say who asks.
     """
 
     Options: ClassVar[type[OpenStackOptions]] = OpenStackOptions
@@ -92,19 +90,21 @@ class OpenStackDriver:
         self._catalog = Catalog(options, now)
         self._meter = metering.Meter()
         self._sightings = listing.Sightings()
+        self._scope = ""
+        self._reached: Api | Unauthenticated
         try:
             login = find_login(options, directory, os.environ if environment is None else environment, home=Path.home())
-        except SpecError as error:
-            placed = [attrs.evolve(one, path=f"clouds.{cloud}.{one.path}") for one in error.problems]
-            raise SpecError(placed) from None
+        except Unauthenticated as error:
+            self._reached = error
+            return
         can = self.capabilities
         self._scope = login.scope
-        self._api = Api(login, timeout_s=can.call_timeout_s, page_size=can.page_size, proxy=options.proxy, now=now)
+        self._reached = Api(login, timeout_s=can.call_timeout_s, page_size=can.page_size, proxy=options.proxy, now=now)
 
     # -- instances ----------------------------------------------------------------------------------------------------
 
     def scope(self) -> str:
-        """Return Keystone's address, project and region, as written."""
+        """Return Keystone's address, project and region, as written; nothing without a login."""
         return self._scope
 
     def instances(self, selector: Selector) -> tuple[Instance | Mislabelled, ...]:
@@ -283,13 +283,16 @@ class OpenStackDriver:
 
     def close(self) -> None:
         """Let go of every connection."""
-        self._api.close()
+        if isinstance(self._reached, Api):
+            self._reached.close()
 
     # -- for the kit, too ---------------------------------------------------------------------------------------------
 
     def calls(self, what: str, *, mutating: bool = False, subject: Subject | None = None) -> Calls:
         """Return what a verb makes its calls with; its time begins now."""
-        return self._api.calls(what, mutating=mutating, subject=subject)
+        if isinstance(self._reached, Unauthenticated):
+            raise self._reached.with_traceback(None)
+        return self._reached.calls(what, mutating=mutating, subject=subject)
 
     def looked_up(self, calls: Calls, request: LaunchRequest) -> tuple[PlacementOptions, servers.Found]:
         """Return a launch's options, and by id what it names."""

@@ -10,7 +10,7 @@ from typing import cast
 import attrs
 
 from vmpattern.driver.options import nearest
-from vmpattern.errors import Problem, SpecError
+from vmpattern.errors import Scope, ScopeKind, Unauthenticated
 from vmpattern_openstack.options import OpenStackOptions
 
 Table = Mapping[str, object]
@@ -93,7 +93,7 @@ def find_login(options: OpenStackOptions, directory: Path, environment: Mapping[
         home: the person's folder, for ~/.config/openstack.
 
     Raises:
-        SpecError: there is none, it is incomplete, or a file can't be read.
+        Unauthenticated: there is none, it is incomplete, or a file can't be read; the text names all that is missing.
     """
     chosen = options.cloud or environment.get("OS_CLOUD")
     if chosen:
@@ -103,8 +103,12 @@ def find_login(options: OpenStackOptions, directory: Path, environment: Mapping[
         table = _from_environment(environment)
     login = _login(_with_options(table, options), directory)
     if problems := tuple(_problems(login, chosen)):
-        raise SpecError(problems)
+        raise _no_login("; ".join(problems))
     return login
+
+
+def _no_login(message: str) -> Unauthenticated:
+    return Unauthenticated(message, code="NoLogin", scope=Scope(ScopeKind.ACCOUNT))
 
 
 def _usual(home: Path) -> list[Path]:
@@ -130,14 +134,14 @@ def _from_files(chosen: str, named: Path | None, folders: list[Path]) -> Table:
     path = next((path for path in files if path.is_file()), None)
     if path is None:
         places = " or ".join(str(file) for file in files)
-        raise SpecError([Problem("cloud", f"{chosen!r} stands in no clouds.yaml: there is no {places}")])
+        raise _no_login(f"the cloud {chosen!r} is in no clouds.yaml: there is no {places}")
     clouds = _table(_read(path).get("clouds"))
     if chosen not in clouds:
-        raise SpecError([Problem("cloud", f"{chosen!r} isn't in {path}; {nearest(chosen, clouds)}")])
+        raise _no_login(f"the cloud {chosen!r} isn't in {path}; {nearest(chosen, clouds)}")
     cloud = _table(clouds[chosen])
     if "profile" in cloud:
         text = f"{path} says `profile` of {chosen!r}, which isn't read here: write its auth_url and region there"
-        raise SpecError([Problem("cloud", text)])
+        raise _no_login(text)
     secret = path.with_name(path.name.replace("clouds", "secure"))
     hidden = _table(_table(_read(secret).get("clouds")).get(chosen)) if secret != path and secret.is_file() else {}
     auth = {**_table(cloud.get("auth")), **_table(hidden.get("auth"))}
@@ -149,16 +153,16 @@ def _read(path: Path) -> Table:
         import yaml
     except ImportError:
         text = "PyYAML isn't installed, which reads clouds.yaml: run  python -m pip install 'vmpattern[openstack]'"
-        raise SpecError([Problem("cloud", text)]) from None
+        raise _no_login(text) from None
     try:
         return _table(yaml.safe_load(path.read_text("utf-8")))
     except OSError as error:
-        raise SpecError([Problem("clouds_file", f"{path} can't be read: {error.strerror}")]) from None
+        raise _no_login(f"{path} can't be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         place = getattr(error, "problem_mark", None)
         where = f" at line {place.line + 1}" if place is not None else ""
         # What is wrong there may be a password.
-        raise SpecError([Problem("clouds_file", f"{path} is no YAML{where}")]) from None
+        raise _no_login(f"{path} is no YAML{where}") from None
 
 
 def _with_options(table: Table, options: OpenStackOptions) -> Table:
@@ -200,17 +204,17 @@ def _guessed(auth: Mapping[str, str]) -> str:
     return "token" if "token" in auth and "password" not in auth else "password"
 
 
-def _problems(login: Login, chosen: str | None) -> Iterator[Problem]:
-    where = f"cloud {chosen!r} of clouds.yaml" if chosen else "the environment (OS_AUTH_URL and the like)"
+def _problems(login: Login, chosen: str | None) -> Iterator[str]:
+    where = f"the cloud {chosen!r} of clouds.yaml" if chosen else "the environment (OS_AUTH_URL and the like)"
     if not login.auth and not chosen:
-        yield Problem("cloud", "is missing: name a cloud of clouds.yaml here or in OS_CLOUD, or set OS_AUTH_URL")
+        yield "no login is known: name a cloud of clouds.yaml in the option cloud or in OS_CLOUD, or set OS_AUTH_URL"
         return
     if login.method not in METHODS:
-        yield Problem("cloud", f"{where} wants {login.method!r} as auth_type; {nearest(login.method, METHODS)}")
+        yield f"{where} wants {login.method!r} as auth_type; {nearest(login.method, METHODS)}"
         return
     for needed in _needed(METHODS[login.method]):
         if not any(name in login.auth for name in needed):
-            yield Problem("cloud", f"{where} lacks {' or '.join(needed)}")
+            yield f"{where} lacks {' or '.join(needed)}"
 
 
 def _needed(method: str) -> Iterator[tuple[str, ...]]:

@@ -12,6 +12,7 @@ from vmpattern.model import (
     Capabilities,
     Cloud,
     CloudObservation,
+    Count,
     Deployment,
     Event,
     EventKind,
@@ -108,13 +109,38 @@ def rolling_steps(count: int, *, surge: int, fleet: str = "shop", drain_s: float
     return tuple(found)
 
 
+def counts(fleet: FleetPlan, steps: Sequence[Step]) -> tuple[Count, ...]:
+    """Return what the steps come to where everything that is launched gets ready, and what isn't ready goes first."""
+    changes: list[tuple[float, int, int]] = []
+    drained: set[InstanceId] = set()
+    for one in sorted(steps, key=lambda one: one.start_s):
+        end = one.start_s + one.duration_s
+        if one.action is Action.LAUNCH:
+            changes += [(one.start_s, 0, one.count), (end, one.count, 0)]
+        elif one.action is Action.WAIT:
+            changes.append((end, one.count, 0))
+        elif one.action is Action.DRAIN:
+            drained.update(one.instances)
+            changes.append((one.start_s, -one.count, 0))
+        elif one.action is Action.TERMINATE:
+            changes += [(one.start_s, len(drained.intersection(one.instances)) - one.count, 0), (end, 0, -one.count)]
+    found = [Count(at_s=0.0, ready=fleet.ready, total=fleet.keep + fleet.replace + fleet.destroy)]
+    unready = found[0].total - fleet.ready
+    for at_s, ready, total in sorted(changes, key=lambda change: change[0]):
+        spared = min(unready, -ready) if ready < 0 else 0
+        unready -= spared
+        found.append(Count(at_s=at_s, ready=found[-1].ready + ready + spared, total=found[-1].total + total))
+    return tuple(found)
+
+
 def plan(fleets: dict[str, FleetPlan], steps: tuple[Step, ...], forecast: Forecast, **more: tuple[str, ...]) -> Plan:
+    courses = {name: counts(fleet, [one for one in steps if one.fleet == name]) for name, fleet in fleets.items()}
     return Plan(
         deployment=deployment(*fleets),
         at=NOW,
         fleets=fleets,
         steps=steps,
-        forecast=forecast,
+        forecast=attrs.evolve(forecast, counts=courses),
         observed={name: ids("old", fleet.keep + fleet.replace + fleet.destroy) for name, fleet in fleets.items()},
         observed_at={"demo": NOW - 2},
         notes=more.get("notes", ()),

@@ -50,6 +50,16 @@ WELL = {
     "a balancer": text(fleet='balancer = { demo = { name = "front" } }'),
     "as much as the quota": text(cloud="quota = 3"),
 }
+UNREADABLE = '[clouds.two]\ndriver = "memory"\npath = "."\nspeed = 0\n[services.shop]'
+SHORT_OF_IT = {
+    "deadlines before anything is ready": text(fleet='rollout = { ready_deadline = "20s" }'),
+    "a cloud that boots after the deadline": text(cloud='boot = "1h"'),
+    "a cloud in which nothing is ready in time": text(cloud='ready = "1h"'),
+    "another cloud that can't be read": text('{ cloud = "demo" }, { cloud = "two" }')
+    .replace("[services.shop]", UNREADABLE)
+    .replace('{ demo = "img-1" }', '{ demo = "img-1", two = "img-1" }'),
+}
+"""Files of which a plan acts, and stops before it gets there."""
 REFUSED = {
     "zones twice in a share": text(AB_BC),
     "no such zone": text('{ cloud = "demo", zones = ["z"] }'),
@@ -71,9 +81,9 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("name", [*WELL, *REFUSED])
+@pytest.mark.parametrize("name", [*WELL, *SHORT_OF_IT, *REFUSED])
 def test_the_verdict_is_that_of_a_plan(name: str, call, tmp_path: Path) -> None:
-    (tmp_path / "vmpattern.toml").write_text((WELL | REFUSED)[name], "utf-8")
+    (tmp_path / "vmpattern.toml").write_text((WELL | SHORT_OF_IT | REFUSED)[name], "utf-8")
     planned, asked, document = call("plan"), call("doctor"), call("doctor", "--json").document
 
     assert (name in WELL) == (planned.status in (0, 2)) == (asked.status == 0) == document["ok"]
@@ -88,6 +98,28 @@ def test_the_words_are_those_of_a_plan(name: str, call, tmp_path: Path) -> None:
     told = {(check["what"], check["answer"]) for check in call("doctor", "--json").document["checks"]}
 
     assert {(problem["path"], problem["message"]) for problem in problems} <= told
+
+
+@pytest.mark.parametrize("name", SHORT_OF_IT)
+def test_a_plan_that_does_not_get_there_is_a_check_that_failed(name: str, call, tmp_path: Path) -> None:
+    (tmp_path / "vmpattern.toml").write_text(SHORT_OF_IT[name], "utf-8")
+    (check,) = (one for one in call("doctor", "--json").document["checks"] if one["what"] == "plan")
+
+    assert (False, True) == (check["ok"], check["answer"].startswith("the apply would end paused; the forecast"))
+
+
+def test_what_a_plan_says_of_what_earlier_applies_wrote_down_is_said_by_a_doctor(
+    call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "vmpattern.toml").write_text(text(fleet='balancer = { demo = { name = "front" } }'), "utf-8")
+    assert call("apply", "--yes").status == 0
+    for record in (tmp_path / "state/vmpattern/balancers").glob("*.json"):
+        record.write_text("{", "utf-8")
+    (note,) = call("plan", "--json").document["notes"]
+
+    assert "can't be used" in note
+    assert ("note", note) in {(one["what"], one["answer"]) for one in call("doctor", "--json").document["checks"]}
 
 
 def test_a_cloud_that_fails_keeps_nobody_from_asking_the_others(call, tmp_path: Path) -> None:

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from vmpattern.cli.engine import Engine
+from vmpattern.driver import connect
+from vmpattern.errors import StalePlan
+
 FILE = """
 deployment = "shop-prod"
 
@@ -108,7 +112,7 @@ def test_a_plan_may_take_the_place_of_an_older_one_only(applied: Path, call) -> 
     ("before", "after"),
     [
         pytest.param('"size": 4', '"size": 40', id="edited"),
-        pytest.param('"version": 2', '"version": 999', id="of another version"),
+        pytest.param('"version": 3', '"version": 999', id="of another version"),
         pytest.param("}", "", id="cut short"),
         pytest.param('"digest"', '"Digest"', id="not a plan"),
     ],
@@ -137,12 +141,90 @@ def test_a_stale_plan_is_refused(applied: Path, call) -> None:
     assert len(instances(call)) == 4
 
 
+@pytest.mark.parametrize(
+    "go",
+    [
+        pytest.param(lambda folder, call: call("destroy", "--yes"), id="destroyed"),
+        pytest.param(lambda folder, call: (folder / "demo.json").unlink(), id="gone with their cloud"),
+    ],
+)
+def test_a_saved_plan_is_refused_once_the_fleet_that_it_counts_on_went(go, applied: Path, call) -> None:
+    write(applied, size=4)
+    assert 2 == call("plan", "-o", "p.json").status
+    go(applied, call)
+    ran = call("apply", "p.json", "--yes")
+
+    assert (1, []) == (ran.status, instances(call))
+    assert "went): make a new plan" in ran.err
+
+
+class Failing(Engine):
+    """The library, with an instance that goes before each of the first applies."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    def apply(self, plan, *, on_event, stop):
+        """Terminate an instance first."""
+        cloud, ids = plan.deployment.clouds["demo"], plan.observed["shop"]
+        if self.left and ids:
+            self.left -= 1
+            with connect(cloud) as driver:
+                driver.terminate(ids[:1])
+        return super().apply(plan, on_event=on_event, stop=stop)
+
+
+@pytest.mark.parametrize("words", [("apply",), ("scale", "shop", "4"), ("destroy",)], ids=str)
+def test_a_command_plans_again_where_an_instance_failed_before_its_apply(words, applied: Path, call) -> None:
+    write(applied, size=4)
+    ran = call(*words, "--yes", engine=Failing(times=1))
+
+    assert (0, 2) == (ran.status, ran.out.count("Plan for shop-prod"))
+    assert "went): this is a new plan." in ran.err
+    assert (0 if words == ("destroy",) else 4) == len(instances(call))
+
+
+def test_a_command_does_not_plan_again_for_ever(applied: Path, call) -> None:
+    write(applied, size=4)
+    ran = call("apply", "--yes", engine=Failing(times=3))
+
+    assert (1, 3) == (ran.status, ran.out.count("Plan for shop-prod"))
+    assert "went): make a new plan" in ran.err
+
+
+def test_a_command_that_was_interrupted_does_not_plan_again(applied: Path, call) -> None:
+    class Interrupting(Engine):
+        def apply(self, plan, *, on_event, stop):
+            signal.raise_signal(signal.SIGINT)
+            raise StalePlan("i-1 went: make a new plan", only_went=True)
+
+    write(applied, size=4)
+    ran = call("apply", "--yes", engine=Interrupting())
+
+    assert (130, 1) == (ran.status, ran.out.count("Plan for shop-prod"))
+    assert "Interrupted; nothing was changed." in ran.err
+
+
+def test_a_command_does_not_plan_again_where_an_instance_came(applied: Path, call) -> None:
+    class Meanwhile(Engine):
+        def apply(self, plan, *, on_event, stop):
+            larger = self.load(Path("vmpattern.toml")).resized({"shop": 5})
+            other = super().plan(larger, self.observe(larger), fleets=(), refresh=False)
+            super().apply(other, on_event=on_event, stop=stop)
+            return super().apply(plan, on_event=on_event, stop=stop)
+
+    write(applied, size=4)
+    ran = call("apply", "--yes", engine=Meanwhile())
+
+    assert (1, 1, 5) == (ran.status, ran.out.count("Plan for shop-prod"), len(instances(call)))
+
+
 def test_a_damaged_cloud_is_kept_and_named(applied: Path, call) -> None:
     (applied / "demo.json").write_text("{ this was a cloud", "utf-8")
     ran = [call(*words) for words in (["plan"], ["apply", "--yes"], ["status"], ["doctor"])]
 
     assert [1, 1, 1, 1] == [one.status for one in ran]
-    assert all("demo.json" in (one.out + one.err).replace("\n", "") for one in ran)  # a long path fills several lines
+    assert all("demo.json" in "".join((one.out + one.err).split()) for one in ran)  # a long path fills several lines
     assert all("Traceback" not in one.err for one in ran)
     assert (applied / "demo.json").read_text("utf-8") == "{ this was a cloud"
 

@@ -117,6 +117,33 @@ def test_a_vm_without_the_label_at_all_is_named_too(call, applied: Path) -> None
     assert f"{victim} is neither counted nor touched: it has no label vmpattern-fleet" in flat(call("plan").out)
 
 
+# -- a cloud that can't be read ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def damaged(applied: Path) -> Path:
+    """A second cloud, in which no fleet has a placement, and whose file is damaged."""
+    (applied / "vmpattern.toml").write_text(FILE.format(more=TWIN.format(path="two.json"), image="", placement=""))
+    (applied / "two.json").write_text("{", "utf-8")
+    return applied
+
+
+def test_a_status_shows_the_other_clouds_and_why_one_cannot_be_read(call, damaged: Path) -> None:
+    ran = call("status")
+
+    assert (1, True) == (ran.status, "3 of 3 ready" in ran.out)
+    assert f"twin couldn't be read: {damaged / 'two.json'} is damaged" in flat(ran.out)
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [(("plan",), 0), (("scale", "shop", "4", "--yes"), 0), (("destroy", "--yes"), 0), (("doctor",), 1)],
+    ids=str,
+)
+def test_what_needs_no_cloud_that_cannot_be_read_works(words: tuple[str, ...], status: int, call, damaged) -> None:
+    assert status == call(*words).status
+
+
 # -- two entries that are one cloud -----------------------------------------------------------------------------------
 
 

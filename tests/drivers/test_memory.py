@@ -202,6 +202,30 @@ def test_a_damaged_file_is_refused_named_and_kept(tmp_path, damage, told) -> Non
     assert before == file.read_bytes()
 
 
+def test_a_damaged_world_has_a_clock_that_stands_still_and_closes(tmp_path) -> None:
+    (tmp_path / NAME).write_text("{", "utf-8")
+    made = driver(tmp_path)
+    made.advance(EPOCH + 60.0)
+    made.close()
+
+    assert EPOCH == made.clock.now()
+
+
+def test_the_clock_of_a_world_that_is_damaged_and_put_back_never_goes_back(tmp_path) -> None:
+    driver(tmp_path).launch(request())
+    file, made = tmp_path / NAME, driver(tmp_path)
+    whole = file.read_bytes()
+    made.advance(EPOCH + 60.0)
+    file.write_text("{", "utf-8")
+    with pytest.raises(Invalid):
+        made.instances(OURS)
+    while_damaged = made.clock.now()
+    file.write_bytes(whole)
+    made.instances(OURS)
+
+    assert (EPOCH + 60.0, EPOCH + 60.0) == (while_damaged, made.clock.now())
+
+
 def test_a_world_with_a_right_checksum_and_wrong_content_is_refused(tmp_path) -> None:
     body = keeping._dumped({"at": "noon"})
     checksum = keeping.hashlib.sha256(body).hexdigest()

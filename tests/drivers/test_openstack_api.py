@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from loopback import Answer, Asked, Loopback
 from some_openstack import EXPIRED, NOBODY, REQUEST, Cloud, connected
 
 from vmpattern.driver import Selector
-from vmpattern.errors import Invalid, OutcomeUnknown, SpecError, Throttled, Transient, Unauthenticated
+from vmpattern.errors import Invalid, OutcomeUnknown, Throttled, Transient, Unauthenticated
 from vmpattern.model import ImageId, InstanceId
 from vmpattern_openstack import OpenStackDriver, OpenStackOptions
 
@@ -374,8 +375,21 @@ def test_flavors_are_read_again_for_the_limits_only_if_those_come_later(later_s:
     assert asked == sorted(one.path.partition("?")[0].rpartition("/")[2] for one in server.asked[before:])
 
 
-def test_what_no_login_says_is_told_with_the_cloud_s_name() -> None:
-    with pytest.raises(SpecError) as caught:
-        OpenStackDriver(OpenStackOptions(), cloud="eu", directory=Path(), environment={})
+@pytest.mark.parametrize(
+    "verb",
+    [
+        pytest.param(lambda driver: driver.instances(Selector("shop")), id="a list"),
+        pytest.param(lambda driver: driver.terminate([InstanceId("i-1")]), id="a change"),
+    ],
+)
+def test_without_a_login_a_driver_is_made_and_every_verb_names_what_is_missing(
+    verb: Callable[[OpenStackDriver], object],
+) -> None:
+    driver = OpenStackDriver(OpenStackOptions(), cloud="eu", directory=Path(), environment={})
 
-    assert ["clouds.eu.cloud"] == [problem.path for problem in caught.value.problems]
+    for _ in range(2):
+        with pytest.raises(Unauthenticated, match="no login is known: name a cloud"):
+            verb(driver)
+    driver.close()
+
+    assert "" == driver.scope()

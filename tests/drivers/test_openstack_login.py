@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vmpattern.errors import SpecError
+from vmpattern.errors import Unauthenticated
 from vmpattern_openstack.identity import token_request
 from vmpattern_openstack.login import Login, find_login
 from vmpattern_openstack.options import OpenStackOptions
@@ -61,7 +61,7 @@ def login(folder: Path, environment: dict[str, str] | None = None, **options: ob
 
 
 def refused(folder: Path, environment: dict[str, str] | None = None, **options: object) -> str:
-    with pytest.raises(SpecError) as caught:
+    with pytest.raises(Unauthenticated) as caught:
         login(folder, environment, **options)
     return str(caught.value)
 
@@ -153,7 +153,7 @@ def test_what_is_lacking_is_told(folder: Path, cloud: str, message: str) -> None
 
 
 def test_where_nothing_is_said_it_is_told_what_to_say(tmp_path: Path) -> None:
-    assert "name a cloud of clouds.yaml here or in OS_CLOUD, or set OS_AUTH_URL" in refused(tmp_path)
+    assert "name a cloud of clouds.yaml in the option cloud or in OS_CLOUD, or set OS_AUTH_URL" in refused(tmp_path)
 
 
 def test_a_missing_file_is_told_with_every_place(tmp_path: Path) -> None:

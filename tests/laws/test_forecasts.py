@@ -3,32 +3,30 @@
 from collections import Counter
 
 import attrs
-from hypothesis import assume, example, given, strategies as st
+from hypothesis import assume, example, given, reject, strategies as st
 from lawbook.choices import Seeded
 from lawbook.drawing import schedule, schedules
 from lawbook.schedules import Schedule, patient, uses_bad_image
 from lawbook.world import Applied, World
 
-from vmpattern.access import Session, VirtualRuntime
+from vmpattern.access import Session, VirtualRuntime, read_clouds
+from vmpattern.errors import Refused, SpecError
 from vmpattern.forecast import plan
-from vmpattern.model import (
-    Action,
-    Capabilities,
-    CloudObservation,
-    EventKind,
-    Instance,
-    Latencies,
-    Observation,
-    Outcome,
-    Plan,
-)
+from vmpattern.forecast.planning import _copy
+from vmpattern.model import Action, Capabilities, EventKind, Latencies, Outcome, Plan
 from vmpattern.reconcile import FleetOrder, carry_out
 from vmpattern.reconcile.former_balancers import former_balancers
 from vmpattern.simulation import SimulatedCloud
+from vmpattern.store.record import Recorded
 
 
-def carried_out(planned: Plan, observation: Observation, clouds: dict[str, SimulatedCloud], *, watch: bool) -> Outcome:
-    start = planned.at
+def carried_out(
+    planned: Plan, clouds: dict[str, SimulatedCloud], recorded: Recorded, *, watch: bool
+) -> tuple[float, Outcome]:
+    """Read the clouds and carry a plan out, as an apply does; return when it began, and the outcome."""
+    session = Session(clouds, VirtualRuntime(planned.at, tuple(clouds.values())))
+    observation = read_clouds(planned.deployment, session, recorded=recorded.within(planned.deployment))
+    began_at = session.runtime.now()
     orders = [
         FleetOrder(
             fleet=planned.deployment.fleets[name],
@@ -38,8 +36,7 @@ def carried_out(planned: Plan, observation: Observation, clouds: dict[str, Simul
         )
         for name, fleet in planned.fleets.items()
     ]
-    runtime = VirtualRuntime(start, tuple(clouds.values()))
-    return carry_out(planned.deployment, orders, Session(clouds, runtime), watch=watch)
+    return began_at, carry_out(planned.deployment, orders, session, observation=observation, watch=watch)
 
 
 def calm_schedule(seed: int) -> Schedule:
@@ -50,25 +47,28 @@ def calm_schedule(seed: int) -> Schedule:
 @example(drawn=calm_schedule(365), watch=False)  # a tick comes while a call is in flight
 @example(drawn=calm_schedule(52), watch=False)  # a call that waited for its budget is sent at a tick
 def test_a_world_as_assumed_does_what_the_forecast_says_event_by_event(drawn: Schedule, watch: bool) -> None:
-    planned, observation, assumed = as_assumed(drawn)
+    planned, assumed, recorded = as_assumed(drawn)
 
-    outcome = carried_out(planned, observation, assumed, watch=watch)
+    began_at, outcome = carried_out(planned, assumed, recorded, watch=watch)
 
     assert planned.forecast.ends == ("complete" if outcome.ok else outcome.result.value)
-    assert steps(planned) == acts(outcome, planned.at)
+    assert steps(planned) == acts(outcome, began_at)
     if planned.changes:
         assert (planned.forecast.duration_s, planned.forecast.api_calls) == (
             round(outcome.duration_s, 3),
             outcome.api_calls,
         )
+        assert extremes(planned) == {
+            name: (fleet.lowest_ready, fleet.highest_total) for name, fleet in outcome.fleets.items()
+        }
 
 
 @given(schedules(faults=False, crashes=False, changes=2))
 def test_the_price_after_a_plan_is_that_of_what_runs_then(drawn: Schedule) -> None:
-    planned, observation, assumed = as_assumed(drawn)
+    planned, assumed, recorded = as_assumed(drawn)
     assume(planned.forecast.price_after is not None)
 
-    carried_out(planned, observation, assumed, watch=False)
+    carried_out(planned, assumed, recorded, watch=False)
 
     assert price(assumed) == planned.forecast.price_after
 
@@ -80,8 +80,8 @@ def price(clouds: dict[str, SimulatedCloud]) -> float:
     return round(sum(kinds[row.cloud, row.machine_type].prices[row.market] for row in rows), 6)
 
 
-def as_assumed(drawn: Schedule) -> tuple[Plan, Observation, dict[str, SimulatedCloud]]:
-    """The plan of the last change, what it was made from, and clouds that are as the plan takes them to be."""
+def as_assumed(drawn: Schedule) -> tuple[Plan, dict[str, SimulatedCloud], Recorded]:
+    """The plan of the last change, clouds that are as the plan takes them to be, and what earlier applies recorded."""
     calm = attrs.evolve(drawn, slowness_s=0.0, clouds=roomy(drawn))
     world = World(calm)
     for change in calm.changes[:-1]:
@@ -89,23 +89,33 @@ def as_assumed(drawn: Schedule) -> tuple[Plan, Observation, dict[str, SimulatedC
     desired = calm.changes[-1].desired
     observation = world.observe(desired)
     assume(all(cloud.error is None for cloud in observation.clouds.values()))
-    assumed = {
-        name: SimulatedCloud.from_observation(
-            seen,
-            members=[
-                (fleet.balancer[name], {row.id: seen.members[row.id] for row in members_of(fleet.name, seen)})
-                for fleet in desired.fleets.values()
-                if name in fleet.balancer
-            ]
-            + [(former.balancer, former.members) for former in seen.former],
-        )
-        for name, seen in observation.clouds.items()
-    }
-    return plan(desired, observation), observation, assumed
+    planned = plan(desired, observation)
+    assumed = {name: _copy(planned.deployment, seen) for name, seen in observation.clouds.items()}
+    return planned, assumed, world.memory.read(desired)
 
 
-def members_of(fleet: str, seen: CloudObservation) -> list[Instance]:
-    return [row for row in seen.instances if row.fleet == fleet and row.id in seen.members]
+@given(schedules(faults=False, crashes=False, changes=2))
+def test_the_counts_of_a_forecast_begin_as_observed_end_as_the_apply_and_hold_its_extremes(drawn: Schedule) -> None:
+    world = World(attrs.evolve(drawn, slowness_s=0.0))
+    world.apply(drawn.changes[0].desired)
+    desired = drawn.changes[-1].desired
+    try:
+        planned = plan(desired, world.observe(desired))
+    except (Refused, SpecError):
+        reject()
+    for name, (lowest, highest) in extremes(planned).items():
+        counts = planned.forecast.counts[name]
+
+        assert (0.0, planned.fleets[name].ready) == (counts[0].at_s, counts[0].ready)
+        assert sorted(count.at_s for count in counts) == [count.at_s for count in counts]
+        assert (lowest, highest) == (min(one.ready for one in counts), max(one.total for one in counts))
+        if planned.succeeds:
+            assert planned.fleets[name].size == counts[-1].ready
+
+
+def extremes(planned: Plan) -> dict[str, tuple[int, int]]:
+    forecast = planned.forecast
+    return {name: (forecast.lowest_ready[name], forecast.highest_total[name]) for name in planned.fleets}
 
 
 def steps(planned: Plan) -> list[tuple]:

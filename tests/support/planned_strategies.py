@@ -19,6 +19,7 @@ from strategies import (
 
 from vmpattern.model import (
     Action,
+    Count,
     Event,
     EventKind,
     Failure,
@@ -99,12 +100,14 @@ fleet_plans = st.builds(
     remaining=tuples(texts),
     notes=tuples(texts),
 )
+fleet_counts = st.builds(Count, at_s=seconds, ready=counts, total=counts)
 forecasts = st.builds(
     Forecast,
     duration_s=seconds,
     api_calls=counts,
     lowest_ready=mappings(names, counts),
     highest_total=mappings(names, counts),
+    counts=mappings(names, tuples(fleet_counts), most=2),
     price_before=prices,
     price_after=prices,
     price_peak=prices,

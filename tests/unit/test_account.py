@@ -84,6 +84,17 @@ class Desk:
 # -- budgets and order
 
 
+def test_a_call_waited_if_it_was_sent_later_than_it_was_submitted() -> None:
+    desk = Desk(launch=RequestBudget(1, 1), terminate=RequestBudget(1, 1))
+    at_once, later = desk.call("a"), desk.call("b")
+    in_line = desk.call("c", costs={"terminate": 1.0})
+    desk.pass_to(EPOCH)
+    desk.pass_to(EPOCH + 1)
+
+    assert ["a", "c", "b"] == desk.sent()
+    assert (False, False, True) == (at_once.waited, in_line.waited, later.waited)
+
+
 def test_what_the_budget_allows_is_sent_at_once() -> None:
     desk = Desk(launch=RequestBudget(2, 1))
     for label in ("a", "b", "c"):

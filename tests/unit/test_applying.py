@@ -12,7 +12,7 @@ from vmpattern.access import StopSwitch, VirtualRuntime
 from vmpattern.access.leases import fleets_locked
 from vmpattern.errors import Locked, Refused, SpecError, StalePlan, UnknownDriver
 from vmpattern.forecast import plan
-from vmpattern.model import Cloud, Deployment, Event, Observation, Phase, Plan, Result, Secret
+from vmpattern.model import Cloud, Deployment, Event, Observation, Phase, Plan, Result, Rollout, Secret, Share
 from vmpattern.operations import apply, observe
 from vmpattern.reconcile.staleness import check_fresh
 from vmpattern.simulation import EPOCH
@@ -67,6 +67,46 @@ def test_a_plan_is_stale_when_an_instance_that_it_names_went(made: tuple[Plan, O
 
     with pytest.raises(StalePlan, match=f"{gone.id} went"):
         check_fresh(forecast, changed(before, eu={"instances": tuple(rest)}))
+
+
+def without(observation: Observation, cloud: str, id: str) -> Observation:
+    """Return the observation without one instance."""
+    rows = tuple(row for row in observation.clouds[cloud].instances if row.id != id)
+    return changed(observation, **{cloud: {"instances": rows}})
+
+
+def test_a_plan_is_stale_when_an_instance_that_it_keeps_went() -> None:
+    stage = Stage()
+    stage.apply(stage.deployment(fleet(2)))
+    larger = stage.deployment(fleet(3))
+    before = stage.observe(larger)
+    first = min(row.id for row in before.instances())
+    made = plan(larger, before)
+
+    assert () == made.fleets["web"].terminates
+    with pytest.raises(StalePlan, match=f"{first} went"):
+        check_fresh(made, without(before, "demo", first))
+
+
+def stale(made: Plan, observation: Observation) -> StalePlan:
+    with pytest.raises(StalePlan) as caught:
+        check_fresh(made, observation)
+    return caught.value
+
+
+def test_a_stale_plan_says_whether_instances_only_went_in_any_of_its_fleets(made: tuple[Plan, Observation]) -> None:
+    forecast, before = made
+    gone = {name: min(row.id for row in before.instances() if row.fleet == name) for name in ("web", "api")}
+    less = before
+    for row in before.instances():
+        if row.id in gone.values():
+            less = without(less, row.cloud, row.id)
+    rows = (*less.clouds["eu"].instances, instance("i-new", cloud="eu", fleet="api"))
+    went, also_came = stale(forecast, less), stale(forecast, changed(less, eu={"instances": rows}))
+
+    assert (True, False) == (went.only_went, also_came.only_went)
+    assert all(f"{id} went" in str(went) for id in gone.values())
+    assert f"(i-new came; {gone['api']} went)" in str(also_came)
 
 
 def test_a_plan_is_stale_when_an_instance_that_it_names_is_ending(made: tuple[Plan, Observation]) -> None:
@@ -136,6 +176,30 @@ def test_what_was_carried_out_is_observed(tmp_path: Path) -> None:
     apply(planned(world(tmp_path)), locks=tmp_path)
 
     assert 2 == len(observe(world(tmp_path)).instances())
+
+
+@pytest.mark.parametrize(
+    "rollout",
+    [
+        pytest.param(Rollout(), id="as usual"),
+        pytest.param(
+            Rollout(max_surge=Share(1), max_unavailable=Share(2), max_in_flight=1), id="one call at a time, either way"
+        ),
+        pytest.param(Rollout(max_surge=Share(0), max_unavailable=Share(1)), id="no surge"),
+    ],
+)
+def test_an_apply_takes_what_its_plan_said(tmp_path: Path, rollout: Rollout) -> None:
+    before, after = (
+        attrs.evolve(made, fleets={"web": fleet(2, rollout=rollout)})
+        for made in (world(tmp_path), world(tmp_path, image="img-2"))
+    )
+    apply(planned(before), locks=tmp_path)
+    made = planned(after)
+    outcome = apply(made, locks=tmp_path)
+    forecast, done = made.forecast, outcome.fleets["web"]
+
+    assert (forecast.lowest_ready["web"], forecast.highest_total["web"]) == (done.lowest_ready, done.highest_total)
+    assert (forecast.duration_s, forecast.api_calls) == (outcome.duration_s, outcome.api_calls)
 
 
 def test_a_plan_without_changes_does_nothing(tmp_path: Path) -> None:
@@ -244,6 +308,54 @@ def test_a_driver_that_is_not_installed_is_named(tmp_path: Path) -> None:
 def test_a_wrong_option_of_a_cloud_is_named(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"clouds\.demo"):
         observe(world(tmp_path, zone="a"))
+
+
+# -- a cloud whose file is damaged
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Deployment:
+    """A deployment with two fleets and two clouds in files, of which `two` was cut short after an apply."""
+    demo = world(tmp_path).clouds["demo"]
+    two = attrs.evolve(demo, name="two", options=demo.options | {"path": "two.json"})
+    fleets = (fleet(2, name="solo"), fleet(1, name="far", clouds=("two",)))
+    wanted = attrs.evolve(deployment(*fleets, clouds=("demo", "two")), clouds={"demo": demo, "two": two})
+    assert apply(planned(wanted), locks=tmp_path).ok
+    (tmp_path / "two.json").write_bytes((tmp_path / "two.json").read_bytes()[:100])
+    return wanted
+
+
+def test_a_damaged_cloud_is_observed_with_its_error_beside_the_others(damaged: Deployment) -> None:
+    seen = observe(damaged)
+
+    assert (2, None) == (len(seen.instances()), seen.clouds["demo"].error)
+    assert "two.json is damaged" in str(seen.clouds["two"].error)
+
+
+def test_a_fleet_of_another_cloud_is_carried_out_beside_a_damaged_one(damaged: Deployment, tmp_path: Path) -> None:
+    larger = damaged.resized({"solo": 3})
+    made = plan(larger, observe(larger), fleets=("solo",))
+    outcome = apply(made, locks=tmp_path)
+
+    assert (True, Result.COMPLETE, 3) == (made.acts, outcome.result, outcome.fleets["solo"].ready)
+
+
+def test_what_needs_a_damaged_cloud_fails_and_all_else_is_done(damaged: Deployment, tmp_path: Path) -> None:
+    empty = damaged.resized({"solo": 0, "far": 0})
+    outcome = apply(planned(empty), locks=tmp_path)
+
+    assert {"solo": True, "far": False} == {name: one.reached for name, one in outcome.fleets.items()}
+    assert any("two.json is damaged" in error.message for error in outcome.errors)
+
+
+def test_a_cloud_that_is_damaged_while_an_apply_runs_is_an_error_of_the_outcome(tmp_path: Path) -> None:
+    def damage(event: Event) -> None:
+        (tmp_path / "demo.json").write_text("{")
+
+    outcome = apply(planned(world(tmp_path)), on_event=damage, locks=tmp_path)
+
+    assert Result.FAILED is outcome.result
+    assert any("demo.json is damaged" in error.message for error in outcome.errors)
 
 
 # -- the switch

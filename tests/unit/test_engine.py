@@ -31,7 +31,7 @@ from vmpattern.model import (
     Result,
     Rollout,
 )
-from vmpattern.simulation import EC2_LIKE, EPOCH, FaultKind, Faults
+from vmpattern.simulation import EC2_LIKE, EPOCH, FaultKind, Faults, Window
 
 DESTRUCTIVE = {"terminate", "deregister"}
 
@@ -506,6 +506,21 @@ def test_a_cloud_that_cannot_be_read_is_told_once() -> None:
     stage, _, _ = split()
 
     assert ["lab"] == [event.cloud for event in stage.events if event.kind is EventKind.UNREADABLE]
+
+
+def test_credentials_that_expire_stop_an_apply_that_follows_changes_and_has_nothing_to_send() -> None:
+    stage = Stage(faults=Faults(windows=(Window(FaultKind.EXPIRED, 40.0, 1e6),)))
+    outcome = stage.apply(stage.deployment(fleet(2)))
+
+    assert (Result.FAILED, ["ExpiredToken"]) == (outcome.result, [error.code for error in outcome.errors])
+
+
+def test_a_simulated_cloud_that_can_be_read_again_is_followed_again() -> None:
+    stage = Stage(faults=Faults(windows=(Window(FaultKind.UNREADABLE, 10.0, 50.0),)))
+    outcome = stage.apply(stage.deployment(fleet(2)))
+    read = [event.kind for event in stage.events if event.kind in (EventKind.READ, EventKind.UNREADABLE)]
+
+    assert (Result.COMPLETE, [EventKind.UNREADABLE, EventKind.READ]) == (outcome.result, read)
 
 
 def test_a_cloud_in_which_a_fleet_has_no_place_may_refuse_to_be_read() -> None:

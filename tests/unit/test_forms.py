@@ -125,6 +125,7 @@ def test_a_plan_says_what_its_document_promises() -> None:
             "api_calls": 2,
             "lowest_ready": {"web": 2},
             "highest_total": {"web": 3},
+            "counts": {},
             "price_before": None,
             "price_after": 0.5,
             "price_peak": None,

@@ -572,6 +572,30 @@ def test_a_launch_counts_in_full_until_it_is_answered() -> None:
     assert 3 == here.total
 
 
+def sight(index: FleetIndex, id: str, **facts: Any) -> None:
+    index.see(instance(id, key=LaunchKey("k1"), **facts), NOW, ours=True)
+
+
+@pytest.mark.parametrize(
+    ("after", "existing"),
+    [
+        pytest.param(lambda index: None, 3, id="as long as there is no answer"),
+        pytest.param(lambda index: index.launch_ended(LaunchKey("k1")), 2, id="once the launch is over"),
+        pytest.param(lambda index: index.forget(I1), 3, id="when it is gone again"),
+        pytest.param(lambda index: index.update((I1,), NOW, ending=True), 3, id="when it is terminated again"),
+    ],
+)
+def test_what_is_listed_before_its_launch_is_answered_is_reported_once(
+    after: Callable[[FleetIndex], object], existing: int
+) -> None:
+    here = Scene(fleet(3)).ready("i0").index
+    here.launch_sent(LaunchKey("k1"), 0, 2)
+    sight(here, "i1")
+    after(here)
+
+    assert existing == here.existing
+
+
 def test_a_launch_that_ended_twice_is_taken_out_once() -> None:
     here = index()
     here.launch_sent(LaunchKey("k1"), 0, 2)

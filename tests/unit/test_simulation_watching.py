@@ -1,4 +1,4 @@
-"""The feed of changes: what lists show, without faults, at the cost of what changed."""
+"""The feed of changes: what lists show, without what spoils single lists, at the cost of what changed."""
 
 import sys
 
@@ -7,11 +7,13 @@ from hypothesis import given, strategies as st
 from simulated import BALANCER, OURS, all_faults, capabilities, cloud, ids, request, scripts, specs, wait
 
 from vmpattern.driver import Selector
+from vmpattern.errors import Denied, DriverError, Transient, Unauthenticated
 from vmpattern.model import HealthCheck, Phase
 from vmpattern.simulation import EPOCH, FaultKind, Faults, SimulatedCloud, Window
 
 OF_ALL_CALLS = {FaultKind.THROTTLE, FaultKind.ABSURD_RETRY, FaultKind.EXPIRED}
-OF_LISTS = {*OF_ALL_CALLS, FaultKind.FAILED_PAGE, FaultKind.GARBLED, FaultKind.UNREADABLE, FaultKind.STALE_LIST}
+SPOILS_LISTS = {FaultKind.FAILED_PAGE, FaultKind.GARBLED, FaultKind.STALE_LIST}
+OF_LISTS = {*OF_ALL_CALLS, *SPOILS_LISTS, FaultKind.UNREADABLE}
 CHECK = HealthCheck()
 
 
@@ -131,6 +133,31 @@ def test_the_end_of_draining_is_a_change() -> None:
     assert launched == tuple(row.id for row in world.changes(OURS, cursor).instances)
 
 
+@pytest.mark.parametrize(
+    ("world", "error"),
+    [
+        pytest.param(cloud(Faults({FaultKind.EXPIRED: 1.0})), Unauthenticated, id="the credentials have expired"),
+        pytest.param(cloud(Faults({FaultKind.UNREADABLE: 1.0})), Transient, id="nothing can be read"),
+        pytest.param(cloud(denied=frozenset({"instances"})), Denied, id="lists aren't permitted"),
+    ],
+)
+def test_changes_are_refused_where_every_list_is(world: SimulatedCloud, error: type[DriverError]) -> None:
+    with pytest.raises(error):
+        world.instances(OURS)
+
+    with pytest.raises(error):
+        world.changes(OURS, 0)
+
+
+@pytest.mark.parametrize("kind", [FaultKind.EXPIRED, FaultKind.UNREADABLE])
+def test_followers_look_when_reading_begins_and_ends_to_fail(kind: FaultKind) -> None:
+    world = cloud(Faults(windows=(Window(kind, 100.0, 200.0),)))
+    begins = world.next_at()
+    world.advance(EPOCH + 100.0)
+
+    assert (EPOCH + 100.0, EPOCH + 200.0) == (begins, world.next_at())
+
+
 def test_an_outage_is_told_when_it_begins_and_ends() -> None:
     world = cloud(Faults(windows=(Window(FaultKind.ZONE_OUTAGE, 100.0, 200.0, "a"),)))
     world.launch(request())
@@ -171,11 +198,9 @@ def test_changes_are_sorted_by_id_and_selected() -> None:
     assert (20, sorted(changed)) == (len(changed), changed)
 
 
-@pytest.mark.parametrize("kind", sorted(OF_LISTS, key=str))
-def test_no_fault_of_lists_touches_the_feed(kind) -> None:
+@pytest.mark.parametrize("kind", sorted(SPOILS_LISTS, key=str))
+def test_no_fault_that_spoils_lists_touches_the_feed(kind) -> None:
     world = cloud(Faults({kind: 1.0}), can=capabilities(staleness_s=50.0))
-    if kind in OF_ALL_CALLS:
-        world.calm_down()
     launched = ids(world.launch(request()))
 
     assert launched == tuple(row.id for row in world.changes(OURS, 0).instances)

@@ -34,8 +34,8 @@ class Call:
 
     `costs` are tokens by budget. `retries` False: the first answer is the last. `resend_unknown`: sending it twice does
     no more than once, so an unknown outcome is resolved by sending it again, for up to `give_up_s` seconds. `waited`
-    tells that it was queued before it was sent. `patience`: its deadline is that of so many calls, where it may take
-    longer than its costs say; 0: that of its costs.
+    tells that it was sent later than at the moment `queued_at`. `patience`: its deadline is that of so many calls,
+    where it may take longer than its costs say; 0: that of its costs.
     """
 
     verb: str
@@ -52,6 +52,7 @@ class Call:
     patience: float = 0.0
     unresolved: bool = False
     waited: bool = False
+    queued_at: float = math.nan
     attempts: int = 0
     first_sent_at: float = math.nan
     sent_at: float = math.nan
@@ -94,7 +95,7 @@ class Account:
         if not self._waiting and at <= now and self._take(call, now):
             self._send(call, now)
         else:
-            call.waited = True
+            call.queued_at = now
             insort(self._waiting, (max(at, now), next(self._tickets), call), key=lambda entry: entry[:2])
 
     def dispatch(self) -> None:
@@ -110,6 +111,7 @@ class Account:
                 stuck |= kinds if at <= now else set()
                 left.append((at, order, call))
             else:
+                call.waited = call.queued_at < now
                 self._send(call, now)
         # An answer that came at once may have queued its call again.
         self._waiting = left if not self._waiting else sorted(left + self._waiting, key=lambda entry: entry[:2])

@@ -6,7 +6,7 @@ account: one budget, one retry policy, one sense of time.
 
 import itertools
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TypeVar
 
 from vmpattern import naming
@@ -16,12 +16,15 @@ from vmpattern.access.reading import Probe, silent_probe
 from vmpattern.access.runtime import RealRuntime, Runtime, VirtualRuntime
 from vmpattern.access.stopping import never
 from vmpattern.access.tasks import Loop, Task
+from vmpattern.access.unreadable import UnreadableCloud
 from vmpattern.driver import Driver, Timekeeper, TokenBucket, connect
-from vmpattern.errors import DriverError
+from vmpattern.errors import ContractBroken, DriverError
 from vmpattern.model import Cloud, Deployment, Event, EventKind
 
 T = TypeVar("T")
 Budgets = dict[str, dict[str, TokenBucket]]
+Connect = Callable[[Cloud], AbstractContextManager[Driver]]
+"""Makes a cloud's driver, and closes it at the end of the `with` block."""
 
 _BUDGETS: Budgets = {}
 """The token buckets of every cloud that this process has connected, by driver and options."""
@@ -80,16 +83,29 @@ class Session:
 
 
 @contextmanager
-def opened(deployment: Deployment) -> Generator[Session, None, None]:
+def opened(deployment: Deployment, *, connect: Connect = connect) -> Generator[Session, None, None]:
     """Connect the drivers of every cloud of the deployment, and close them at the end of the `with` block.
+
+    A cloud whose driver can't be made for a reason outside the file, such as a missing login, is in the session as one
+    that can't be read: every call to it fails with the reason, and the other clouds work.
 
     Raises:
         SpecError: a cloud's options are wrong.
         UnknownDriver: a cloud names a driver that isn't installed.
+        ContractBroken: what is installed as a driver is none.
     """
     with ExitStack() as stack:
-        drivers = {name: stack.enter_context(connect(deployment.clouds[name])) for name in deployment.clouds}
+        drivers = {name: _connected(stack, connect, cloud) for name, cloud in deployment.clouds.items()}
         yield session_of(deployment, drivers)
+
+
+def _connected(stack: ExitStack, connect: Connect, cloud: Cloud) -> Driver:
+    try:
+        return stack.enter_context(connect(cloud))
+    except ContractBroken:
+        raise
+    except DriverError as error:
+        return UnreadableCloud(cloud.driver, error)
 
 
 def session_of(deployment: Deployment, drivers: Mapping[str, Driver]) -> Session:

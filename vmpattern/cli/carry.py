@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 
 from vmpattern.cli.command import App
 from vmpattern.cli.failures import FAILED, INTERRUPTED
-from vmpattern.errors import Refused
+from vmpattern.errors import Refused, StalePlan
 
 if TYPE_CHECKING:
     from vmpattern.model import Deployment, Outcome, Plan
 
 LEFT = "Left at once; what was in flight may still happen. The next apply goes on from there."
+
+MOST_PLANS = 3
+"""Number of plans that a command makes at most while instances go between a plan and its apply."""
+
+WAY_OUT = ": make a new plan"
+"""How the message of a stale plan ends."""
 
 
 def forecast(
@@ -25,12 +31,32 @@ def forecast(
         return app.engine.plan(deployment, observation, fleets=chosen, refresh=refresh)
 
 
-def carry_out(app: App, plan: "Plan", *, ask: Callable[[], None] | None) -> int:
+def carry_out(
+    app: App, plan: "Plan", *, ask: "Callable[[Plan], None] | None", again: "Callable[[], Plan] | None" = None
+) -> int:
     """Show the plan, ask unless `ask` is None, carry it out, show how it ended; return the exit status.
+
+    Args:
+        again: makes the plan again, for one that this command made itself: where instances went in the meantime, as
+            one that failed does, the new plan is shown, asked about and carried out instead.
 
     Raises:
         Refused: the answer was no, the plan no longer fits, or another apply holds a fleet.
     """
+    for _ in range(MOST_PLANS - 1) if again is not None else ():
+        try:
+            return _carry_out(app, plan, ask)
+        except StalePlan as stale:
+            if again is None or not stale.only_went:
+                raise
+            app.interruption.acts = False
+            app.interruption.check()
+            app.tell(f"{str(stale).removesuffix(WAY_OUT)}: this is a new plan.", style="yellow")
+        plan = again()
+    return _carry_out(app, plan, ask)
+
+
+def _carry_out(app: App, plan: "Plan", ask: "Callable[[Plan], None] | None") -> int:
     from vmpattern.report.outcome import render_outcome
     from vmpattern.report.plan import render_plan
 
@@ -41,7 +67,7 @@ def carry_out(app: App, plan: "Plan", *, ask: Callable[[], None] | None) -> int:
         )
     app.interruption.check()
     if plan.changes and ask is not None:
-        ask()
+        ask(plan)
     outcome, interrupted = _apply(app, plan)
     app.show(render_outcome(outcome, command=app.command))
     if app.json:
@@ -83,4 +109,8 @@ def _apply(app: App, plan: "Plan") -> "tuple[Outcome, int]":
         interruptible(app.interruption, on_first=first, on_second=second) as interruption,
         watching(console, plan, stop=stop, verbose=app.verbose) as on_event,
     ):
-        return app.engine.apply(plan, on_event=on_event, stop=stop), interruption.status
+        try:
+            return app.engine.apply(plan, on_event=on_event, stop=stop), interruption.status
+        except StalePlan:
+            app.interruption.signal = interruption.signal
+            raise

@@ -336,7 +336,10 @@ class Timekeeper(Protocol):
         ...
 
     def advance(self, until: float) -> None:
-        """Move the clock forward to `until`; backward is ignored."""
+        """Move the clock forward to `until`; backward is ignored. A cloud that can't be read says so at the next verb.
+
+        Neither this nor the clock raises.
+        """
         ...
 
 

@@ -56,6 +56,7 @@ def connect(cloud: Cloud, *, entry_points: EntryPoints = installed) -> Generator
     Raises:
         UnknownDriver: as `load`.
         SpecError: an option is unknown, missing or has a wrong value; every problem at once.
+        DriverError: the driver can't be made for a reason outside the options.
     """
     # Only who connects pays for the import.
     from vmpattern.driver.options import parse_options

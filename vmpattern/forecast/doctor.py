@@ -1,16 +1,17 @@
-"""What `doctor` asks: does each cloud answer, do secrets lead somewhere, and would a plan be refused? Reads only."""
+"""What `doctor` asks: does each cloud answer, do secrets lead somewhere, and does a plan succeed? Reads only."""
 
 import os
 import shlex
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import attrs
 
-from vmpattern.access.observing import read_clouds, scope_of
-from vmpattern.access.session import session_of
+from vmpattern.access.observing import read_clouds, scopes_of
+from vmpattern.access.session import Connect, session_of
+from vmpattern.access.unreadable import UNKNOWN
 from vmpattern.driver import Driver
 from vmpattern.errors import (
     Denied,
@@ -26,22 +27,15 @@ from vmpattern.forecast.planning import plan
 from vmpattern.forecast.telling import not_ours
 from vmpattern.model import (
     Capabilities,
-    Cloud,
     CloudObservation,
     Contents,
     Deployment,
-    Market,
     Observation,
     Plan,
     Secret,
 )
 from vmpattern.model.quantity import many
-from vmpattern.store.record import NOTHING_RECORDED, FileRecord, Recorded
-
-Connect = Callable[[Cloud], AbstractContextManager[Driver]]
-
-SILENT = Capabilities(markets=frozenset(Market), balancer=True, mutable_labels=True)
-"""What is assumed of a cloud whose driver can't be made: nothing is wrong there that isn't told already."""
+from vmpattern.store.record import FileRecord
 
 
 @attrs.frozen
@@ -73,8 +67,8 @@ def check_up(deployment: Deployment, connect: Connect, *, fleets: Sequence[str] 
     """Ask everything: secrets first, then cloud by cloud in the file's order, then a plan; yields each answer at once.
 
     Guarantees:
-        All are ok only if a plan of these fleets wouldn't be refused, and isn't bound to fail. No command is run, and
-        no value of a secret is read.
+        All are ok only if a plan of these fleets isn't refused and succeeds. No command is run, and no value of a
+        secret is read.
     """
     yield from _secrets(deployment)
     try:
@@ -87,7 +81,7 @@ def check_up(deployment: Deployment, connect: Connect, *, fleets: Sequence[str] 
                     yield Check(cloud.name, "driver", True, f"{cloud.driver} loads")
                 except Exception as error:  # a diagnosis goes on, whatever a driver does
                     yield _failed(cloud.name, f"driver {cloud.driver}", error)
-                    unread[cloud.name] = _silent(cloud.name, SILENT, error)
+                    unread[cloud.name] = _silent(cloud.name, UNKNOWN, error)
             yield from _clouds(deployment, drivers, unread, fleets)
     except Exception as error:  # closing a driver may fail, too
         yield _failed("", "the clouds", error)
@@ -96,36 +90,29 @@ def check_up(deployment: Deployment, connect: Connect, *, fleets: Sequence[str] 
 def _clouds(
     deployment: Deployment, drivers: Mapping[str, Driver], unread: dict[str, CloudObservation], fleets: Sequence[str]
 ) -> Iterator[Check]:
-    recorded = _recorded(deployment, drivers)
-
-    def read(those: Mapping[str, Driver]) -> Observation:
-        return read_clouds(deployment, session_of(deployment, those), check=True, limits=True, recorded=recorded)
-
     parts: list[Observation] = []
     try:
-        parts.append(read(drivers))
+        parts.append(_read(deployment, drivers))
     except Exception as error:  # one driver that breaks the contract ends the reading of all: which one is it?
         for name, driver in drivers.items():
             try:
                 if len(drivers) == 1:
                     raise
-                parts.append(read({name: driver}))
+                parts.append(_read(deployment, {name: driver}))
             except Exception as own:  # see above
                 yield _failed(name, "reading", own if len(drivers) > 1 else error)
                 unread[name] = _silent(name, driver.capabilities, own)
-    observation = attrs.evolve(_joined(deployment, parts, unread), notes=recorded.notes)
-    observation = attrs.evolve(observation, no_room=recorded.still_no_room(observation.at))
+    observation = _joined(deployment, parts, unread)
     for name in drivers.keys() - unread.keys():
         yield from _cloud(observation.clouds[name])
     yield from _plan(deployment, observation, fleets)
 
 
-def _recorded(deployment: Deployment, drivers: Mapping[str, Driver]) -> Recorded:
-    """Read what earlier applies wrote down: without it, the plan would miss balancers that a fleet has left."""
-    try:
-        return FileRecord(scopes={name: scope_of(driver) for name, driver in drivers.items()}).read(deployment)
-    except Exception:  # a driver whose scope can't be had is named when its cloud is read
-        return NOTHING_RECORDED
+def _read(deployment: Deployment, drivers: Mapping[str, Driver]) -> Observation:
+    """Read clouds as `plan` does, with what earlier applies wrote down."""
+    session = session_of(deployment, drivers)
+    recorded = FileRecord(scopes=scopes_of(session)).read(deployment)
+    return read_clouds(deployment, session, check=True, limits=True, recorded=recorded)
 
 
 def _joined(
@@ -140,7 +127,14 @@ def _joined(
     clouds = dict(unread) | {name: cloud for part in parts for name, cloud in part.clouds.items()}
     ordered = {name: clouds[name] for name in deployment.clouds}
     at = max((cloud.at for cloud in clouds.values()), default=0.0)
-    return Observation(at=at, clouds=ordered, calls=sum(part.calls for part in parts), contents=contents)
+    return Observation(
+        at=at,
+        clouds=ordered,
+        calls=sum(part.calls for part in parts),
+        contents=contents,
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        no_room=tuple(dict.fromkeys(one for part in parts for one in part.no_room)),
+    )
 
 
 def _cloud(cloud: CloudObservation) -> Iterator[Check]:
@@ -179,7 +173,7 @@ def _plan(deployment: Deployment, observation: Observation, fleets: Sequence[str
     told |= {f"{cloud.name} couldn't be read: {cloud.error}" for cloud in observation.clouds.values()}
     told |= {not_ours(strange) for strange in observation.mislabelled()}
     notes = [note for note in made.notes if note not in told]
-    if made.acts or not made.changes:
+    if made.succeeds:
         yield Check("", "plan", True, _sums(made))
         yield from (Check("", "note", True, note) for note in notes)
     elif any(cloud.error is None for cloud in observation.clouds.values()):

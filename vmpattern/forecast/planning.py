@@ -5,13 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 import attrs
 
 from vmpattern.access import Session, VirtualRuntime
-from vmpattern.errors import Problem, SpecError
+from vmpattern.access.unreadable import UnreadableCloud
+from vmpattern.errors import Problem, SpecError, Transient
 from vmpattern.forecast.exceeding import refuse_exceeding
 from vmpattern.forecast.leavers import notes_of_leavers
-from vmpattern.forecast.telling import Told
+from vmpattern.forecast.telling import Simulated, Told
 from vmpattern.model import (
     Bake,
     CloudObservation,
+    Count,
     Deployment,
     Fleet,
     Health,
@@ -40,7 +42,7 @@ from vmpattern.planner import (
 )
 from vmpattern.reconcile import FleetOrder, carry_out
 from vmpattern.reconcile.former_balancers import former_balancers
-from vmpattern.simulation import SimulatedCloud, UnreadableCloud
+from vmpattern.simulation import SimulatedCloud
 
 
 def plan(
@@ -65,9 +67,10 @@ def plan(
     assessments = {
         name: assess(desired, fleet, resolutions[name].slots, observation) for name, fleet in desired.fleets.items()
     }
-    outcome = _simulated(desired, resolutions, assessments, observation, baked)
-    refuse_exceeding(outcome, observation)
-    told = Told(desired, resolutions, assessments, observation, outcome, baked)
+    begins_at = observation.at + _reading_s(observation)
+    simulated = _simulated(desired, resolutions, assessments, observation, baked, begins_at=begins_at)
+    refuse_exceeding(simulated.outcome, observation)
+    told = Told(desired, resolutions, assessments, observation, simulated, baked, begins_at=begins_at)
     fleet_plans = {name: told.fleet(name) for name in desired.fleets}
     refuse_failing(fleet_plans, observation)
     return Plan(
@@ -90,21 +93,36 @@ def _simulated(
     assessments: Mapping[str, Assessment],
     observation: Observation,
     baked: Sequence[Bake],
-) -> Outcome:
+    *,
+    begins_at: float,
+) -> Simulated:
     """Carry the fleets out on a simulated copy, unless there is nothing to do.
 
-    It begins when the bakes are done; what was observed before them is the first of the lists that an apply waits for.
+    As in an apply, what was observed is the first of the lists that it waits for: it begins when that reading is over,
+    and the fleets when the bakes are done.
     """
     if all(assessment.reached for assessment in assessments.values()):
-        return Outcome(result=Result.NOTHING, fleets={}, duration_s=0.0, api_calls=0)
+        return Simulated(Outcome(result=Result.NOTHING, fleets={}, duration_s=0.0, api_calls=0), {})
     orders = [_order(fleet, resolutions[name], observation) for name, fleet in desired.fleets.items()]
     copies = {name: _copy(desired, cloud) for name, cloud in observation.clouds.items() if cloud.error is None}
-    drivers = {name: copies.get(name) or UnreadableCloud(cloud) for name, cloud in observation.clouds.items()}
-    start = observation.at + max((bake.duration_s for bake in baked), default=0.0)
+    drivers = {name: copies.get(name) or _unreadable(cloud) for name, cloud in observation.clouds.items()}
+    start = begins_at + max((bake.duration_s for bake in baked), default=0.0)
     for copy in copies.values():
         copy.advance(start)
     session = Session(drivers, VirtualRuntime(start, tuple(copies.values())))
-    return carry_out(desired, orders, session, observation=observation if baked else None, no_room=observation.no_room)
+    counts: dict[str, list[Count]] = {name: [] for name in desired.fleets}
+
+    def note(fleet: str, at: float, ready: int, total: int) -> None:
+        counts[fleet].append(Count(at_s=round(at - begins_at, 3), ready=ready, total=total))
+
+    outcome = carry_out(desired, orders, session, observation=observation, no_room=observation.no_room, on_count=note)
+    return Simulated(outcome, counts)
+
+
+def _reading_s(observation: Observation) -> float:
+    """Return how long an apply reads the clouds before it begins, in seconds: all at the same time, a call each."""
+    read = (cloud.capabilities.latencies.call_s for cloud in observation.clouds.values() if cloud.error is None)
+    return max(read, default=0.0)
 
 
 def _recipes(deployment: Deployment, observation: Observation) -> Mapping[str, Mapping[str, str]]:
@@ -161,6 +179,11 @@ def _order(fleet: Fleet, resolution: Resolution, observation: Observation) -> Fl
             if former.fleet == fleet.name and former.is_unread and not former.momentary
         },
     )
+
+
+def _unreadable(cloud: CloudObservation) -> UnreadableCloud:
+    error = Transient(cloud.error or "it can't be read")
+    return UnreadableCloud(cloud.name, error, capabilities=cloud.capabilities)
 
 
 def _copy(deployment: Deployment, cloud: CloudObservation) -> SimulatedCloud:

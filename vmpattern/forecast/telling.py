@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+import attrs
+
 from vmpattern.forecast.differences import Differences
 from vmpattern.forecast.prices import Prices
 from vmpattern.model import (
@@ -10,6 +12,7 @@ from vmpattern.model import (
     Action,
     AnySlot,
     Bake,
+    Count,
     Deployment,
     Event,
     EventKind,
@@ -51,6 +54,14 @@ _ACTIONS = {
 }
 
 
+@attrs.frozen
+class Simulated:
+    """The apply that was forecast: its outcome, and how its counts changed, by fleet."""
+
+    outcome: Outcome
+    counts: Mapping[str, Sequence[Count]]
+
+
 class Told:
     """What the forecast's events tell, in the plan's terms."""
 
@@ -60,17 +71,21 @@ class Told:
         resolutions: Mapping[str, Resolution],
         assessments: Mapping[str, Assessment],
         observation: Observation,
-        outcome: Outcome,
+        simulated: Simulated,
         baked: Sequence[Bake],
+        *,
+        begins_at: float,
     ) -> None:
         self._deployment = deployment
         self._resolutions = resolutions
         self._assessments = assessments
         self._observation = observation
-        self._outcome = outcome
-        self._start = observation.at
+        self._outcome = outcome = simulated.outcome
+        self._course = simulated.counts
+        self._observed_at, self._start = observation.at, begins_at
         self._bakes = baked
         self._bakes_s = max((bake.duration_s for bake in baked), default=0.0)
+        self._end = begins_at + self._bakes_s + outcome.duration_s
         self._live: dict[str, dict[InstanceId, Instance]] = {name: {} for name in deployment.fleets}
         owners = deployment.owners()
         for instance in observation.instances():
@@ -133,7 +148,7 @@ class Told:
             reasons=tuple(self._reasons(fleet, slots, known, launched)),
             terminates=tuple(sorted(known)),
             on_failure=_on_failure(fleet),
-            remaining=() if assessment.reached else tuple(lacks(assessment.index, self._start)),
+            remaining=() if assessment.reached else tuple(lacks(assessment.index, self._observed_at)),
             notes=(
                 *self._resolutions[name].notes,
                 *balancer_notes(self._observation, fleet),
@@ -150,7 +165,7 @@ class Told:
 
     def _kept_notes(self, name: str) -> Iterator[str]:
         for instance in sorted(self._kept.get(name, set())):
-            left = round(((self._live[name][instance].kept_until or 0.0) - self._start) / 60)
+            left = round(((self._live[name][instance].kept_until or 0.0) - self._observed_at) / 60)
             yield f"{instance} failed and is kept for a look for {many(left, 'more minute')}"
 
     def _reasons(
@@ -178,7 +193,8 @@ class Told:
     def steps(self) -> Iterator[Step]:
         """Pair each act with its end: a launch with its last instance's readiness, the others with their answer.
 
-        Bakes come first, all at the same time, and everything else after the last of them.
+        An instance that isn't ready counts until it failed, else until the end of the forecast. Bakes come first, all
+        at the same time, and everything else after the last of them.
         """
         for bake in self._bakes:
             yield Step(
@@ -192,7 +208,8 @@ class Told:
                 duration_s=bake.duration_s,
             )
         launches = {event.key: event for event in self._events(EventKind.LAUNCHED)}
-        ready_at = {i: event.at for event in self._events(EventKind.READY) for i in event.instances}
+        settled_at = {i: event.at for event in self._events(EventKind.FAILED) for i in event.instances}
+        settled_at |= {i: event.at for event in self._events(EventKind.READY) for i in event.instances}
         ended_at = {(event.fleet, event.instances): event.at for event in self._events(EventKind.TERMINATED)}
         yield from self._waits({i for event in launches.values() for i in event.instances})
         for event in self._outcome.events:
@@ -202,7 +219,7 @@ class Told:
             ids, end = event.instances, event.at
             if action is Action.LAUNCH:
                 ids = launches[event.key].instances
-                end = max((ready_at.get(i, event.at) for i in ids), default=event.at)
+                end = max((settled_at.get(i, self._end) for i in ids), default=event.at)
             elif action is Action.TERMINATE:
                 end = ended_at.get((event.fleet, ids), event.at)
             yield Step(
@@ -235,6 +252,16 @@ class Told:
                     duration_s=round(at - self._start - self._bakes_s, 3),
                 )
 
+    def _counts(self, name: str) -> Iterator[Count]:
+        """Yield how many are ready and how many there are, at the start and at every change."""
+        assessment = self._assessments[name]
+        last = Count(at_s=0.0, ready=assessment.ready, total=assessment.index.total)
+        yield last
+        for count in self._course.get(name, ()):
+            if (count.ready, count.total) != (last.ready, last.total):
+                last = count
+                yield count
+
     def _ending(self, complete: bool) -> str:
         if any(failure.code == UNENDING for failure in self._outcome.errors):
             return "unending"
@@ -258,6 +285,7 @@ class Told:
             api_calls=len(self._bakes) * CALLS_OF_A_BAKE + self._outcome.api_calls,
             lowest_ready=lowest,
             highest_total=highest,
+            counts={name: tuple(self._counts(name)) for name in self._deployment.fleets},
             price_before=prices.before,
             price_after=prices.now,
             price_peak=prices.peak,

@@ -21,7 +21,7 @@ from vmpattern.model.observed import (
     Usage,
 )
 from vmpattern.model.outcome import UNENDING, Event, EventKind, Failure, FleetOutcome, Outcome, Result
-from vmpattern.model.planned import Action, AnySlot, FleetPlan, Forecast, PendingSlot, Plan, Slot, Step, Unbaked
+from vmpattern.model.planned import Action, AnySlot, Count, FleetPlan, Forecast, PendingSlot, Plan, Slot, Step, Unbaked
 from vmpattern.model.service import (
     Existing,
     HealthCheck,
@@ -71,6 +71,7 @@ __all__ = [
     "Cloud",
     "CloudObservation",
     "Contents",
+    "Count",
     "Deployment",
     "Event",
     "EventKind",

@@ -112,9 +112,10 @@ class Action(enum.Enum):
 class Step:
     """One act of a plan: seconds count from the start of the apply.
 
-    A bake is of no fleet and lasts until the image is available, a launch until its instances are ready, a drain until
-    the balancer let go, a terminate until the provider accepted, a wait until instances that are there already are
-    ready. `instances` are provider ids; those of a launch are the forecast's guess.
+    The apply starts when it has read the clouds. A bake is of no fleet and lasts until the image is available, a launch
+    until its instances are ready or have failed, a drain until the balancer let go, a terminate until the provider
+    accepted, a wait until instances that are there already are ready. `instances` are provider ids; those of a launch
+    are the forecast's guess.
     """
 
     action: Action
@@ -160,21 +161,37 @@ class FleetPlan:
 
 
 @attrs.frozen(kw_only=True)
+class Count:
+    """How many instances of a fleet are ready and how many exist, from `at_s` on: seconds after the apply's start."""
+
+    at_s: float
+    ready: int
+    total: int
+
+
+@attrs.frozen(kw_only=True)
 class Forecast:
     """What carrying out the plan takes if the world is as assumed: seconds, calls, instance counts, dollars an hour.
 
-    Prices are None where one is unknown. `ends` is how the forecast apply ended: `complete`, or why it couldn't;
-    `unending` where instances would come and go without an end, which no apply begins.
+    `counts` are by fleet, in the order of time, one for each change. Prices are None where one is unknown. `ends` is
+    how the forecast apply ended: `complete`, or why it couldn't; `unending` where instances would come and go without
+    an end, which no apply begins.
     """
 
     duration_s: float
     api_calls: int
     lowest_ready: Mapping[str, int] = attrs.field(converter=immutabledict)
     highest_total: Mapping[str, int] = attrs.field(converter=immutabledict)
+    counts: Mapping[str, tuple[Count, ...]] = attrs.field(factory=immutabledict, converter=immutabledict)
     price_before: float | None = None
     price_after: float | None = None
     price_peak: float | None = None
     ends: str = "complete"
+
+    @property
+    def completes(self) -> bool:
+        """Whether the forecast apply got everything as asked for."""
+        return self.ends == "complete"
 
     @property
     def converges(self) -> bool:
@@ -226,7 +243,15 @@ class Plan:
         """
         if not self.forecast.converges:
             return False
-        return bool(self.steps) or (self.changes and self.forecast.ends == "complete")
+        return bool(self.steps) or (self.changes and self.forecast.completes)
+
+    @property
+    def succeeds(self) -> bool:
+        """Whether everything is as asked for after an apply, if the world is as assumed, or is so already.
+
+        A plan may act and not succeed: then its apply does a part, and stops.
+        """
+        return not self.changes or self.forecast.completes
 
     @property
     def remaining(self) -> tuple[str, ...]:

@@ -77,11 +77,12 @@ class CloudState:
 
 @attrs.define
 class Launching:
-    """A launch that was asked for and isn't answered: it counts in full."""
+    """A launch that was asked for and isn't answered: it counts in full, though `listed` of it may be known."""
 
     key: LaunchKey
     slot: int
     count: int
+    listed: int = 0
 
 
 class Transition(NamedTuple):
@@ -153,6 +154,14 @@ class FleetIndex(Tally):
             if now <= self.clouds[name].fresh_until:
                 ready += count
         return ready
+
+    @property
+    def existing(self) -> int:
+        """Number of instances that are there or may be, for reports: `total`, but each of them counted once.
+
+        A list may show what was launched before its launch is answered. Decisions count it twice until then.
+        """
+        return self.total - sum(min(launch.listed, launch.count) for launch in self.launching.values())
 
     def unseen(self) -> list[bool]:
         """Return of each slot whether its cloud was never read, or couldn't be when it was planned."""
@@ -302,6 +311,8 @@ class FleetIndex(Tally):
             return []
         self.leave(row)
         self.purge()
+        if row.state is not ENDING:
+            self._arrived(row, -1)
         self.lingering.discard(instance)
         self._has_ended(row.instance.cloud)
         return [Transition(row, row.state, None, "it is gone")]
@@ -437,7 +448,13 @@ class FleetIndex(Tally):
         )
         self.rows[instance.id] = row
         self.spent.add(instance.key)
+        self._arrived(row, 1)
         return row
+
+    def _arrived(self, row: Row, change: int) -> None:
+        launch = self.launching.get(row.instance.key)
+        if launch is not None:
+            launch.listed += change
 
     def _change(
         self,
@@ -474,6 +491,7 @@ class FleetIndex(Tally):
             self.progress_at = now
         if state is ENDING and before is not ENDING:
             self._has_ended(row.instance.cloud)
+            self._arrived(row, -1)
         if row.lingers_in or self.lingering:
             (self.lingering.add if _lingers(row) else self.lingering.discard)(row.instance.id)
         self.enter(row)

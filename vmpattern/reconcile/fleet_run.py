@@ -50,6 +50,14 @@ EXPECTED = {
 """Changes that are no news, before and after: it was ready all the time, or its end was announced."""
 
 
+OnCount = Callable[[str, float, int, int], None]
+"""Takes, of a fleet, the moment from which so many instances are ready and so many exist."""
+
+
+def count_nothing(fleet: str, at: float, ready: int, total: int) -> None:
+    """Take no counts."""
+
+
 @attrs.define(eq=False)
 class FleetRun:
     """A fleet's index with what the reconciler knows beside it.
@@ -68,6 +76,7 @@ class FleetRun:
     index: FleetIndex
     env: Mapping[str, str]
     on_event: Callable[[Event], None]
+    on_count: OnCount = count_nothing
     former: Mapping[str, tuple[Options, ...]] = attrs.field(factory=dict)
     recorded: Mapping[str, tuple[Options, ...]] = attrs.field(factory=dict)
     unreadable: Mapping[str, str] = attrs.field(factory=dict)
@@ -82,6 +91,7 @@ class FleetRun:
     deregistered: int = 0
     lowest_ready: int | None = None
     highest_total: int | None = None
+    counted: tuple[int, int] | None = None
     reached_at_once: bool | None = None
     refusals: dict[tuple[str, Scope], NoRoom] = attrs.field(factory=dict)
     went: tuple[InstanceId, ...] = ()
@@ -129,7 +139,7 @@ class FleetRun:
                 key=key,
                 market=market,
                 planned=planned,
-                total=self.index.total,
+                total=self.index.existing,
                 ready=self.index.reported,
             )
         )
@@ -155,10 +165,13 @@ class FleetRun:
         if self.reached_at_once is None and self._has_looked():
             self.reached_at_once = decision.done
 
-    def note_counts(self) -> None:
+    def note_counts(self, now: float) -> None:
         """Note how many are ready and how many there are, after a whole turn."""
         if self._has_looked():
-            ready, total = self.index.reported, self.index.total
+            ready, total = self.index.reported, self.index.existing
+            if (ready, total) != self.counted:
+                self.counted = (ready, total)
+                self.on_count(self.fleet.name, now, ready, total)
             self.lowest_ready = ready if self.lowest_ready is None else min(ready, self.lowest_ready)
             self.highest_total = total if self.highest_total is None else max(total, self.highest_total)
 

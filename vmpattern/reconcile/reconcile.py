@@ -20,7 +20,7 @@ from vmpattern.model import (
 )
 from vmpattern.planner import FleetIndex, decide
 from vmpattern.reconcile.dispatcher import Remember, remember_nothing
-from vmpattern.reconcile.fleet_run import FleetRun
+from vmpattern.reconcile.fleet_run import FleetRun, OnCount, count_nothing
 from vmpattern.reconcile.reconciler import Decide, Engine
 
 
@@ -52,6 +52,7 @@ def carry_out(
     observation: Observation | None = None,
     no_room: Sequence[NoRoom] = (),
     on_event: Callable[[Event], None] | None = None,
+    on_count: OnCount = count_nothing,
     stop: Callable[[], bool] = never,
     watch: bool = True,
     remember: Remember = remember_nothing,
@@ -63,6 +64,7 @@ def carry_out(
         observation: what was read of the clouds just before; it is the first reading of those that could be read.
         no_room: where earlier applies found none.
         session: with every cloud of the deployment: what a fleet has where it no longer belongs, goes.
+        on_count: called after a turn that changed how many instances of a fleet are ready or exist, the first one too.
         watch: use change feeds where drivers have them; without, every tick is a list.
         remember: notes with which balancer a fleet is registered in a cloud, before that is sent.
         decide: what decides; only tests give another one, which looks on.
@@ -78,7 +80,7 @@ def carry_out(
             on_event(event)
 
     session.listener = tell
-    runs = [_run(deployment, order, session, tell) for order in orders]
+    runs = [_run(deployment, order, session, tell, on_count) for order in orders]
     for run in runs:
         run.remember_no_room(no_room)
     engine = Engine(
@@ -100,6 +102,7 @@ def _run(
     order: FleetOrder,
     session: Session,
     tell: Callable[[Event], None],
+    on_count: OnCount,
 ) -> FleetRun:
     fleet, service = order.fleet, deployment.services[order.fleet.service]
     index = FleetIndex(
@@ -118,6 +121,7 @@ def _run(
         index=index,
         env=immutabledict(order.env),
         on_event=tell,
+        on_count=on_count,
         former=order.former,
         recorded=order.recorded,
         unreadable=order.unreadable,

@@ -96,7 +96,7 @@ class Engine:
         for run in self._runs:
             if run.wake_at <= now or run.index.version != run.decided:
                 self._decide(run, now)
-            run.note_counts()
+            run.note_counts(now)
         for account in self._accounts.values():
             account.dispatch()
         # What one fleet decides may let another one go on: that decides again before all is over.

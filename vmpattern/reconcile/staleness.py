@@ -9,8 +9,8 @@ def check_fresh(plan: Plan, observation: Observation) -> None:
     """Hold a plan against what is there now.
 
     Raises:
-        StalePlan: instances came or went since, a cloud can be read that couldn't, a recipe's files changed, or an
-            image is gone or isn't verified; the text names them.
+        StalePlan: instances of its fleets came or went since, a cloud can be read that couldn't, a recipe's files
+            changed, or an image is gone or isn't verified; the text names them.
         Refused: no cloud can be read.
         SpecError: a driver says that a launch of the plan is bound to fail, or two cloud entries are one account and
             region.
@@ -21,18 +21,7 @@ def check_fresh(plan: Plan, observation: Observation) -> None:
     refuse_overlaps(observation)
     _check_recipes(plan, observation)
     unread = {name for name, cloud in observation.clouds.items() if cloud.error}
-    live = {instance.id: instance for instance in observation.instances() if instance.phase.is_live}
     for name, fleet in plan.fleets.items():
-        labels = plan.deployment.fleets[name].labels
-        there = {i for i, instance in live.items() if instance.fleet in labels}
-        known = set(plan.observed.get(name, ()))
-        came = sorted(there - known)
-        went = sorted(i for i in set(fleet.terminates) - there if not unread)
-        moved = [
-            f"{', '.join(ids[:3])}{' ...' if len(ids) > 3 else ''} {word}"
-            for ids, word in ((came, "came"), (went, "went"))
-            if ids
-        ]
         pending = (slot for slot in fleet.slots if fleet.size and isinstance(slot, PendingSlot))
         blind = {slot.cloud for slot in pending if not slot.is_resolved} - unread
         if blind:
@@ -41,9 +30,33 @@ def check_fresh(plan: Plan, observation: Observation) -> None:
         leaves = any(step.action is Action.DEREGISTER and step.fleet == name for step in plan.steps)
         if leaves and not any(former.fleet == name for cloud in observation.clouds.values() for former in cloud.former):
             raise StalePlan(f"the balancer that fleet {name} had before isn't known any more: make a new plan")
-        if moved:
-            raise StalePlan(f"fleet {name} has moved since the plan was made ({'; '.join(moved)}): make a new plan")
     refuse_failing(plan.fleets, observation)
+    _check_instances(plan, observation, all_read=not unread)
+
+
+def _check_instances(plan: Plan, observation: Observation, *, all_read: bool) -> None:
+    """Hold the instances that the plan knows against those that are there.
+
+    What went may be in a cloud that can't be read: that is known only where all can.
+    """
+    live = [instance for instance in observation.instances() if instance.phase.is_live]
+    moved: list[str] = []
+    any_came = False
+    for name in plan.fleets:
+        labels = plan.deployment.fleets[name].labels
+        there = {instance.id for instance in live if instance.fleet in labels}
+        known = set(plan.observed.get(name, ()))
+        came, went = sorted(there - known), sorted(known - there) if all_read else []
+        told = [
+            f"{', '.join(ids[:3])}{' ...' if len(ids) > 3 else ''} {word}"
+            for ids, word in ((came, "came"), (went, "went"))
+            if ids
+        ]
+        if told:
+            moved.append(f"fleet {name} has moved since the plan was made ({'; '.join(told)})")
+        any_came = any_came or bool(came)
+    if moved:
+        raise StalePlan(f"{', and '.join(moved)}: make a new plan", only_went=not any_came)
 
 
 def _check_recipes(plan: Plan, observation: Observation) -> None:

@@ -42,6 +42,7 @@ def _parts(outcome: Outcome, command: str) -> Iterator[RenderableType]:
         yield Text.assemble("  ", (name, "bold cyan"), "  ", ready, f" · {', '.join(_done(fleet))}")
     block = Table.grid(padding=(0, 2, 0, 0))
     block.add_column(style="dim", no_wrap=True)
+    block.add_column(overflow="fold")
     for label, text, colour in _items(outcome, command):
         block.add_row(label, Text(text, colour))
     if block.row_count:

@@ -79,7 +79,7 @@ def _fleet(plan: Plan, name: str, fleet: FleetPlan, *, rows: int, full: bool) ->
     if not fleet.changes:
         return
     steps = [step for step in plan.steps if step.fleet == name]
-    table = timeline(fleet, steps, rows=rows)
+    table = timeline(steps, plan.forecast.counts.get(name, ()), rows=rows)
     if any(row.launch or row.register for row in table):
         yield Padding(_picture(table), (1, 0, 0, 2), expand=False)
 
@@ -216,7 +216,7 @@ def _forecast(plan: Plan) -> RenderableType:
 
 
 def _verdict(plan: Plan) -> Iterator[RenderableType]:
-    if plan.forecast.ends != "complete":
+    if not plan.forecast.completes:
         yield Text(f"In the forecast, the apply ends {plan.forecast.ends}, not complete.", "bold red")
     elif not plan.changes:
         yield Text("Nothing to do: what runs is what the file asks for.", "green")
@@ -234,5 +234,5 @@ def _sums(plan: Plan) -> Text:
 def _block() -> Table:
     block = Table.grid(padding=(0, 2, 0, 0))
     block.add_column(style="dim", no_wrap=True, min_width=11)
-    block.add_column()
+    block.add_column(overflow="fold")
     return block

@@ -47,14 +47,23 @@ def _revision(row: SurveyRow) -> tuple[str, str]:
 def render_status(surveys: Mapping[str, FleetSurvey], observation: Observation, *, width: int | None) -> RenderableType:
     """Render the fleets as observed, for a terminal of `width` columns; None shows every column.
 
-    Below them stands what belongs to no fleet: VMs whose labels can't be read, cloud entries that are one cloud, and
-    builders.
+    Below them stands what belongs to no fleet: clouds that couldn't be read and that no fleet shown has a placement in,
+    VMs whose labels can't be read, cloud entries that are one cloud, and builders.
     """
-    return Group(*_parts(surveys, observation.at, width), *_strange(observation, width))
+    return Group(*_parts(surveys, observation.at, width), *_strange(surveys, observation, width))
 
 
-def _strange(observation: Observation, width: int | None) -> Iterator[RenderableType]:
-    found = [f"{one.cloud}: {one.id} is neither counted nor touched: {one.reason}" for one in observation.mislabelled()]
+def _strange(
+    surveys: Mapping[str, FleetSurvey], observation: Observation, width: int | None
+) -> Iterator[RenderableType]:
+    shown = {note for survey in surveys.values() for note in survey.notes}
+    unread = (
+        f"{one.name} couldn't be read: {one.error}" for one in observation.clouds.values() if one.error is not None
+    )
+    found = [text for text in unread if text not in shown]
+    found += [
+        f"{one.cloud}: {one.id} is neither counted nor touched: {one.reason}" for one in observation.mislabelled()
+    ]
     found += [f"clouds.{one.second} {one.message}" for one in overlaps(observation)]
     found += [f"{one.cloud}: {builder_note(one)}" for one in builders(observation)]
     if found:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
-from vmpattern.model import Action, FleetPlan, InstanceId, Step
+from vmpattern.model import Action, Count, Step
 
 NEAR = 0.03
 """Acts that start within this part of the whole are one row: an end and the launch that it makes room for."""
@@ -27,31 +27,20 @@ class Row:
     total: int
 
 
-@attrs.frozen
-class _Change:
-    """At `at`, the counts of ready and of existing instances change by so much."""
-
-    at: float
-    ready: int
-    total: int
-
-
-def timeline(fleet: FleetPlan, steps: Sequence[Step], *, rows: int) -> tuple[Row, ...]:
-    """Condense the steps of one fleet into at most `rows` rows and a last one for the end.
+def timeline(steps: Sequence[Step], counts: Sequence[Count], *, rows: int) -> tuple[Row, ...]:
+    """Condense the steps and counts of one fleet into at most `rows` rows and a last one for the end.
 
     Where acts start at no more than `rows` moments there is a row for each, near ones taken together; else rows are
-    equal stretches of time.
+    equal stretches of time. `counts` begin at the start and are in the order of time.
     """
-    if not steps:
+    if not steps or not counts:
         return ()
     end = max(step.start_s + step.duration_s for step in steps)
     starts = _together({step.start_s for step in steps}, near_s=end * NEAR)
     if len(starts) > rows:
         stretch = next((size for size in _NICE_S if end / size <= rows), end / rows)
         starts = [index * stretch for index in range(int(end // stretch) + 1)]
-    before = fleet.keep + fleet.replace + fleet.destroy
-    changes = sorted(_changes(steps), key=lambda change: change.at)
-    return tuple(_rows(starts, end, steps, _with_unready(changes, before - fleet.ready), (fleet.ready, before)))
+    return tuple(_rows(starts, end, steps, counts))
 
 
 def _together(starts: Iterable[float], *, near_s: float) -> list[float]:
@@ -62,46 +51,20 @@ def _together(starts: Iterable[float], *, near_s: float) -> list[float]:
     return found
 
 
-def _changes(steps: Sequence[Step]) -> Iterator[_Change]:
-    drained: set[InstanceId] = set()
-    for step in sorted(steps, key=lambda step: step.start_s):
-        end = step.start_s + step.duration_s
-        if step.action is Action.LAUNCH:
-            yield _Change(step.start_s, 0, step.count)
-            yield _Change(end, step.count, 0)
-        elif step.action is Action.WAIT:
-            yield _Change(end, step.count, 0)
-        elif step.action is Action.DRAIN:
-            drained.update(step.instances)
-            yield _Change(step.start_s, -step.count, 0)
-        elif step.action is Action.TERMINATE:
-            yield _Change(step.start_s, -(step.count - len(drained.intersection(step.instances))), 0)
-            yield _Change(end, 0, -step.count)
-
-
-def _with_unready(changes: Sequence[_Change], not_ready: int) -> Iterator[_Change]:
-    """Take the first instances that go for those that weren't ready: unhealthy ones go first."""
-    for change in changes:
-        spared = min(not_ready, -change.ready) if change.ready < 0 else 0
-        not_ready -= spared
-        yield attrs.evolve(change, ready=change.ready + spared)
-
-
-def _rows(
-    starts: Sequence[float], end: float, steps: Sequence[Step], changes: Iterator[_Change], counts: tuple[int, int]
-) -> Iterator[Row]:
-    ready, total = counts
-    waiting, following = list(changes)[::-1], sorted(steps, key=lambda step: step.start_s)[::-1]
+def _rows(starts: Sequence[float], end: float, steps: Sequence[Step], counts: Sequence[Count]) -> Iterator[Row]:
+    waiting, following = list(counts)[::-1], sorted(steps, key=lambda step: step.start_s)[::-1]
+    now = counts[0]
     for start, until in zip(starts, [*starts[1:], float("inf")], strict=True):
         acts = dict.fromkeys(Action, 0)
         while following and following[-1].start_s < until:
             step = following.pop()
             acts[step.action] += step.count
-        ready, total = _settle(waiting, start, ready, total)
-        lowest, highest = ready, total
-        while waiting and waiting[-1].at < min(until, end):
-            ready, total = _settle(waiting, waiting[-1].at, ready, total)
-            lowest, highest = min(lowest, ready), max(highest, total)
+        while waiting and waiting[-1].at_s <= start:
+            now = waiting.pop()
+        lowest, highest = now.ready, now.total
+        while waiting and waiting[-1].at_s < min(until, end):
+            now = waiting.pop()
+            lowest, highest = min(lowest, now.ready), max(highest, now.total)
         row = Row(
             start_s=start,
             launch=acts[Action.LAUNCH],
@@ -113,12 +76,5 @@ def _rows(
         )
         if row.launch or row.register or row.drain or row.terminate:
             yield row
-    ready, total = _settle(waiting, float("inf"), ready, total)
-    yield Row(start_s=end, launch=0, register=0, drain=0, terminate=0, ready=ready, total=total)
-
-
-def _settle(waiting: list[_Change], at: float, ready: int, total: int) -> tuple[int, int]:
-    while waiting and waiting[-1].at <= at:
-        change = waiting.pop()
-        ready, total = ready + change.ready, total + change.total
-    return ready, total
+    last = counts[-1]
+    yield Row(start_s=end, launch=0, register=0, drain=0, terminate=0, ready=last.ready, total=last.total)

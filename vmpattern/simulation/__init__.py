@@ -3,7 +3,6 @@
 from vmpattern.simulation.cloud import SimulatedCloud
 from vmpattern.simulation.faults import FaultKind, Faults, Window, draw, parse_rates
 from vmpattern.simulation.spec import EC2_BUDGETS, EC2_LIKE, EPOCH, CloudSpec, machine_types
-from vmpattern.simulation.unreadable import UnreadableCloud
 
 __all__ = [
     "EC2_BUDGETS",
@@ -13,7 +12,6 @@ __all__ = [
     "FaultKind",
     "Faults",
     "SimulatedCloud",
-    "UnreadableCloud",
     "Window",
     "draw",
     "machine_types",

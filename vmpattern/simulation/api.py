@@ -29,6 +29,8 @@ _OF_CALLS = (
     FaultKind.FAILED_PAGE,
     FaultKind.GARBLED,
 )
+_OF_READINGS = (FaultKind.EXPIRED, FaultKind.UNREADABLE)
+"""What lasts, and keeps everything from being read."""
 _OF_LAUNCHES = (FaultKind.STOCKOUT, FaultKind.QUOTA, FaultKind.PARTIAL_LAUNCH, FaultKind.STALE_LIST)
 
 
@@ -91,13 +93,29 @@ class Api:
             Unauthenticated: the credentials have expired.
         """
         call = self._enter(verb, arguments, {"read": pages}, count=pages)
-        if self._world.faults and self._world.faults.in_spell(FaultKind.UNREADABLE, self._world.elapsed_s):
-            raise Transient("the service is unavailable", code="ServiceUnavailable", scope=ACCOUNT)
+        self._refuse_unreadable()
         if call.strikes(FaultKind.FAILED_PAGE):
             raise Transient("an internal error has occurred", code="InternalError", scope=ACCOUNT)
         if call.strikes(FaultKind.GARBLED):
             raise Invalid(f"{verb}: the answer is no JSON", code="UnreadableAnswer", scope=ACCOUNT)
         return call
+
+    def follow(self) -> None:
+        """Let in one that follows the changes instead of listing: no call, refused where every list would be.
+
+        Raises:
+            Denied: the credentials don't permit lists.
+            Unauthenticated: the credentials have expired.
+            Transient: the cloud can't be read.
+        """
+        self._refuse_denied("instances")
+        self._refuse_expired()
+        self._refuse_unreadable()
+
+    def next_at(self) -> float:
+        """Return when it may next begin or end that nothing can be read; infinity for never."""
+        world = self._world
+        return world.start + min(world.faults.next_edge(kind, world.elapsed_s) for kind in _OF_READINGS)
 
     def change(
         self,
@@ -130,20 +148,34 @@ class Api:
         machine_type: str | None = None,
     ) -> Call:
         self.calls[verb] += count
-        if verb in self._world.spec.denied:
-            raise Denied(f"the credentials don't permit {verb}", code="UnauthorizedOperation", scope=ACCOUNT)
+        self._refuse_denied(verb)
         self._pay(costs)
         if self._quiet is not None:
             return self._quiet
         call = Call(self._world, self._parts(verb, arguments), zone, machine_type)
-        if self._world.faults.in_spell(FaultKind.EXPIRED, self._world.elapsed_s):
-            raise Unauthenticated("the security token has expired", code="ExpiredToken", scope=ACCOUNT)
+        self._refuse_expired()
         if call.strikes(FaultKind.THROTTLE):
             raise Throttled("request limit exceeded", code="RequestLimitExceeded", scope=ACCOUNT)
         if call.strikes(FaultKind.ABSURD_RETRY):
             moment = self._world.at
             raise Throttled("request limit exceeded", code="RequestLimitExceeded", scope=ACCOUNT, retry_after_s=moment)
         return call
+
+    def _refuse_denied(self, verb: str) -> None:
+        if verb in self._world.spec.denied:
+            raise Denied(f"the credentials don't permit {verb}", code="UnauthorizedOperation", scope=ACCOUNT)
+
+    def _refuse_expired(self) -> None:
+        if self._lasts(FaultKind.EXPIRED):
+            raise Unauthenticated("the security token has expired", code="ExpiredToken", scope=ACCOUNT)
+
+    def _refuse_unreadable(self) -> None:
+        if self._lasts(FaultKind.UNREADABLE):
+            raise Transient("the service is unavailable", code="ServiceUnavailable", scope=ACCOUNT)
+
+    def _lasts(self, kind: FaultKind) -> bool:
+        faults = self._world.faults
+        return bool(faults) and faults.in_spell(kind, self._world.elapsed_s)
 
     def _parts(self, verb: str, arguments: tuple[object, ...]) -> tuple[str | int, ...]:
         if not self._counts_seen:

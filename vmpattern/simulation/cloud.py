@@ -264,8 +264,12 @@ class SimulatedCloud(DriverVerbs):
 
         What has left every list is told as its last row, TERMINATED; a world that was saved tells it for a day only.
         What can't be read any more, since somebody changed its labels, is told so, too.
+
+        Raises:
+            DriverError: every list would be refused now; see `Api.follow`.
         """
         with self._lock:
+            self._api.follow()
             world = self._world
             rows: list[Instance] = []
             probed: dict[InstanceId, Health] = {}
@@ -289,7 +293,7 @@ class SimulatedCloud(DriverVerbs):
     def next_at(self, patience_s: float = 0.0) -> float | None:
         """Return when something will next change by itself, as `Watcher.next_at`."""
         with self._lock:
-            due = min(self._world.next_at(patience_s), self._balancers.next_at())
+            due = min(self._world.next_at(patience_s), self._balancers.next_at(), self._api.next_at())
             return None if due == math.inf else due
 
     def advance(self, until: float) -> None:

@@ -103,6 +103,13 @@ class Faults:
         """Tell whether a fault that lasts is on: in a window, or in one of the spells that its rate gives."""
         return self.strikes(kind, at_s, zone or "", math.floor(at_s / SPELL_S), zone=zone)
 
+    def next_edge(self, kind: FaultKind, at_s: float) -> float:
+        """Return when after `at_s` a fault that lasts may next begin or end; infinity for never."""
+        edges = [edge for window in self.windows if window.kind is kind for edge in (window.from_s, window.until_s)]
+        if kind in self.rates:
+            edges.append((math.floor(at_s / SPELL_S) + 1) * SPELL_S)
+        return min((edge for edge in edges if edge > at_s), default=math.inf)
+
     def draw(self, kind: FaultKind, *parts: str | int) -> float:
         """Return a number in [0, 1) that depends on the seed, the kind and the parts only."""
         return draw(self.seed, kind.value, *parts)

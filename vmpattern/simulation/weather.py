@@ -2,7 +2,7 @@
 
 import math
 
-from vmpattern.simulation.faults import SPELL_S, FaultKind, Faults
+from vmpattern.simulation.faults import FaultKind, Faults
 
 
 class Weather:
@@ -30,14 +30,5 @@ class Weather:
         elapsed_s, before = self.elapsed_s(at), self.out
         strikes = self._faults.in_spell
         self.out = frozenset(zone for zone in self._zones if strikes(FaultKind.ZONE_OUTAGE, elapsed_s, zone))
-        self.next_at = min(
-            (self._start + edge for edge in self._edges(elapsed_s) if edge > elapsed_s), default=math.inf
-        )
+        self.next_at = self._start + self._faults.next_edge(FaultKind.ZONE_OUTAGE, elapsed_s)
         return before ^ self.out
-
-    def _edges(self, elapsed_s: float) -> list[float]:
-        windows = [window for window in self._faults.windows if window.kind is FaultKind.ZONE_OUTAGE]
-        edges = [edge for window in windows for edge in (window.from_s, window.until_s)]
-        if FaultKind.ZONE_OUTAGE in self._faults.rates:
-            edges.append((math.floor(elapsed_s / SPELL_S) + 1) * SPELL_S)
-        return edges

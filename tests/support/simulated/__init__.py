@@ -91,7 +91,7 @@ class Script:
 
 
 def _answer(world: SimulatedCloud, what: str, a: int, b: int) -> object:
-    known = sorted(row.id for row in world.changes(OURS, 0).instances)
+    known = _known(world)
     some = [known[(a + n) % len(known)] for n in range(min(b, len(known)))] if known else []
     acts: dict[str, Callable[[], object]] = {
         "launch": lambda: world.launch(request(f"k{a % 4}", b + 1, zone="abc"[a % 3], image=ImageId(f"img-{a % 2}"))),
@@ -109,6 +109,13 @@ def _answer(world: SimulatedCloud, what: str, a: int, b: int) -> object:
         return acts[what]()
     except DriverError as error:
         return Failed(type(error).__name__, str(error))
+
+
+def _known(world: SimulatedCloud) -> list[InstanceId]:
+    """Every id of ours that is there or was, whatever can be read now."""
+    inside = world._world
+    rows = [vm.row for vm in inside.vms.values()] + [row for _, row in inside.gone.values()]
+    return sorted(row.id for row in rows if OURS.matches(row))
 
 
 _WHATS = ("launch", "launch", "launch", "terminate", "wait", "wait", "list", "watch", "label")

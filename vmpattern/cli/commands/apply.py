@@ -1,5 +1,6 @@
 """`vmpattern apply`: carry out a plan."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -16,15 +17,15 @@ from vmpattern.cli.failures import WrongUsage
 def command(app: App, plan_file: Path | None, yes: bool, refresh: bool) -> int:
     """Show the plan, ask, and carry it out with live progress.
 
-    With PLAN.json, which `vmpattern plan -o` wrote, just that plan is carried out; it is refused if what runs has moved
-    since. Ctrl-C launches no more and lets what is in flight end; a second one leaves at once.
+    With PLAN.json, which `vmpattern plan -o` wrote, just that plan is carried out; it is refused if instances came or
+    went since. Ctrl-C launches no more and lets what is in flight end; a second one leaves at once.
     """
+    ask = None if yes else lambda plan: app.confirm("Carry out this plan?")
     if plan_file is None:
-        plan = forecast(app, app.deployment(), refresh=refresh)
-    else:
-        from vmpattern.cli.planfile import read_plan
+        make = partial(forecast, app, app.deployment(), refresh=refresh)
+        return carry_out(app, make(), ask=ask, again=make)
+    from vmpattern.cli.planfile import read_plan
 
-        if refresh or app.fleets:
-            raise WrongUsage(f"{plan_file} is a finished plan: --refresh and --fleet go with `vmpattern plan`")
-        plan = read_plan(plan_file)
-    return carry_out(app, plan, ask=None if yes else lambda: app.confirm("Carry out this plan?"))
+    if refresh or app.fleets:
+        raise WrongUsage(f"{plan_file} is a finished plan: --refresh and --fleet go with `vmpattern plan`")
+    return carry_out(app, read_plan(plan_file), ask=ask)

@@ -1,4 +1,4 @@
-"""`vmpattern doctor`: can the clouds be reached, and would a plan be refused?"""
+"""`vmpattern doctor`: can the clouds be reached, and would an apply succeed, by its plan?"""
 
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @click.command("doctor", cls=Command)
 def command(app: App) -> int:
-    """Check that each cloud answers, that secrets lead somewhere, and that a plan wouldn't be refused.
+    """Check that each cloud answers, that secrets lead somewhere, and that an apply would succeed by its plan.
 
-    Reads only; runs no command. Exit status 1 if something is wrong.
+    Reads only; runs no command. Exit status 1 if something is wrong, also wherever `plan` has it.
     """
     import attrs
 

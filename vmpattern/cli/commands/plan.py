@@ -9,7 +9,6 @@ from vmpattern.cli.command import App, Command
 from vmpattern.cli.failures import FAILED
 
 CHANGES = 2
-COMPLETE = "complete"
 
 
 @click.command("plan", cls=Command)
@@ -43,6 +42,6 @@ def command(app: App, output: Path | None, refresh: bool) -> int:
         app.tell(f"Saved as {output}.{then}")
     elif plan.acts:
         app.tell(f"Carry it out:  {app.command} apply")
-    if not plan.changes:
-        return 0
-    return CHANGES if plan.forecast.ends == COMPLETE else FAILED
+    if not plan.succeeds:
+        return FAILED
+    return CHANGES if plan.changes else 0

@@ -1,5 +1,7 @@
 """`vmpattern scale`: another size for one fleet."""
 
+from functools import partial
+
 import click
 
 from vmpattern.cli.carry import carry_out, forecast
@@ -19,8 +21,9 @@ def command(app: App, fleet_name: str, size: int, yes: bool) -> int:
     deployment = app.deployment()
     known_fleet(deployment, fleet_name)
     written = deployment.fleets[fleet_name].size
-    plan = forecast(app, deployment.resized({fleet_name: size}), fleets=(fleet_name,))
-    status = carry_out(app, plan, ask=None if yes else lambda: app.confirm(f"Give {fleet_name} the size {size}?"))
+    make = partial(forecast, app, deployment.resized({fleet_name: size}), fleets=(fleet_name,))
+    ask = None if yes else lambda plan: app.confirm(f"Give {fleet_name} the size {size}?")
+    status = carry_out(app, make(), ask=ask, again=make)
     if written != size:
         app.tell(f"{app.file} still says {written}: the next apply goes back to that.", style="yellow")
     return status
