@@ -27,11 +27,12 @@ class Sightings:
         self._seen_at: dict[str, float] = {}
 
     def note(self, rows: Iterable[Server], at: float, project: str | None) -> None:
-        """Take in a list of a project's that was asked for at a moment, in epoch seconds."""
-        built = {row.id: at for row in rows if row.status != BUILD and is_ours(row, project)}
+        """Take in a list of a project's that was asked for at a moment, in epoch seconds: its word is the last."""
+        listed = {row.id: row.status != BUILD and is_ours(row, project) for row in rows}
         with self._lock:
             recent = {id: seen_at for id, seen_at in self._seen_at.items() if at <= seen_at + RECENT_S}
-            self._seen_at = {**recent, **built}
+            left = {id: seen_at for id, seen_at in recent.items() if listed.get(id, True)}
+            self._seen_at = {**left, **{id: at for id, is_built in listed.items() if is_built}}
 
     def at(self, now: float) -> frozenset[str]:
         """Return the ids of those that were seen lately."""

@@ -16,6 +16,7 @@ from vmpattern.errors import Invalid, OutOfCapacity, Scope, ScopeKind, SpecError
 from vmpattern.model import Health, InstanceId, Mislabelled, Options, Phase, Revision
 from vmpattern_openstack import PlacementOptions, VolumeOptions, images, labels, servers
 from vmpattern_openstack.answers import Address, BuildFault, Flavor, GlanceImage, Server, ServerFlavor, parsed
+from vmpattern_openstack.listing import Sightings
 from vmpattern_openstack.servers import Found
 
 LONGEST = "a" * 40
@@ -241,6 +242,24 @@ def test_a_server_of_another_project_isn_t_ours() -> None:
     here = attrs.evolve(SERVER, tags=("vmpattern",), project="p-1")
 
     assert (True, False) == (servers.is_ours(here, "p-1"), servers.is_ours(here, "p-2"))
+
+
+@pytest.mark.parametrize(
+    ("later", "known"),
+    [
+        pytest.param((), {SERVER.id}, id="another list didn't ask for it"),
+        pytest.param((attrs.evolve(SERVER, tags=("vmpattern",), project="p-1"),), {SERVER.id}, id="it is ours"),
+        pytest.param(
+            (attrs.evolve(SERVER, metadata={}, tags=("vmpattern",), project="p-1"),), set(), id="its labels are gone"
+        ),
+    ],
+)
+def test_what_a_list_shows_not_to_be_ours_is_known_to_be_ours_no_longer(later: tuple, known: set[str]) -> None:
+    seen = Sightings()
+    seen.note([attrs.evolve(SERVER, tags=("vmpattern",), project="p-1")], 100.0, "p-1")
+    seen.note(later, 101.0, "p-1")
+
+    assert known == seen.at(102.0)
 
 
 def glance(**changes: object) -> GlanceImage:
