@@ -58,9 +58,11 @@ def test_a_world_as_assumed_does_what_the_forecast_says_event_by_event(drawn: Sc
             round(outcome.duration_s, 3),
             outcome.api_calls,
         )
-        assert extremes(planned) == {
-            name: (fleet.lowest_ready, fleet.highest_total) for name, fleet in outcome.fleets.items()
-        }
+        for name, (lowest, highest) in extremes(planned).items():
+            observed, done = planned.forecast.counts[name][0], outcome.fleets[name]
+
+            assert lowest == min(observed.ready, done.lowest_ready or 0)
+            assert highest == max(observed.total, done.highest_total or 0)
 
 
 @given(schedules(faults=False, crashes=False, changes=2))

@@ -31,6 +31,7 @@ from vmpattern.model import (
     Result,
     Rollout,
 )
+from vmpattern.reconcile import FleetOrder, carry_out
 from vmpattern.simulation import EC2_LIKE, EPOCH, FaultKind, Faults, Window
 
 DESTRUCTIVE = {"terminate", "deregister"}
@@ -204,6 +205,22 @@ def test_what_is_in_flight_at_an_interruption_is_let_end() -> None:
     stage.apply(stage.deployment(fleet(3)), on_event=ask, stop=lambda: asked)
 
     assert EventKind.LAUNCHED in [event.kind for event in stage.events]
+
+
+def test_what_gets_ready_between_the_reading_and_the_beginning_shows_at_the_next_tick() -> None:
+    stage, wanted = Stage(), fleet(1, rollout=Rollout(min_ready_s=0.0))
+    deployment = stage.deployment(wanted)
+    stage.apply(deployment, stop=lambda: bool(at_times(stage.events, EventKind.LAUNCHED)))
+    (row,) = stage.live()
+    stage.cloud.advance(row.launched_at + 29.5)
+    observation = stage.observe(deployment)
+    stage.cloud.advance(row.launched_at + 30.5)
+    slots = stage.plan(deployment).fleets["web"].slots
+    order = FleetOrder(fleet=wanted, slots=slots, named=frozenset())
+    outcome = carry_out(deployment, [order], stage.session(), observation=observation)
+    (ready,) = (event for event in outcome.events if event.kind is EventKind.READY)
+
+    assert ready.at <= observation.at + 2.0
 
 
 def test_an_interruption_tells_what_remains() -> None:

@@ -148,8 +148,8 @@ class Lookout:
                 cloud.asked_at = seen.at
                 reading = Reading(seen.instances, seen.probed, _balancers(cloud, seen), complete=True)
                 self._absorb(cloud, reading, seen.at, now)
-                if seen.at + cloud.reader.poll_s <= now:
-                    cloud.due = now  # a list is due: whoever follows changes keeps to the same ticks
+                # What changed since then shows at the next tick, of which a feed, not yet followed, says nothing.
+                cloud.due = min(cloud.due, max(seen.at + cloud.reader.poll_s, now))
             elif seen is not None:
                 self._note_failure(cloud, seen.error or "", now)
 
