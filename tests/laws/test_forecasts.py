@@ -116,10 +116,12 @@ ACTS = {
 
 
 def acts(outcome: Outcome, start: float) -> list[tuple]:
+    """What was done, without launches that made nothing, since their key was spent."""
+    made = {event.key for event in outcome.events if event.kind is EventKind.LAUNCHED}
     return [
         (ACTS[event.kind], event.fleet, event.cloud, event.zone, event.count, round(event.at - start, 3))
         for event in outcome.events
-        if event.kind in ACTS
+        if event.kind in ACTS and (event.kind is not EventKind.LAUNCHING or event.key in made)
     ]
 
 
