@@ -84,5 +84,5 @@ def test_an_update_killed_at_any_moment_converges_when_begun_again(
     found = side_by_side(lanes, run)
 
     assert () == found.amiss
-    assert found.hits > lanes * rounds // 2
+    assert 2 * found.hits >= lanes * rounds
     assert lanes * scale.size == machines(aws_cloud)

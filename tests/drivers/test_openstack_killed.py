@@ -128,4 +128,4 @@ def test_an_apply_killed_at_any_moment_is_completed_by_the_next(
 
     assert () == found.amiss
     assert is_clean
-    assert found.hits > lanes * rounds // 2
+    assert 2 * found.hits >= lanes * rounds
