@@ -179,7 +179,7 @@ def bake(
         services: their names; empty: every service that has a recipe.
         refresh: bake again what was made from a base that has moved since.
         smoke: boot an instance of each image, and see whether it serves; a new image that doesn't is deleted.
-        keep_builder: leave a builder that failed, for a look.
+        keep_builder: leave a builder that failed, for inspection.
         deadline_s: how long a builder may take.
         on_event: called with every event, in order, in the calling thread.
         stop: ask it to stop early; builders are then ended.

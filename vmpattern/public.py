@@ -13,7 +13,6 @@ from vmpattern.errors import (
     UnknownDriver as UnknownDriver,
     VmpatternError as VmpatternError,
 )
-from vmpattern.forecast import plan as plan
 from vmpattern.model import (
     BakeOutcome as BakeOutcome,
     BakeResult as BakeResult,
@@ -46,10 +45,9 @@ from vmpattern.model import (
     Service as Service,
     Share as Share,
 )
-from vmpattern.operations import apply as apply, bake as bake, observe as observe
+from vmpattern.operations import apply as apply, bake as bake, observe as observe, plan as plan, survey as survey
 from vmpattern.planner.survey import (
     FleetSurvey as FleetSurvey,
-    survey as survey,
 )
 from vmpattern.serialization import (
     outcome_to_json as outcome_to_json,

@@ -81,7 +81,7 @@ def read_value(path: Path, kind: type[T]) -> T | None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder: under another name at once, so that nobody sees a part of it; success if it isn't there.
+    """Remove a folder: under another name at once, so that no reader sees a part of it; success if it isn't there.
 
     A process that is being killed may still write into it meanwhile: then what it wrote is removed, too.
     """

@@ -200,7 +200,7 @@ class MemoryDriver:
             return cloud.next_at(patience_s)
 
     def advance(self, until: float) -> None:
-        """Let time pass; a world that can't be read stays as it is, and the next verb says why."""
+        """Let time pass; a world that can't be read is left unchanged, and the next verb raises the reason."""
         with suppress(DriverError), self._keeper.reading() as cloud:
             cloud.advance(until)
 

@@ -206,7 +206,7 @@ def test_a_service_that_is_restarted_meanwhile_loses_nothing(
     if not outcome.ok:
         apply(path).raise_for_failure()
     rows = live(cloud, name)
-    # A server whose message was lost never gets a host; it stays for a look, as every one that fails.
+    # A server whose message was lost never gets a host; it stays for inspection, as every one that fails.
     serving = [row for row in rows if row.kept_until is None]
 
     assert [(Phase.RUNNING, serving[0].revision)] * 6 == [(row.phase, row.revision) for row in serving]

@@ -334,7 +334,7 @@ def test_a_zone_without_the_named_type_is_left_out_where_no_zone_is_written() ->
 def test_a_cloud_that_cannot_change_labels_is_noted() -> None:
     seen = cloud(capabilities=Capabilities(mutable_labels=False))
 
-    assert ("demo can't change labels: an instance that fails is ended, not kept for a look",) == resolved(
+    assert ("demo can't change labels: an instance that fails is ended, not kept for inspection",) == resolved(
         placed(HERE), seen
     ).notes
 

@@ -45,7 +45,7 @@ def ill(seconds: float, **facts: object) -> Row:
 CASES = [
     pytest.param(State.ENDING, "its termination was accepted", row(ending=True), id="an accepted termination"),
     pytest.param(State.LEAVING, "its termination was sent", row(ending_sent=True), id="a termination on its way"),
-    pytest.param(State.KEPT, "it failed and is kept for a look", row(kept_until=NOW + 1.0), id="a kept failure"),
+    pytest.param(State.KEPT, "it failed and is kept for inspection", row(kept_until=NOW + 1.0), id="a kept failure"),
     pytest.param(State.LEAVING, "its balancer lets go of it", row(draining_at=NOW), id="a draining member"),
     pytest.param(
         State.BROKEN,

@@ -33,8 +33,8 @@ class Call:
     """One logical call: sent once, or again after errors that allow it; `done` gets the last answer.
 
     `costs` are tokens by budget. `retries` False: the first answer is the last. `resend_unknown`: sending it twice does
-    no more than once, so an unknown outcome is resolved by sending it again, for up to `give_up_s` seconds. `waited`
-    tells that it was sent later than at the moment `queued_at`. `patience`: its deadline is that of so many calls,
+    no more than once, so an unknown outcome is resolved by sending it again, for up to `give_up_s` seconds. `waited`:
+    it was sent later than it was queued, at `queued_at`. `patience`: its deadline is that of so many calls,
     where it may take longer than its costs say; 0: that of its costs.
     """
 

@@ -70,7 +70,7 @@ def read_clouds(
 
 
 def scopes_of(session: Session) -> dict[str, str]:
-    """Return the account and region of each cloud of a session, as far as its driver can tell it without a call."""
+    """Return the account and region of each cloud of a session, as far as its driver knows it without a call."""
     return {name: scope_of(driver) for name, driver in session.drivers.items()}
 
 
@@ -151,7 +151,7 @@ class _Look:
         return attrs.evolve(observed, checks=checks, limits=limits, limits_error=error)
 
     def _limits(self, name: str, driver: Driver) -> Task[tuple[Limit, ...] | DriverError]:
-        """Read what the account's limits leave, where a fleet may launch here and the driver can tell."""
+        """Read what the account's limits leave, where a fleet may launch here and the driver offers it."""
         may_launch = any(
             fleet.size and any(place.cloud == name for place in fleet.placements)
             for fleet in self.deployment.fleets.values()

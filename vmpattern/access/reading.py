@@ -266,7 +266,7 @@ class Reader:
         return answer.result is not False
 
     def _prove(self) -> None:
-        """Find out which balancers share their members; of one that can't be asked for, the next plan tells."""
+        """Find out which balancers share their members; one that can't be asked for is left to the next plan."""
         for pair in tuple(self._unproven):
             try:
                 shares = self.shares(*pair)

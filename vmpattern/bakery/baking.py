@@ -54,7 +54,7 @@ def _ended(desk: Desk, order: Order, traces: Traces, error: Exception) -> Task[B
     try:
         if order.keep_builder and not stopped and builder is not None and desk.is_own(builder):
             kept = builder.id
-            message += f"; the builder {kept} is kept for a look: the next `vmpattern bake` ends it"
+            message += f"; the builder {kept} is kept for inspection: the next `vmpattern bake` ends it"
         else:
             message += yield from _cleaned(desk, order, traces, stopped=stopped)
     except DriverError as trouble:

@@ -40,7 +40,7 @@ class Engine:
         self, deployment: "Deployment", observation: "Observation", *, fleets: Sequence[str], refresh: bool
     ) -> "Plan":
         """Forecast an apply of these fleets, or of all when empty."""
-        from vmpattern.forecast import plan
+        from vmpattern.operations import plan
 
         return plan(deployment, observation, fleets=fleets, refresh=refresh)
 
@@ -94,13 +94,13 @@ class Engine:
 
     def survey(self, deployment: "Deployment", observation: "Observation") -> "Mapping[str, FleetSurvey]":
         """Judge every instance against what is desired."""
-        from vmpattern.planner.survey import survey
+        from vmpattern.operations import survey
 
         return survey(deployment, observation)
 
     def check_up(self, deployment: "Deployment", *, fleets: Sequence[str]) -> "Iterator[Check]":
         """Ask what a plan would be refused for, and whether the clouds answer."""
-        from vmpattern.forecast.doctor import check_up
+        from vmpattern.operations import check_up
 
         return check_up(deployment, self.connect, fleets=fleets)
 

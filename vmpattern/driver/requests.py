@@ -1,4 +1,4 @@
-"""The values that pass between the reconciler and a driver: what is asked for, and what is told of it."""
+"""The values that pass between the reconciler and a driver: requests and reports."""
 
 from collections.abc import Mapping
 

@@ -87,7 +87,7 @@ def _against(slot: AnySlot, instance: Instance, fleet: Fleet, same_cloud: Sequen
     zones = {one.zone for one in same_cloud if one.placement == slot.placement}
     if instance.revision != slot.revision:
         changes = naming.changed_inputs(instance.inputs, slot.inputs)
-        # The label was changed by hand, or the other labels tell of nothing that differs.
+        # The label was changed by hand, or the other labels show no difference.
         if not changes and instance.fleet == fleet.name:
             yield "revision", instance.revision, slot.revision
         for part, before, after in changes:

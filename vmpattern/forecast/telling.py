@@ -166,7 +166,7 @@ class Told:
     def _kept_notes(self, name: str) -> Iterator[str]:
         for instance in sorted(self._kept.get(name, set())):
             left = round(((self._live[name][instance].kept_until or 0.0) - self._observed_at) / 60)
-            yield f"{instance} failed and is kept for a look for {many(left, 'more minute')}"
+            yield f"{instance} failed and is kept for inspection for {many(left, 'more minute')}"
 
     def _reasons(
         self, fleet: Fleet, slots: Sequence[AnySlot], gone: Sequence[InstanceId], launched: int

@@ -267,7 +267,7 @@ class Limit:
     """A limit of the account on what may be there at the same time, in the units that the provider counts.
 
     `costs` says how many units one instance takes, by machine type; a type that isn't in it takes none. `market`: only
-    instances of this market count; None: all do. `used` are the units in use when it was read, by whomever. `code` and
+    instances of this market count; None: all do. `used`: units in use in the account when it was read. `code` and
     `scope` are those of the error that a launch gets when the limit is reached. Launches outside of the scope aren't
     refused, even if what they make counts: a limit that several families or markets share is listed once for each of
     them. A scope of a family leaves its machine type out: it is the launch's.

@@ -1,7 +1,4 @@
-"""Deciding, as functions of values: what a fleet needs now, given what is known of it.
-
-What only a status asks for, `survey`, is a module to import by itself: a plan starts faster without it.
-"""
+"""Deciding, as functions of values: what a fleet needs now, given what is known of it."""
 
 from vmpattern.planner.actions import Decision, Deregister, Drain, FleetAction, Keep, Launch, Register, Terminate
 from vmpattern.planner.assessment import Assessment, as_counted, assess, lacks, uneven

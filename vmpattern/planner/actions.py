@@ -54,7 +54,7 @@ class Terminate:
 
 @attrs.frozen
 class Keep:
-    """Keep a failed instance for a look until then."""
+    """Keep a failed instance for inspection until then."""
 
     cloud: str
     id: InstanceId

@@ -159,7 +159,7 @@ def _silent(index: FleetIndex) -> Iterator[Row]:
 
 
 def as_counted(index: FleetIndex) -> bool:
-    """Whether by its counts alone a fleet is as asked for; one that is kept for a look may be there beside it."""
+    """Whether by its counts alone a fleet is as asked for; a failed instance kept for inspection may be there too."""
     rest = sum(_counts(index).values()) - index.kept
     return rest == 0 and index.serving == index.fleet.size and (index.fleet.size > 0 or index.live == 0)
 

@@ -45,7 +45,7 @@ def _is_stalled(turn: Turn) -> bool:
 
 
 def _without_kept(turn: Turn, rows: list[Row]) -> list[Row]:
-    """Keep the first failures of this plan for a look, and return the others."""
+    """Keep the first failures of this plan for inspection, and return the others."""
     free = turn.fleet.rollout.keep_failed - turn.index.kept - sum(row.keep_sent for row in turn.broken())
     until = turn.now + turn.fleet.rollout.keep_failed_s
     keep = [row for row in rows if _is_worth_keeping(turn, row)][: max(0, free)]

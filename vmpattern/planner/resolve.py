@@ -85,7 +85,7 @@ def _slots(
         offered = ", ".join(sorted(market.value for market in cloud.capabilities.markets))
         problems.append(Problem(f"{path}.market", f"{cloud.name} offers {offered}, not {placement.market.value}"))
     if fleet.rollout.keep_failed and not cloud.capabilities.mutable_labels:
-        notes.append(f"{cloud.name} can't change labels: an instance that fails is ended, not kept for a look")
+        notes.append(f"{cloud.name} can't change labels: an instance that fails is ended, not kept for inspection")
     inputs = naming.inputs(service, fleet, placement, chosen.written)
     zones: tuple[str | None, ...] = placement.zones or cloud.zones
     if cloud.error is not None:

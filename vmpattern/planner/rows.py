@@ -81,8 +81,8 @@ class Row:
     `register_sent`: its registration is on its way, or nothing was read since the answer: it may be a member or not.
     `listed`: a reading has shown it, not just the answer of its launch, which may be old.
     `known_at`: when it was first seen, or its launch answered, by our own clock.
-    `unknown_at`: since when nothing has been known of its health. `overdue`: when first seen it had run for so long
-    that it should be known.
+    `unknown_at`: since when nothing has been known of its health. `overdue`: it had run for longer
+    than `ready_deadline` when it was first seen, and its health isn't known.
     `shunned_at`: since when its balancer has called it unhealthy. `said`: the balancer's reason, which decides nothing.
     `was_served`: its balancer has called it healthy before, or it is an old one, so that it isn't new to it.
     `lingers_in`: balancers that its fleet has left and of which it still is a member, `drains_from`: those of them that
@@ -207,7 +207,7 @@ def classify(row: Row, terms: Terms, now: float) -> tuple[State, str]:
         return LEAVING, "its termination was sent"
     until = row.instance.kept_until
     if until is not None and now < until and terms.wanted:
-        return KEPT, "it failed and is kept for a look"
+        return KEPT, "it failed and is kept for inspection"
     if row.draining_at is not None:
         return LEAVING, "its balancer lets go of it"
     if (reason := _failure(row, terms, now)) is not None:

@@ -51,7 +51,7 @@ EXPECTED = {
 
 
 OnCount = Callable[[str, float, int, int], None]
-"""Takes, of a fleet, the moment from which so many instances are ready and so many exist."""
+"""Takes a fleet's name, a moment, and how many of its instances are ready and exist from then on."""
 
 
 def count_nothing(fleet: str, at: float, ready: int, total: int) -> None:

@@ -11,7 +11,7 @@ def recorded_balancers(
 ) -> Mapping[str, tuple[Options, ...]]:
     """Return the balancers that a fleet was registered with and doesn't declare, by cloud, that couldn't be read.
 
-    Where the cloud couldn't be, any of them may be the declared one under another name, which only its cloud can tell.
+    Where the cloud couldn't be, any of them may be the declared one under another name: only its cloud knows.
     """
     unread = {
         name: recorded.former(deployment, name).get(fleet.name, ())

@@ -92,7 +92,7 @@ class SimulatedCloud(DriverVerbs):
 
         Guarantees:
             Instances keep ids, rows and kept-until; whatever boots goes on booting from its launch. A running instance
-            that isn't mute stays healthy, or unhealthy, as the probe says, else the provider; nobody's word counts as
+            that isn't mute stays healthy, or unhealthy, as the probe says, else the provider; where neither does, it is
             healthy.
         """
         cloud = cls(loading.spec_of(observation), faults=faults, start=observation.at)

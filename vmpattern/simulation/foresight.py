@@ -14,7 +14,7 @@ from vmpattern.simulation.world import World
 
 
 def problems(world: World, images: Images, requests: Sequence[LaunchRequest]) -> Iterator[Problem]:
-    """Yield what isn't sold, and options that nobody knows; an image not known yet is fine."""
+    """Yield what isn't sold, and options that the driver doesn't know; an image not known yet is fine."""
     for request in requests:
         known = request if request.image else attrs.evolve(request, image=ImageId(IMAGE_PREFIX))
         try:

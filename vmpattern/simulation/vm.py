@@ -34,7 +34,7 @@ class Turn(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class Fate:
-    """How a VM's life goes, settled at launch. Of a `mute` one nobody ever learns whether it serves."""
+    """How a VM's life goes, settled at launch. The health of a `mute` one is never known."""
 
     slow_boot: bool = False
     never_ready: bool = False

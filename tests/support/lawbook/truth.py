@@ -158,5 +158,5 @@ class FleetTruth:
         return is_ours and row.phase.is_live and row.id not in self._cloud.odd
 
     def kept(self, now: float) -> int:
-        """How many are kept for a look."""
+        """How many are kept for inspection."""
         return sum(one.row.kept_until is not None and now < one.row.kept_until for one in self.seen.values())

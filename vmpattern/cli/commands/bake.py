@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.argument("services", metavar="[SERVICE]...", nargs=-1)
 @click.option("--refresh", is_flag=True, help="Bake again what was made from a base that has moved since.")
 @click.option("--smoke", is_flag=True, help="Boot an instance of each image, and see whether it serves.")
-@click.option("--keep-builder", is_flag=True, help="Leave a builder that failed, for a look.")
+@click.option("--keep-builder", is_flag=True, help="Leave a builder that failed, for inspection.")
 def command(app: App, services: tuple[str, ...], refresh: bool, smoke: bool, keep_builder: bool) -> int:
     """Make the images of SERVICE, or of all services that have a recipe, in every cloud where their fleets may run.
 
